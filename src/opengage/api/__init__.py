@@ -1,0 +1,1 @@
+"""Where a request arrives: one file per resource, plus authentication, errors and negotiation."""

@@ -1,0 +1,1 @@
+"""What moves: one loop per file, from a scheduled engagement to the last receipt."""

@@ -1,0 +1,1 @@
+"""One function per user intent: load, decide, save, in one transaction."""

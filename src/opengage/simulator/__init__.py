@@ -1,0 +1,1 @@
+"""The other end: an SMSC simulator and fake handsets."""
