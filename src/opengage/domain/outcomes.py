@@ -78,8 +78,18 @@ class Receipt(msgspec.Struct, gc=False):
     state: ReceiptState
     code: str
     """The carrier's own state and error, such as `DELIVRD` or `UNDELIV:069`."""
+    sender: str
+    """Who the text was from, E.164: with `recipient` and `reference` it finds a text whose answer was lost."""
+    recipient: str
+    reference: int | None
+    """The user_message_reference of the submit, where the carrier gives it back (SMPP 3.4, 5.3.2.17)."""
     token: int
     """Names the delivery to acknowledge once this is committed; meaningful to the carrier alone."""
+
+
+def reference_of(text_id: Id) -> int:
+    """The 16-bit mark that every submit of this text carries: a hint to know its receipts by, not an identity."""
+    return int.from_bytes(text_id[-2:], "big")
 
 
 class Inbound(msgspec.Struct, gc=False):

@@ -87,6 +87,10 @@ class Transaction(Protocol):
         """Carry out a change; how many rows it touched."""
         ...
 
+    async def now(self) -> Instant:
+        """The database's clock: leases are measured on it, whatever the clocks of its clients say."""
+        ...
+
     @property
     def batches(self) -> "Batches":
         """The hot path of this database."""
@@ -104,8 +108,8 @@ class Store(Protocol):
         """A transaction, durable once the block has ended."""
         ...
 
-    async def changed(self, timeout: float) -> None:
-        """Return once somebody may have written something, or after `timeout` seconds."""
+    async def changed(self, within: float) -> None:
+        """Return once somebody may have written something, or after `within` seconds. One waiter per store."""
         ...
 
     async def close(self) -> None:
@@ -117,7 +121,13 @@ class Batches(Protocol):
     """What runs once per batch of envelopes or texts. All ids in one call belong to one account."""
 
     async def insert_envelopes(
-        self, account_id: int, engagement_id: Id, author: Id, ids: Sequence[Id], new: Sequence[NewEnvelope], now: Instant
+        self,
+        account_id: int,
+        engagement_id: Id,
+        author: Id,
+        ids: Sequence[Id],
+        new: Sequence[NewEnvelope],
+        now: Instant,
     ) -> None:
         """Write envelopes as pending and due at once, in the given order."""
         ...
@@ -148,9 +158,7 @@ class Batches(Protocol):
         """
         ...
 
-    async def settle_envelopes(
-        self, account_id: int, settled: Sequence[tuple[Id, Reason]], now: Instant
-    ) -> None:
+    async def settle_envelopes(self, account_id: int, settled: Sequence[tuple[Id, Reason]], now: Instant) -> None:
         """Close due envelopes that get no text: opted out, duplicate, without a needed value."""
         ...
 
@@ -164,9 +172,11 @@ class Batches(Protocol):
         """The texts that the carrier's own ids stand for; ids not known (yet) are left out."""
         ...
 
-    async def add_refs(
-        self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int]]
-    ) -> None:
+    async def in_doubt(self, account_id: int, recipients: Sequence[str]) -> list[tuple[str, Unanswered]]:
+        """(recipient, text) of the texts in doubt to any of these numbers."""
+        ...
+
+    async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int]]) -> None:
         """Remember (carrier id, text, segment number)."""
         ...
 

@@ -44,6 +44,9 @@ class Page(msgspec.Struct, frozen=True):
     total: int
 
 
+_MANY: Final = 512
+"""Ids asked for in one statement, at most."""
+
 _CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
     bool: bool,
     EngagementStatus: EngagementStatus,
@@ -96,9 +99,7 @@ def _select_page(record: type[records.Record], filters: tuple[str, ...]) -> sa.S
 def _count(record: type[records.Record], filters: tuple[str, ...]) -> sa.Select[Any]:
     table = TABLES[record]
     return (
-        sa.select(sa.func.count())
-        .select_from(table)
-        .where(*(table.c[name] == sa.bindparam(name) for name in filters))
+        sa.select(sa.func.count()).select_from(table).where(*(table.c[name] == sa.bindparam(name) for name in filters))
     )
 
 
@@ -113,11 +114,10 @@ def _update(record: type[records.Record], changed: tuple[str, ...]) -> sa.Update
 
 
 @cache
-def _select_many(record: type[records.Record]) -> sa.Select[Any]:
+def _select_many(record: type[records.Record], count: int) -> sa.Select[Any]:
     table = TABLES[record]
-    return sa.select(*columns(record)).where(
-        table.c.account_id == sa.bindparam("account_id"), table.c.id.in_(sa.bindparam("ids", expanding=True))
-    )
+    wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
+    return sa.select(*columns(record)).where(table.c.account_id == sa.bindparam("account_id"), table.c.id.in_(wanted))
 
 
 async def insert(tx: Transaction, record: records.Record) -> None:
@@ -144,10 +144,17 @@ async def every(tx: Transaction, record: type[R], **equal: Any) -> list[R]:
 
 async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id]) -> dict[Id, R]:
     """The records of these ids that exist in this account."""
-    if not ids:
-        return {}
-    rows = await tx.rows(_select_many(record), account_id=account_id, ids=list(ids))
-    return {found.id: found for found in (from_row(record, row) for row in rows)}
+    found: dict[Id, R] = {}
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), _MANY):
+        some = wanted[start : start + _MANY]
+        # padded to a power of two, so that only a few statements are ever compiled
+        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
+        named = {f"id_{place}": id_ for place, id_ in enumerate(some)}
+        for row in await tx.rows(_select_many(record, len(some)), account_id=account_id, **named):
+            one = from_row(record, row)
+            found[one.id] = one
+    return found
 
 
 async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> Page:

@@ -262,6 +262,8 @@ parked_receipts = sa.Table(
     _account(),
     _id("service_profile_id", key=True),
     sa.Column("carrier_ref", sa.Text, primary_key=True),
+    _text("recipient", null=True),
+    _int("reference", null=True),
     _text("state"),
     _text("code"),
     _int("received_at"),
