@@ -12,7 +12,7 @@ LARGEST = b"\xff" * 16
 
 
 def legacy(value: bytes) -> str:
-    """The legacy order, plainly: divide by 57, write each remainder as it comes, fill up with the zero digit."""
+    """The legacy order, plainly: divide by 57, write each remainder as it comes, fill up with zero digits."""
     number, text = int.from_bytes(value, "big"), ""
     while number:
         number, digit = divmod(number, 57)
