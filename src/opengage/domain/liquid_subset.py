@@ -83,7 +83,7 @@ class Field(NamedTuple):
     default: str | None
 
 
-class Misfit(Exception):  # noqa: N818 - a word of the domain
+class Misfit(Exception):
     """A value met a use that its type does not allow."""
 
 
@@ -209,9 +209,7 @@ def _tag_end(body: str, start: int) -> int:
     closing = "}}" if body[start + 1] == "{" else "%}"
     end = body.find(closing, start + 2)
     if end < 0:
-        raise TemplateError(
-            f"this {body[start : start + 2]} is never closed: write {closing} after it", start
-        )
+        raise TemplateError(f"this {body[start : start + 2]} is never closed: write {closing} after it", start)
     if end - start > MAX_TAG:
         raise TemplateError(f"this tag is too long: keep it to {MAX_TAG} characters", start)
     tag = _TAG.match(body, start)
@@ -290,9 +288,7 @@ def _vet_literal(literal: Expression, *, contains: bool) -> Expression:
 
 
 def _refusal(message: str, token: Token) -> TemplateError:
-    return TemplateError(
-        f"{message}, as in {_EXAMPLE}" if "as in" not in message else message, token.start_index
-    )
+    return TemplateError(f"{message}, as in {_EXAMPLE}" if "as in" not in message else message, token.start_index)
 
 
 def _example(body: str, position: int) -> str:

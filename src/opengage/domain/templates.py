@@ -60,7 +60,7 @@ class RenderError(Exception):
         self.names = tuple(names)
 
 
-class MissingVariable(RenderError):  # noqa: N818 - a word of the domain
+class MissingVariable(RenderError):
     """Variables that are printed without a default have no value."""
 
     reason = "missing-variable"
@@ -74,7 +74,7 @@ class EmptyText(MissingVariable):
     """Nothing would be left to read."""
 
 
-class TooLong(RenderError):  # noqa: N818 - a word of the domain
+class TooLong(RenderError):
     """The rendered text exceeds MAX_OUTPUT characters."""
 
     reason = "too-long"
