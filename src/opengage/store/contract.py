@@ -62,6 +62,8 @@ class Unanswered(msgspec.Struct, gc=False, frozen=True):
     attempts: int
     engagement_id: Id | None
     envelope_id: Id | None
+    is_settled: bool = False
+    """Its envelope is closed, and nothing that comes later moves it."""
 
 
 class Step(msgspec.Struct, gc=False):
@@ -72,8 +74,20 @@ class Step(msgspec.Struct, gc=False):
     reason: Reason
     code: str | None
     result_id: Id
+    attempts: int
+    was_accepted: bool = False
+    """The carrier took it in this very step, whatever else happened since."""
     next_at: Instant | None = None
     """When to try again, for a deferred text."""
+
+
+class Result(msgspec.Struct, gc=False):
+    """A fate event to write down."""
+
+    id: Id
+    text_id: Id
+    kind: TextStatus
+    code: str | None
 
 
 class Transaction(Protocol):
@@ -180,8 +194,14 @@ class Batches(Protocol):
         """Remember (carrier id, text, segment number, how many segments the text has)."""
         ...
 
-    async def step(self, account_id: int, steps: Sequence[Step], now: Instant) -> None:
-        """Move texts and their envelopes, and write one text-result for each."""
+    async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
+        """Move texts and their envelopes, and write down what happened to them."""
+        ...
+
+    async def open_texts(
+        self, account_id: int, phone_number_id: Id, status: TextStatus, before: Id, limit: int
+    ) -> list[tuple[Unanswered, int, Instant | None]]:
+        """(text, epoch, sent at) of a lane's texts of this status whose fate is open, oldest first, up to an id."""
         ...
 
 
