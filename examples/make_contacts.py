@@ -14,10 +14,7 @@ HEADER = ("phone-number", "first-name", "last-name")
 FILE = Path(__file__).with_name("contacts.csv")
 SEED = 20200707
 
-NANP_US = (
-    "201 202 206 212 213 214 303 305 312 313 314 404 407 "
-    "415 503 505 512 602 612 615 617 702 713 718 801 808 907"
-)
+NANP_US = "201 202 206 212 213 214 303 305 312 313 314 404 407 415 503 505 512 602 612 615 617 702 713 718 801 808 907"
 NANP_CA = "204 250 306 403 416 418 506 514 604 613 709 780 867 902"
 
 
@@ -75,32 +72,21 @@ PLACES = (
     Place(
         100,
         _nanp(NANP_CA),
-        _words(
-            "Élise Noémie Geneviève Maël Loïc François Aoife "
-            "Liam Olivia Noah Amélie Zacharie Anaïs Thérèse Hugo"
-        ),
-        _words(
-            "Tremblay Côté Bélanger Gagné Pelletier MacDonald Lévesque Fortin Singh Chen Desrosiers Gauthier"
-        ),
+        _words("Élise Noémie Geneviève Maël Loïc François Aoife Liam Olivia Noah Amélie Zacharie Anaïs Thérèse Hugo"),
+        _words("Tremblay Côté Bélanger Gagné Pelletier MacDonald Lévesque Fortin Singh Chen Desrosiers Gauthier"),
     ),
     Place(  # Ofcom: numbers for drama, London and Glasgow
         130,
         _range("+44207946", 0, 999, 4) + _range("+44141496", 0, 999, 4),
         _words(
-            "Oliver Amelia Harry Isla George Niamh Callum Freya "
-            "Rhys Siân Hamish Imogen Priya Arjun Tomasz Agnieszka"
+            "Oliver Amelia Harry Isla George Niamh Callum Freya Rhys Siân Hamish Imogen Priya Arjun Tomasz Agnieszka"
         ),
-        _words(
-            "Smith Jones Taylor Brown Davies McGregor "
-            "Llewellyn Patel Kowalski O'Neill Featherstonehaugh Hughes"
-        ),
+        _words("Smith Jones Taylor Brown Davies McGregor Llewellyn Patel Kowalski O'Neill Featherstonehaugh Hughes"),
     ),
     Place(  # Bundesnetzagentur: numbers for media productions, Berlin
         90,
         _range("+493023125", 0, 999, 3),
-        _words(
-            "Jürgen Käthe Sören Änne Günther Zoé Jörg Özlem Emre Anneliese Björn Mia Łucja Dvořák Frauke Ömer"
-        ),
+        _words("Jürgen Käthe Sören Änne Günther Zoé Jörg Özlem Emre Anneliese Björn Mia Łucja Dvořák Frauke Ömer"),
         _words("Müller Schäfer Groß Weiß Köhler Yılmaz Bäcker Schröder Jäger Krüger Strauß Öztürk Lübke"),
     ),
     Place(  # ARCEP: 01 99 00 xx xx
@@ -123,8 +109,7 @@ PLACES = (
             "יעל प्रिया สมชาย ანა Արամ Sam🌻 Zoe🎉 👩‍🚀Mae Kai🏳️‍🌈 Bo🐝 தமிழ்"
         ),
         _words(
-            "Παπαδοπούλου Шевченко Иванова 山田 佐藤 김 李 王 "
-            "حسن الزهراء כהן शर्मा ใจดี ბერიძე Պետրոսյան Rivers Stone"
+            "Παπαδοπούλου Шевченко Иванова 山田 佐藤 김 李 王 حسن الزهراء כהן शर्मा ใจดี ბერიძე Պետրոսյան Rivers Stone"
         ),
     ),
 )

@@ -99,9 +99,7 @@ def test_what_is_no_number_stays(harmless: str) -> None:
     assert logs.mask(harmless) == harmless
 
 
-@pytest.mark.parametrize(
-    "text", [f"Basic {SECRET}", f"bearer {SECRET}", f"smpp://demo:{SECRET}@127.0.0.1:2775"]
-)
+@pytest.mark.parametrize("text", [f"Basic {SECRET}", f"bearer {SECRET}", f"smpp://demo:{SECRET}@127.0.0.1:2775"])
 def test_credentials_inside_text_are_cut(text: str) -> None:
     """An authorization header or a URL with a password shows neither."""
     assert SECRET not in logs.mask(f"using {text} now")

@@ -98,9 +98,7 @@ def test_values_out_of_range_are_refused(name: str, value: str) -> None:
     assert told[0].startswith(f"OPENGAGE_{name}: expected ")
 
 
-@pytest.mark.parametrize(
-    "text", ["port = true", "port = 80.5", 'host = ["a"]', "lease_seconds = true", "data = 5"]
-)
+@pytest.mark.parametrize("text", ["port = true", "port = 80.5", 'host = ["a"]', "lease_seconds = true", "data = 5"])
 def test_file_values_of_the_wrong_type_are_refused(tmp_path: Path, text: str) -> None:
     """TOML types are held to the same table."""
     assert "expected" in problems({}, toml(tmp_path, text))[0]
@@ -153,9 +151,7 @@ def test_public_url_loses_its_final_slash() -> None:
 
 def test_children_get_the_same_settings() -> None:
     """A supervised child that loads its environment sees what its parent saw."""
-    parent = load(
-        {"OPENGAGE_WINDOW": "7", "OPENGAGE_SANDBOX_SMSC": "smpp://a:b@127.0.0.1:1"}, port=9, lease_seconds=30
-    )
+    parent = load({"OPENGAGE_WINDOW": "7", "OPENGAGE_SANDBOX_SMSC": "smpp://a:b@127.0.0.1:1"}, port=9, lease_seconds=30)
     assert load(to_environment(parent)) == parent
 
 

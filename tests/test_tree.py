@@ -9,8 +9,7 @@ from source import parsed, python_files, shown, tracked
 FILE_LINES = 400
 FUNCTION_LINES = 80
 REGISTRIES = tuple(
-    ".".join(parts)
-    for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))
+    ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"))
 )
 """Hosts that a lock file or a document must not pin; written in parts, so that this file names none."""
 
@@ -89,10 +88,7 @@ def test_functions_stay_short() -> None:
 def test_no_file_names_a_registry() -> None:
     """Whoever mirrors the registries can use every file as it is."""
     found = [
-        f"{shown(path)} names {host}"
-        for path in tracked()
-        for host in REGISTRIES
-        if host.encode() in path.read_bytes()
+        f"{shown(path)} names {host}" for path in tracked() for host in REGISTRIES if host.encode() in path.read_bytes()
     ]
     assert not found
 

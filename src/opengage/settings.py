@@ -117,9 +117,7 @@ def _database(value: object) -> str:
     """Only the embedded database is served so far; any other is refused rather than half believed."""
     scheme = urlsplit(value).scheme if isinstance(value, str) else ""
     if scheme.startswith("postgres"):
-        raise ValueError(
-            "PostgreSQL is not supported yet; remove this setting to use SQLite in the data folder"
-        )
+        raise ValueError("PostgreSQL is not supported yet; remove this setting to use SQLite in the data folder")
     raise ValueError("no such database is supported; remove this setting to use SQLite in the data folder")
 
 
@@ -132,9 +130,7 @@ def _setting(default: Any, parse: Parse, text: str, *, secret: bool = False) -> 
 class Settings:
     """Every setting with its value. Durations are in seconds, sizes in bytes."""
 
-    data: Path = _setting(
-        Path("data"), _path, "The folder that holds the database and all else that is kept."
-    )
+    data: Path = _setting(Path("data"), _path, "The folder that holds the database and all else that is kept.")
     host: str = _setting("127.0.0.1", _text, "The address on which the API and the console listen.")
     port: int = _setting(8080, _whole(1, 65535), "The port on which the API and the console listen.")
     public_url: str = _setting(
@@ -159,9 +155,7 @@ class Settings:
     )
     bulk_limit: int = _setting(10_000, _whole(1, 100_000), "The most resources in one bulk request.")
     page_limit_max: int = _setting(1000, _whole(1, 10_000), "The largest page of a list.")
-    page_limit_default: int = _setting(
-        50, _whole(1, 10_000), "The page of a list when the request names none."
-    )
+    page_limit_default: int = _setting(50, _whole(1, 10_000), "The page of a list when the request names none.")
     lease_seconds: float = _setting(
         15.0,
         _seconds(0.1, 3600),
@@ -213,8 +207,7 @@ class Row:
 def table() -> tuple[Row, ...]:
     """Every setting, in the order of the table."""
     return tuple(
-        Row(row.name, PREFIX + row.name.upper(), _shown(row.default), row.metadata["help"])
-        for row in fields(Settings)
+        Row(row.name, PREFIX + row.name.upper(), _shown(row.default), row.metadata["help"]) for row in fields(Settings)
     )
 
 
@@ -274,9 +267,7 @@ def _read(file: Path | None, problems: list[Problem]) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        problems.append(
-            Problem(str(file), f"cannot be read: {error.strerror}; correct {CONFIG} or remove it")
-        )
+        problems.append(Problem(str(file), f"cannot be read: {error.strerror}; correct {CONFIG} or remove it"))
     except ValueError as error:
         problems.append(Problem(str(file), f"is no valid TOML: {error}"))
     return {}

@@ -61,9 +61,7 @@ def document(arguments: list[str]) -> Any:
 
 def test_the_five_calls_and_the_ledger(calls: list[list[str]]) -> None:
     """They go to the right places, in the guide's order."""
-    paths = [
-        next(one for one in call if one.startswith("http")).removeprefix(ACCOUNT["api-url"]) for call in calls
-    ]
+    paths = [next(one for one in call if one.startswith("http")).removeprefix(ACCOUNT["api-url"]) for call in calls]
     assert paths == [
         "/text-templates",
         "/engagements",

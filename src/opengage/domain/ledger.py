@@ -1,0 +1,80 @@
+"""The ledger: every envelope of an engagement in exactly one named place, and the sums that prove it.
+
+Counts move in the same transaction as the envelopes they count; a `Moves` collects one batch's worth.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason
+from opengage.ids import Id
+
+
+class Moves:
+    """The changes of one transaction, per engagement: how many envelopes left which place for which."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, Id], Counter[Reason]] = {}
+
+    def arrive(self, account_id: int, engagement_id: Id, reason: Reason, count: int = 1) -> None:
+        """`count` envelopes stand at `reason` now."""
+        self._counts.setdefault((account_id, engagement_id), Counter())[reason] += count
+
+    def leave(self, account_id: int, engagement_id: Id, reason: Reason, count: int = 1) -> None:
+        """`count` envelopes no longer stand at `reason`."""
+        self._counts.setdefault((account_id, engagement_id), Counter())[reason] -= count
+
+    def changes(self) -> list[tuple[int, Id, Reason, int]]:
+        """(account, engagement, reason, difference) of every place whose count changed, in a stable order.
+
+        The order keeps two writers from locking the same rows the other way round.
+        """
+        return [
+            (account_id, engagement_id, reason, count)
+            for (account_id, engagement_id), counts in sorted(self._counts.items(), key=lambda item: item[0])
+            for reason, count in sorted(counts.items())
+            if count
+        ]
+
+    def engagements(self) -> list[tuple[int, Id]]:
+        """The engagements touched."""
+        return list(self._counts)
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """The counts of one engagement: `total` is always the sum of the five statuses."""
+
+    total: int
+    pending: int
+    processing: int
+    hold: int
+    complete: int
+    incomplete: int
+    reasons: dict[str, int]
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is left to send, to wait for or to resolve."""
+        return self.pending == self.processing == self.hold == 0
+
+
+def balance(counts: Iterable[tuple[Reason, int]] | Mapping[Reason, int]) -> Ledger:
+    """Sum (reason, count) pairs into a Ledger; places that hold nobody are left out of `reasons`."""
+    pairs = list(counts.items()) if isinstance(counts, Mapping) else list(counts)
+    totals = dict.fromkeys(EnvelopeStatus, 0)
+    reasons: dict[str, int] = {}
+    for reason, count in pairs:
+        totals[STATUS_OF[reason]] += count
+        if reason is not Reason.NONE and count:
+            reasons[reason.value] = reasons.get(reason.value, 0) + count
+    return Ledger(
+        total=sum(totals.values()),
+        pending=totals[EnvelopeStatus.PENDING],
+        processing=totals[EnvelopeStatus.PROCESSING],
+        hold=totals[EnvelopeStatus.HOLD],
+        complete=totals[EnvelopeStatus.COMPLETE],
+        incomplete=totals[EnvelopeStatus.INCOMPLETE],
+        reasons=dict(sorted(reasons.items())),
+    )

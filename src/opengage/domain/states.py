@@ -1,0 +1,198 @@
+"""States and their legal changes: the one place that says what may become what.
+
+A text travels `queued → sending → sent → delivered | undelivered`; each event below is one step, and `change` is the
+whole of the law. The lists are repeated as CHECK constraints in `store.tables`, and a table test walks every pair.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class EngagementStatus(StrEnum):
+    """The life of a blast (design: `completed` only when pending, hold and processing are all 0)."""
+
+    PENDING = "pending"
+    SCHEDULED = "scheduled"
+    PROCESSING = "processing"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELED = "canceled"
+
+
+class EnvelopeStatus(StrEnum):
+    """Where a recipient stands; together with a Reason it is that recipient's one named place."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    HOLD = "hold"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+
+
+class Reason(StrEnum):
+    """Why an envelope is where it is: a closed list, each reason belonging to one status."""
+
+    NONE = ""
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    RETRYING = "retrying"
+    QUIET_HOURS = "quiet-hours"
+    THROTTLED = "throttled"
+    CANARY = "canary"
+    REVIEW = "review"
+    IN_DOUBT = "in-doubt"
+    ACCOUNT_SUSPENDED = "account-suspended"
+    DELIVERED = "delivered"
+    SENT_UNCONFIRMED = "sent-unconfirmed"
+    OPTED_OUT = "opted-out"
+    DUPLICATE = "duplicate"
+    INVALID_NUMBER = "invalid-number"
+    UNREACHABLE_REGION = "unreachable-region"
+    MISSING_VARIABLE = "missing-variable"
+    TOO_LONG = "too-long"
+    REJECTED = "rejected"
+    UNDELIVERED = "undelivered"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"
+
+
+STATUS_OF: Final[Mapping[Reason, EnvelopeStatus]] = {
+    Reason.NONE: EnvelopeStatus.PENDING,
+    **dict.fromkeys((Reason.QUEUED, Reason.SENDING, Reason.SENT, Reason.RETRYING), EnvelopeStatus.PROCESSING),
+    **dict.fromkeys(
+        (
+            Reason.QUIET_HOURS,
+            Reason.THROTTLED,
+            Reason.CANARY,
+            Reason.REVIEW,
+            Reason.IN_DOUBT,
+            Reason.ACCOUNT_SUSPENDED,
+        ),
+        EnvelopeStatus.HOLD,
+    ),
+    **dict.fromkeys((Reason.DELIVERED, Reason.SENT_UNCONFIRMED), EnvelopeStatus.COMPLETE),
+    **dict.fromkeys(
+        (
+            Reason.OPTED_OUT,
+            Reason.DUPLICATE,
+            Reason.INVALID_NUMBER,
+            Reason.UNREACHABLE_REGION,
+            Reason.MISSING_VARIABLE,
+            Reason.TOO_LONG,
+            Reason.REJECTED,
+            Reason.UNDELIVERED,
+            Reason.EXPIRED,
+            Reason.CANCELED,
+            Reason.UNKNOWN,
+        ),
+        EnvelopeStatus.INCOMPLETE,
+    ),
+}
+"""The status that each reason belongs to: a reason alone names an envelope's place."""
+
+
+class TextStatus(StrEnum):
+    """The fate of one message on the wire."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    IN_DOUBT = "in-doubt"
+    CANCELED = "canceled"
+    RECEIVED = "received"
+
+
+class TextEvent(StrEnum):
+    """What can happen to an outbound text."""
+
+    SUBMIT = "submit"
+    """The intent is written: after this commit its bytes may leave."""
+    ACCEPTED = "accepted"
+    """The carrier took every segment and named each."""
+    REFUSED = "refused"
+    """The carrier said no, for good."""
+    DEFERRED = "deferred"
+    """The carrier said not now, or the bytes never left: it may be tried again."""
+    NO_ANSWER = "no-answer"
+    """It may or may not have arrived; nobody can tell yet."""
+    DELIVERY = "delivery"
+    """A receipt says that the handset has it."""
+    NON_DELIVERY = "non-delivery"
+    """A receipt says that the handset will not have it."""
+    RECEIPT_WINDOW_OVER = "receipt-window-over"
+    """No receipt came in time; the text stays sent, its envelope is closed as sent-unconfirmed."""
+    CANCEL = "cancel"
+
+
+_CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
+    (TextStatus.QUEUED, TextEvent.SUBMIT): TextStatus.SENDING,
+    (TextStatus.QUEUED, TextEvent.CANCEL): TextStatus.CANCELED,
+    (TextStatus.SENDING, TextEvent.ACCEPTED): TextStatus.SENT,
+    (TextStatus.SENDING, TextEvent.REFUSED): TextStatus.FAILED,
+    (TextStatus.SENDING, TextEvent.DEFERRED): TextStatus.QUEUED,
+    (TextStatus.SENDING, TextEvent.NO_ANSWER): TextStatus.IN_DOUBT,
+    # the answer to a submit that was given up on may still come, and so may its receipt
+    (TextStatus.IN_DOUBT, TextEvent.ACCEPTED): TextStatus.SENT,
+    (TextStatus.IN_DOUBT, TextEvent.REFUSED): TextStatus.FAILED,
+    (TextStatus.IN_DOUBT, TextEvent.DELIVERY): TextStatus.DELIVERED,
+    (TextStatus.IN_DOUBT, TextEvent.NON_DELIVERY): TextStatus.UNDELIVERED,
+    (TextStatus.SENT, TextEvent.DELIVERY): TextStatus.DELIVERED,
+    (TextStatus.SENT, TextEvent.NON_DELIVERY): TextStatus.UNDELIVERED,
+    (TextStatus.SENT, TextEvent.RECEIPT_WINDOW_OVER): TextStatus.SENT,
+}
+
+
+def change(status: TextStatus, event: TextEvent) -> TextStatus | None:
+    """The status that `event` leads to from `status`, or None when the event changes nothing there.
+
+    None is an answer, not a failure: a duplicate or late receipt meets a terminal status and leaves it as it is.
+    """
+    return _CHANGES.get((status, event))
+
+
+_PLACE: Final[Mapping[TextStatus, Reason]] = {
+    TextStatus.QUEUED: Reason.RETRYING,
+    TextStatus.SENDING: Reason.SENDING,
+    TextStatus.SENT: Reason.SENT,
+    TextStatus.DELIVERED: Reason.DELIVERED,
+    TextStatus.UNDELIVERED: Reason.UNDELIVERED,
+    TextStatus.FAILED: Reason.REJECTED,
+    TextStatus.IN_DOUBT: Reason.IN_DOUBT,
+    TextStatus.CANCELED: Reason.CANCELED,
+}
+
+
+def place(status: TextStatus) -> Reason:
+    """Where the envelope of an outbound text with this status stands."""
+    return _PLACE[status]
+
+
+_WRITES: Final[Mapping[tuple[EngagementStatus, EngagementStatus], EngagementStatus]] = {
+    (EngagementStatus.PENDING, EngagementStatus.SCHEDULED): EngagementStatus.SCHEDULED,
+    (EngagementStatus.PAUSED, EngagementStatus.SCHEDULED): EngagementStatus.PROCESSING,
+    (EngagementStatus.SCHEDULED, EngagementStatus.SCHEDULED): EngagementStatus.SCHEDULED,
+    (EngagementStatus.PROCESSING, EngagementStatus.SCHEDULED): EngagementStatus.PROCESSING,
+    (EngagementStatus.SCHEDULED, EngagementStatus.PAUSED): EngagementStatus.PAUSED,
+    (EngagementStatus.PROCESSING, EngagementStatus.PAUSED): EngagementStatus.PAUSED,
+    (EngagementStatus.PAUSED, EngagementStatus.PAUSED): EngagementStatus.PAUSED,
+    (EngagementStatus.PENDING, EngagementStatus.PENDING): EngagementStatus.PENDING,
+    (EngagementStatus.PENDING, EngagementStatus.CANCELED): EngagementStatus.CANCELED,
+    (EngagementStatus.SCHEDULED, EngagementStatus.CANCELED): EngagementStatus.CANCELED,
+    (EngagementStatus.PROCESSING, EngagementStatus.CANCELED): EngagementStatus.CANCELED,
+    (EngagementStatus.PAUSED, EngagementStatus.CANCELED): EngagementStatus.CANCELED,
+    (EngagementStatus.CANCELED, EngagementStatus.CANCELED): EngagementStatus.CANCELED,
+}
+
+
+def write_engagement_status(current: EngagementStatus, wanted: EngagementStatus) -> EngagementStatus | None:
+    """The status that a client's PATCH leads to, or None when that write is not allowed from here.
+
+    Scheduling what is already scheduled or running is the same wish twice: it changes nothing and is no error.
+    """
+    return _WRITES.get((current, wanted))

@@ -1,0 +1,195 @@
+"""What the store promises, whichever database keeps it: the seam under operations and dispatch.
+
+Two kinds of access: composed statements (SQLAlchemy Core, run by either database) for everything that touches a few
+rows, and `Batches` for what runs once per batch of texts, where each database has its own fastest way.
+A `writing` transaction is durable when its block ends, and undone when the block raises.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy.sql import Executable
+
+from opengage.clock import Instant
+from opengage.domain.states import Reason, TextStatus
+from opengage.ids import Id
+
+Rows = list[tuple[Any, ...]]
+
+
+class NewEnvelope(msgspec.Struct, gc=False, array_like=True):
+    """What a new envelope has of its own; all else is the same for the batch."""
+
+    phone_number: str
+    meta: str
+    """JSON text of an object."""
+    callback: str | None = None
+    callback_include: str | None = None
+    is_priority: bool = False
+    delay_in_seconds: int | None = None
+
+
+class Due(msgspec.Struct, gc=False, frozen=True):
+    """An envelope that the dispatcher may take now."""
+
+    envelope_id: Id
+    phone_number: str
+    meta: str
+    text_id: Id | None
+    """A text of an earlier, deferred attempt, to be tried again under the same identity."""
+
+
+class Intent(msgspec.Struct, gc=False):
+    """A text about to be written as `sending`; `is_retry` when its row exists from a deferred attempt."""
+
+    text_id: Id
+    envelope_id: Id
+    recipient: str
+    body: str
+    segments: int
+    is_retry: bool
+
+
+class Unanswered(msgspec.Struct, gc=False, frozen=True):
+    """A text as the recorder needs it: where it stands, and whose it is."""
+
+    account_id: int
+    text_id: Id
+    status: TextStatus
+    segments: int
+    attempts: int
+    engagement_id: Id | None
+    envelope_id: Id | None
+
+
+class Step(msgspec.Struct, gc=False):
+    """One text moving to `status`; its envelope, when it has one, moves to `reason`."""
+
+    text: Unanswered
+    status: TextStatus
+    reason: Reason
+    code: str | None
+    result_id: Id
+    next_at: Instant | None = None
+    """When to try again, for a deferred text."""
+
+
+class Transaction(Protocol):
+    """One consistent view, and (when writing) one all-or-nothing change."""
+
+    async def rows(self, statement: Executable, **parameters: Any) -> Rows:
+        """Every row of a query."""
+        ...
+
+    async def run(self, statement: Executable, **parameters: Any) -> int:
+        """Carry out a change; how many rows it touched."""
+        ...
+
+    async def now(self) -> Instant:
+        """The database's clock: leases are measured on it, whatever the clocks of its clients say."""
+        ...
+
+    @property
+    def batches(self) -> "Batches":
+        """The hot path of this database."""
+        ...
+
+
+class Store(Protocol):
+    """A database with Opengage's schema. Every method raises `Unavailable` when it cannot be reached or written."""
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """A consistent view; nothing may be changed in it."""
+        ...
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction, durable once the block has ended."""
+        ...
+
+    async def changed(self, within: float) -> None:
+        """Return once somebody may have written something, or after `within` seconds. One waiter per store."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+class Batches(Protocol):
+    """What runs once per batch of envelopes or texts. All ids in one call belong to one account."""
+
+    async def insert_envelopes(
+        self,
+        account_id: int,
+        engagement_id: Id,
+        author: Id,
+        ids: Sequence[Id],
+        new: Sequence[NewEnvelope],
+        now: Instant,
+    ) -> None:
+        """Write envelopes as pending and due at once, in the given order."""
+        ...
+
+    async def due(self, account_id: int, engagement_id: Id, now: Instant, limit: int) -> list[Due]:
+        """The next envelopes that may be taken, in the order in which they became due."""
+        ...
+
+    async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
+        """Those of `numbers` that this account must not text."""
+        ...
+
+    async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
+        """(number, body) of every text that this engagement already has for one of `numbers`."""
+        ...
+
+    async def intend(
+        self,
+        account_id: int,
+        lane: tuple[Id, int],
+        texts: "Outgoing",
+        intents: Sequence[Intent],
+        now: Instant,
+    ) -> None:
+        """Write texts as `sending` under the lane's (phone number, epoch) and their envelopes as processing.
+
+        Raises `Fenced` when an envelope is no longer due: somebody else took it.
+        """
+        ...
+
+    async def settle_envelopes(self, account_id: int, settled: Sequence[tuple[Id, Reason]], now: Instant) -> None:
+        """Close due envelopes that get no text: opted out, duplicate, without a needed value."""
+        ...
+
+    async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
+        """The texts of these ids that exist."""
+        ...
+
+    async def texts_of_refs(
+        self, account_id: int, service_profile_id: Id, refs: Sequence[str]
+    ) -> dict[str, Unanswered]:
+        """The texts that the carrier's own ids stand for; ids not known (yet) are left out."""
+        ...
+
+    async def in_doubt(self, account_id: int, recipients: Sequence[str]) -> list[tuple[str, Unanswered]]:
+        """(recipient, text) of the texts in doubt to any of these numbers."""
+        ...
+
+    async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
+        """Remember (carrier id, text, segment number, how many segments the text has)."""
+        ...
+
+    async def step(self, account_id: int, steps: Sequence[Step], now: Instant) -> None:
+        """Move texts and their envelopes, and write one text-result for each."""
+        ...
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """What the texts of one batch have in common."""
+
+    engagement_id: Id
+    phone_number_id: Id
+    service_profile_id: Id
+    sender: str
+    author: Id

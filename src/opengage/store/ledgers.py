@@ -1,0 +1,59 @@
+"""The ledger's rows: counts that move in the transaction of the envelopes they count."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from opengage.clock import Instant
+from opengage.domain.ledger import Ledger, Moves, balance
+from opengage.domain.states import EngagementStatus, Reason
+from opengage.ids import Id
+from opengage.store import tables
+from opengage.store.contract import Transaction
+
+# both databases spell it like this
+_MOVE: Final = sa.text(
+    "INSERT INTO ledger (account_id, engagement_id, reason, count)"
+    " VALUES (:account_id, :engagement_id, :reason, :difference)"
+    " ON CONFLICT (account_id, engagement_id, reason) DO UPDATE SET count = ledger.count + excluded.count"
+)
+
+_READ: Final = sa.select(tables.ledger.c.reason, tables.ledger.c.count).where(
+    tables.ledger.c.account_id == sa.bindparam("account_id"),
+    tables.ledger.c.engagement_id == sa.bindparam("engagement_id"),
+)
+
+_COMPLETE: Final = (
+    sa.update(tables.engagements)
+    .where(
+        tables.engagements.c.account_id == sa.bindparam("key_account_id"),
+        tables.engagements.c.id == sa.bindparam("key_id"),
+        tables.engagements.c.status == EngagementStatus.PROCESSING.value,
+    )
+    .values(status=EngagementStatus.COMPLETED.value, completed_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
+)
+
+
+async def move(tx: Transaction, moves: Moves) -> None:
+    """Apply one batch's moves."""
+    for account_id, engagement_id, reason, difference in moves.changes():
+        await tx.run(
+            _MOVE, account_id=account_id, engagement_id=engagement_id, reason=reason.value, difference=difference
+        )
+
+
+async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:
+    """The ledger of one engagement."""
+    rows = await tx.rows(_READ, account_id=account_id, engagement_id=engagement_id)
+    return balance([(Reason(reason), count) for reason, count in rows])
+
+
+async def move_and_complete(tx: Transaction, moves: Moves, now: Instant) -> list[Id]:
+    """Apply one batch's moves, and complete every engagement that they leave with nothing to do; their ids."""
+    await move(tx, moves)
+    done = []
+    for account_id, engagement_id in moves.engagements():
+        ledger = await read(tx, account_id, engagement_id)
+        if ledger.is_settled and await tx.run(_COMPLETE, key_account_id=account_id, key_id=engagement_id, now=now):
+            done.append(engagement_id)
+    return done

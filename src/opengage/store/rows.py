@@ -1,0 +1,172 @@
+"""Records in and out of their tables: the few statements that every noun needs.
+
+Statements are built once per record class and compiled once per database; a list's statement is built once per
+combination of filters.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar, get_type_hints
+
+import msgspec
+import sqlalchemy as sa
+
+from opengage.domain import records
+from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
+from opengage.ids import Id
+from opengage.store import tables
+from opengage.store.contract import Transaction
+
+R = TypeVar("R", bound=records.Record)
+
+TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
+    records.Account: tables.accounts,
+    records.Membership: tables.memberships,
+    records.ApiToken: tables.api_tokens,
+    records.ServiceProfile: tables.service_profiles,
+    records.PhoneNumber: tables.phone_numbers,
+    records.TextTemplate: tables.text_templates,
+    records.TextTemplateRevision: tables.text_template_revisions,
+    records.Engagement: tables.engagements,
+    records.Activity: tables.activities,
+    records.Envelope: tables.envelopes,
+    records.TextMessage: tables.text_messages,
+    records.Text: tables.texts,
+    records.TextResult: tables.text_results,
+    records.Suppression: tables.suppressions,
+}
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A slice of a list: the records asked for, and how many there are in all."""
+
+    records: list[Any]
+    total: int
+
+
+_MANY: Final = 512
+"""Ids asked for in one statement, at most."""
+
+_CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
+    bool: bool,
+    EngagementStatus: EngagementStatus,
+    EnvelopeStatus: EnvelopeStatus,
+    Reason: Reason,
+    TextStatus: TextStatus,
+}
+
+
+@cache
+def _conversions(record: type[records.Record]) -> list[tuple[str, Callable[[Any], Any]]]:
+    """The fields that a database gives back in a plainer type than the record's (booleans, enumerations)."""
+    hints = get_type_hints(record)
+    return [(name, _CONVERTERS[hints[name]]) for name in record.__struct_fields__ if hints[name] in _CONVERTERS]
+
+
+def columns(record: type[records.Record]) -> list[sa.Column[Any]]:
+    """The columns of a record's table in the order of its fields."""
+    table = TABLES[record]
+    return [table.c[name] for name in record.__struct_fields__]
+
+
+def from_row(record: type[R], row: Sequence[Any]) -> R:
+    """A record from one row of `columns(record)`."""
+    fields = dict(zip(record.__struct_fields__, row, strict=True))
+    for name, convert in _conversions(record):
+        fields[name] = convert(fields[name])
+    return record(**fields)
+
+
+@cache
+def _insert(record: type[records.Record]) -> sa.Insert:
+    table = TABLES[record]
+    return sa.insert(table).values({name: sa.bindparam(name) for name in record.__struct_fields__})
+
+
+@cache
+def _select(record: type[records.Record], filters: tuple[str, ...]) -> sa.Select[Any]:
+    table = TABLES[record]
+    return sa.select(*columns(record)).where(*(table.c[name] == sa.bindparam(name) for name in filters))
+
+
+@cache
+def _select_page(record: type[records.Record], filters: tuple[str, ...]) -> sa.Select[Any]:
+    statement = _select(record, filters).order_by(TABLES[record].c.id)
+    return statement.limit(sa.bindparam("page_limit")).offset(sa.bindparam("page_offset"))
+
+
+@cache
+def _count(record: type[records.Record], filters: tuple[str, ...]) -> sa.Select[Any]:
+    table = TABLES[record]
+    return (
+        sa.select(sa.func.count()).select_from(table).where(*(table.c[name] == sa.bindparam(name) for name in filters))
+    )
+
+
+@cache
+def _update(record: type[records.Record], changed: tuple[str, ...]) -> sa.Update:
+    table = TABLES[record]
+    return (
+        sa.update(table)
+        .where(table.c.account_id == sa.bindparam("key_account_id"), table.c.id == sa.bindparam("key_id"))
+        .values({name: sa.bindparam(name) for name in changed})
+    )
+
+
+@cache
+def _select_many(record: type[records.Record], count: int) -> sa.Select[Any]:
+    table = TABLES[record]
+    wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
+    return sa.select(*columns(record)).where(table.c.account_id == sa.bindparam("account_id"), table.c.id.in_(wanted))
+
+
+async def insert(tx: Transaction, record: records.Record) -> None:
+    """Write a new record."""
+    await tx.run(_insert(type(record)), **msgspec.structs.asdict(record))
+
+
+async def find(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
+    """The record of this id in this account."""
+    return await first(tx, record, account_id=account_id, id=id_)
+
+
+async def first(tx: Transaction, record: type[R], **equal: Any) -> R | None:
+    """Some record whose fields equal these."""
+    rows = await tx.rows(_select(record, tuple(sorted(equal))), **equal)
+    return from_row(record, rows[0]) if rows else None
+
+
+async def every(tx: Transaction, record: type[R], **equal: Any) -> list[R]:
+    """All records whose fields equal these: for lists known to be short."""
+    rows = await tx.rows(_select(record, tuple(sorted(equal))), **equal)
+    return [from_row(record, row) for row in rows]
+
+
+async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id]) -> dict[Id, R]:
+    """The records of these ids that exist in this account."""
+    found: dict[Id, R] = {}
+    wanted = list(dict.fromkeys(ids))
+    for start in range(0, len(wanted), _MANY):
+        some = wanted[start : start + _MANY]
+        # padded to a power of two, so that only a few statements are ever compiled
+        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
+        named = {f"id_{place}": id_ for place, id_ in enumerate(some)}
+        for row in await tx.rows(_select_many(record, len(some)), account_id=account_id, **named):
+            one = from_row(record, row)
+            found[one.id] = one
+    return found
+
+
+async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> Page:
+    """One page of the records whose fields equal these, oldest first."""
+    filters = tuple(sorted(equal))
+    rows = await tx.rows(_select_page(record, filters), page_limit=limit, page_offset=offset, **equal)
+    total = await tx.rows(_count(record, filters), **equal)
+    return Page([from_row(record, row) for row in rows], total[0][0])
+
+
+async def change(tx: Transaction, record: R, **fields: Any) -> R:
+    """Write these fields of an existing record; the record as it is now."""
+    statement = _update(type(record), tuple(sorted(fields)))
+    await tx.run(statement, key_account_id=record.account_id, key_id=record.id, **fields)
+    return msgspec.structs.replace(record, **fields)

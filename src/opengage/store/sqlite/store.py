@@ -1,0 +1,180 @@
+"""SQLite behind the store's contract: connections, transactions, and durability.
+
+One writing connection and a few reading ones per process. Statements run on the calling thread: most take
+microseconds, and a hop to another thread costs more than they do. The few large ones (see `batches`) are each a single
+statement, so that SQLite works without the interpreter's lock when they run in a thread. Several processes share
+the file; whoever finds it locked waits for its turn without blocking its event loop.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.dialects import sqlite as dialects
+from sqlalchemy.sql import ClauseElement, Executable
+
+from opengage.clock import Instant
+from opengage.domain.errors import Unavailable
+from opengage.store.contract import Batches, Rows
+from opengage.store.sqlite.batches import SqliteBatches
+
+_DIALECT: Final = dialects.dialect(paramstyle="named")
+_LOCK_TIMEOUT: Final = 15.0
+"""Seconds to wait for another process's transaction to end."""
+_POLL: Final = 0.005
+"""Seconds between looks at whether the file has changed: one pragma, about 2 µs."""
+_NOW: Final = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = OFF",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -32768",
+    "PRAGMA wal_autocheckpoint = 4096",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Say a database failure in our own words: nothing was written, and it may be tried again."""
+    try:
+        yield
+    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        raise Unavailable(
+            f"The database could not be used ({error}). Nothing was changed: check the disk's free space "
+            "and the file's permissions, then send the request again."
+        ) from error
+
+
+class _Compiled:
+    """SQL text of composed statements, made once for each statement object that lives on."""
+
+    def __init__(self) -> None:
+        self._texts: WeakKeyDictionary[Executable, tuple[str, dict[str, Any]]] = WeakKeyDictionary()
+
+    def __call__(self, statement: Executable, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        found = self._texts.get(statement)
+        if found is None:
+            assert isinstance(statement, ClauseElement)
+            compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+            found = (str(compiled), {name: value for name, value in compiled.params.items() if value is not None})
+            self._texts[statement] = found
+        text, constants = found
+        return text, {**constants, **parameters}
+
+
+class SqliteTransaction:
+    """One transaction on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, compiled: _Compiled) -> None:
+        self._connection = connection
+        self._compiled = compiled
+        self._batches = SqliteBatches(connection)
+
+    async def rows(self, statement: Executable, **parameters: Any) -> Rows:
+        """See Transaction.rows."""
+        return self._connection.execute(*self._compiled(statement, parameters)).fetchall()
+
+    async def run(self, statement: Executable, **parameters: Any) -> int:
+        """See Transaction.run."""
+        return self._connection.execute(*self._compiled(statement, parameters)).rowcount
+
+    async def now(self) -> Instant:
+        """See Transaction.now: the clock of the machine that the file is on."""
+        return Instant(self._connection.execute(_NOW).fetchone()[0])
+
+    @property
+    def batches(self) -> Batches:
+        """See Transaction.batches."""
+        return self._batches
+
+
+class SqliteStore:
+    """Opengage's data in one SQLite file, shared by the processes of one machine."""
+
+    def __init__(self, path: Path, *, readers: int = 4) -> None:
+        self._path = path
+        self._compiled = _Compiled()
+        self._writing = asyncio.Lock()
+        with _translated():
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA busy_timeout = 0")
+            self._watcher = self._connect()
+            self._readers = [self._connect() for _ in range(readers)]
+        self._free: asyncio.LifoQueue[sqlite3.Connection] = asyncio.LifoQueue()
+        for reader in self._readers:
+            self._free.put_nowait(reader)
+        self._seen = self._version()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[SqliteTransaction]:
+        """See Store.reading."""
+        connection = await self._free.get()
+        try:
+            with _translated():
+                connection.execute("BEGIN")
+                yield SqliteTransaction(connection, self._compiled)
+        finally:
+            if connection.in_transaction:
+                connection.rollback()
+            self._free.put_nowait(connection)
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[SqliteTransaction]:
+        """See Store.writing."""
+        async with self._writing:
+            with _translated():
+                await self._begin()
+                try:
+                    yield SqliteTransaction(self._writer, self._compiled)
+                    self._writer.execute("COMMIT")
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.rollback()
+
+    async def _begin(self) -> None:
+        """Take the write lock, leaving the loop free while another process has it."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _LOCK_TIMEOUT
+        while True:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+                if not busy or loop.time() > deadline:
+                    raise
+                await asyncio.sleep(0.001)
+            else:
+                return
+
+    def _version(self) -> int:
+        """A number that changes when another connection has committed."""
+        version: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    async def changed(self, within: float) -> None:
+        """See Store.changed: looks at the file's version, which no write anywhere can fail to move."""
+        deadline = asyncio.get_running_loop().time() + within
+        while self._version() == self._seen and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL)  # SQLite cannot call us: looking is the only way
+        self._seen = self._version()
+
+    async def close(self) -> None:
+        """See Store.close."""
+        async with self._writing:
+            for connection in (self._writer, self._watcher, *self._readers):
+                connection.close()
