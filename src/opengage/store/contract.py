@@ -52,6 +52,14 @@ class Intent(msgspec.Struct, gc=False):
     is_retry: bool
 
 
+class Settled(msgspec.Struct, gc=False, frozen=True):
+    """A due envelope to be closed without a text; `text_id` is its text of an earlier, deferred attempt."""
+
+    envelope_id: Id
+    reason: Reason
+    text_id: Id | None
+
+
 class Unanswered(msgspec.Struct, gc=False, frozen=True):
     """A text as the recorder needs it: where it stands, and whose it is."""
 
@@ -172,8 +180,9 @@ class Batches(Protocol):
         """
         ...
 
-    async def settle_envelopes(self, account_id: int, settled: Sequence[tuple[Id, Reason]], now: Instant) -> None:
-        """Close due envelopes that get no text: opted out, duplicate, without a needed value."""
+    async def settle_envelopes(self, account_id: int, settled: Sequence[Settled], now: Instant) -> None:
+        """Close due envelopes that get no text: opted out, duplicate, without a needed value. Deferred texts of theirs
+        are canceled."""
         ...
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:

@@ -19,7 +19,7 @@ from opengage.clock import Instant
 from opengage.domain.errors import Fenced
 from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
-from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Step, Unanswered
+from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Settled, Step, Unanswered
 
 _IN_THREAD: Final = 500
 """From this many rows on, an insert leaves the event loop free while it runs."""
@@ -79,6 +79,13 @@ _RESUBMIT_TEXTS: Final = """
 UPDATE texts SET status = 'sending', epoch = :epoch, attempts = attempts + 1, updated_at = :now
 FROM (SELECT :account_id AS account,
              substr(:texts, key * 16 + 1, 16) AS wanted
+      FROM json_each(:rows) LIMIT -1) AS some
+WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = 'queued'
+"""
+
+_CANCEL_TEXTS: Final = """
+UPDATE texts SET status = 'canceled', settled_at = :now, updated_at = :now
+FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = 'queued'
 """
@@ -264,15 +271,19 @@ class SqliteBatches:
         if not taken == touched == len(intents):
             raise Fenced("Envelopes of this batch were taken by another dispatcher; nothing was written.")
 
-    async def settle_envelopes(self, account_id: int, settled: Sequence[tuple[Id, Reason]], now: Instant) -> None:
+    async def settle_envelopes(self, account_id: int, settled: Sequence[Settled], now: Instant) -> None:
         """See Batches.settle_envelopes."""
         self._run(
             _SETTLE_ENVELOPES,
             account_id=account_id,
             now=now,
-            envelopes=_packed([id_ for id_, _ in settled]),
-            rows=_json([(STATUS_OF[reason], reason) for _, reason in settled]),
+            envelopes=_packed([each.envelope_id for each in settled]),
+            rows=_json([(STATUS_OF[each.reason], each.reason) for each in settled]),
         )
+        deferred = [each.text_id for each in settled if each.text_id]
+        if deferred:
+            rows = _json([0] * len(deferred))
+            self._run(_CANCEL_TEXTS, account_id=account_id, now=now, texts=_packed(deferred), rows=rows)
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
         """See Batches.texts."""
