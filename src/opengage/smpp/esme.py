@@ -115,7 +115,7 @@ class Esme(Session):
         if self._bound is not None and not self._bound.done():
             self._bound.set_result(self.system_id)
         self._owner.on_window(self)
-        self._arm(self._heard + (self.settings.enquire_interval or self.settings.response_timeout))
+        self._arm(self._next_enquiry())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See Session.connection_lost; a bind that waits fails too."""

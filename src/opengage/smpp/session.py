@@ -314,6 +314,7 @@ class Session(asyncio.Protocol):
             self._settle(command, status, sequence, body)
         elif self._enquiry is not None and sequence == self._enquiry[0]:
             self._enquiry = None
+            self._arm(self._next_enquiry())
         elif self.state is State.UNBINDING and sequence == self._unbind_sequence:
             self._end(Loss(Cause.UNBOUND))
         elif command in (self._answer_command, CommandId.GENERIC_NACK):
@@ -424,16 +425,22 @@ class Session(asyncio.Protocol):
         if self._loss is not None:
             return [self._end_deadline]
         settings, bound = self.settings, self.state in _LIVE
-        enquire, inactive = settings.enquire_interval, settings.inactivity_timeout
+        inactive = settings.inactivity_timeout
         return [
             self._sent.deadline,
             min((deadline for _, deadline in self._asked.values()), default=None),
             None if bound else self._opened + settings.bind_timeout,
             self._end_deadline,
-            self._enquiry[1] if self._enquiry else None,
-            self._heard + enquire if enquire is not None and bound and not self._enquiry else None,
+            self._next_enquiry(),
             self._heard + inactive if inactive is not None else None,
         ]
+
+    def _next_enquiry(self) -> float | None:
+        """When the next enquire_link is due, or the answer to the last one overdue."""
+        if self._enquiry is not None:
+            return self._enquiry[1]
+        interval = self.settings.enquire_interval
+        return None if interval is None or self.state not in _LIVE else self._heard + interval
 
     def _expire(self, now: float) -> None:
         expired = self._sent.expire(now)

@@ -94,5 +94,4 @@ class SmscSession(Session):
     def _announce(self) -> None:
         if self.free_window > 0:
             self._owner.on_window(self)
-        if self.settings.enquire_interval is not None:
-            self._arm(self._heard + self.settings.enquire_interval)
+        self._arm(self._next_enquiry())
