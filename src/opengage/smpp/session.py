@@ -56,6 +56,7 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._splitter = Splitter(settings.max_length)
         self._sequence = 0
+        self._wrapped = False
         self._requests: list[bytes] = []
         self._control: list[bytes] = []
         self._flush_scheduled = False
@@ -190,8 +191,15 @@ class Session(asyncio.Protocol):
             self._loop.call_soon(self._flush)
 
     def _next_sequence(self) -> int:
-        """The next number from 1 to 0x7FFFFFFF; one still in use after a wrap is passed over."""
         sequence = self._sequence + 1
+        if sequence > MAX_SEQUENCE or self._wrapped:
+            return self._next_free_sequence(sequence)
+        self._sequence = sequence
+        return sequence
+
+    def _next_free_sequence(self, sequence: int) -> int:
+        """After 0x7FFFFFFF comes 1, and from then on a number may still be in use: it is passed over."""
+        self._wrapped = True
         while sequence > MAX_SEQUENCE or sequence in self._sent or sequence in self._asked:
             sequence = sequence + 1 if sequence < MAX_SEQUENCE else 1
         self._sequence = sequence
