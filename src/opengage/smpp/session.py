@@ -70,6 +70,7 @@ class Session(asyncio.Protocol):
         self._unbind_sequence = 0
         self._end_deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._loss: Loss | None = None
         self._drained: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[Loss] = self._loop.create_future()
@@ -255,6 +256,7 @@ class Session(asyncio.Protocol):
             self._receive(frames[first:] if first else frames)
         if self._splitter.error is not None and self._loss is None:
             self._fail_framing(self._splitter.error)
+        self._mind_reading()
 
     def _receive(self, frames: list[Frame]) -> None:
         answers: list[Answer] = []
@@ -284,7 +286,6 @@ class Session(asyncio.Protocol):
         if incoming:
             self._owed.update([message.sequence for message in incoming])
             self._on_incoming(incoming)
-            self._mind_reading()
         if answers:
             self._freed()
 
@@ -302,7 +303,6 @@ class Session(asyncio.Protocol):
             return
         if command == CommandId.ENQUIRE_LINK:
             self._send(codec.encode(pdu.EnquireLinkResp(sequence)))
-            self._mind_reading()
         elif command == CommandId.UNBIND:
             self._unbound_by_peer(sequence)
         elif command & RESPONSE_BIT:
@@ -416,9 +416,10 @@ class Session(asyncio.Protocol):
         if deadline is None:
             return
         if self._timer is not None:
-            if self._timer.when() <= deadline:
+            if self._timer_at <= deadline:
                 return
             self._timer.cancel()
+        self._timer_at = deadline
         self._timer = self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
