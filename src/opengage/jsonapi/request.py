@@ -6,7 +6,7 @@ and empty to-many arrays are ignored (wire contract 2.3).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import UnionType
 from typing import Any, Final, Generic, Protocol, TypeVar, Union, get_args, get_origin
 
@@ -156,7 +156,7 @@ class Reader(Generic[A_co, R_co]):
             ],
             gc=False,
         )
-        self._decode = msgspec.json.Decoder(self._model).decode
+        self._decode: Callable[[msgspec.Raw], Any] = msgspec.json.Decoder(self._model).decode
 
     def one(self, body: bytes, *, addressed: str | None = None) -> Resource[A_co, R_co]:
         """The single resource of a document; for an update, `addressed` is the id of its URL.
@@ -166,25 +166,26 @@ class Reader(Generic[A_co, R_co]):
         item = split(body)
         if isinstance(item, list):
             raise DocumentError(Fault(FaultKind.WRONG_TYPE, "Send one resource object here, not an array.", "/data"))
-        faults: list[Fault] = []
-        resource = self.item(item, "/data", faults, addressed=addressed)
+        resource = self.read(item, addressed)
         if resource is None:
-            raise DocumentError(faults)
+            raise DocumentError(self.faults(item, "/data", addressed))
         return resource
 
-    def item(
-        self, raw: msgspec.Raw, at: str, faults: list[Fault], *, addressed: str | None = None
-    ) -> Resource[A_co, R_co] | None:
-        """One resource; or None, and its faults added."""
+    def read(self, raw: msgspec.Raw, addressed: str | None = None) -> Resource[A_co, R_co] | None:
+        """One resource, or None when something is wrong with it: `faults` then says what."""
         try:
-            resource: Any = self._decode(raw)
-        except _JSON_ERRORS as error:
-            faults.extend(self._explain(raw, at, error))
+            resource: Resource[A_co, R_co] = self._decode(raw)
+        except _JSON_ERRORS:
             return None
-        if resource.type == self._type and (resource.id or None) in (None, addressed):
-            return resource
-        faults.append(self._misfit(resource, at, addressed))
-        return None
+        return resource if resource.type == self._type and (resource.id or None) in (None, addressed) else None
+
+    def faults(self, raw: msgspec.Raw, at: str, addressed: str | None = None) -> list[Fault]:
+        """What is wrong with a resource that cannot be read; `at` is its JSON pointer."""
+        try:
+            resource: Resource[A_co, R_co] = self._decode(raw)
+        except _JSON_ERRORS as error:
+            return self._explain(raw, at, error)
+        return [self._misfit(resource, at, addressed)]
 
     def _misfit(self, resource: Resource[A_co, R_co], at: str, addressed: str | None) -> Fault:
         if resource.type != self._type:

@@ -1,0 +1,33 @@
+"""Answers of the API: documents with the media type that the client asked for.
+
+Step 1 of a text's path, on the way back.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Request
+from litestar.response.base import ASGIResponse
+
+from opengage.api.state import ApiState
+from opengage.jsonapi import document, media
+from opengage.jsonapi.document import Answer
+from opengage.jsonapi.query import Query, page_links
+
+
+def send(request: Request[Any, Any, Any], body: bytes, status: int = 200) -> ASGIResponse:
+    """A finished document."""
+    return ASGIResponse(body=body, status_code=status, media_type=media.answer_type(request.headers.get("accept")))
+
+
+def one(request: Request[Any, Any, Any], answer: Answer, status: int = 200, *, included: bool = False) -> ASGIResponse:
+    """A document of one resource."""
+    return send(request, document.one(answer, included=included), status)
+
+
+def listing(
+    request: Request[Any, Any, Any], api: ApiState, path: str, query: Query, answers: Sequence[Answer], total: int
+) -> ASGIResponse:
+    """One page of a list."""
+    links = page_links(f"{api.base_url}/{path}", query, total)
+    return send(request, document.listing(answers, links, total))
