@@ -56,7 +56,7 @@ _Match = Callable[[str], "re.Match[str] | None"]
 _accept: dict[str, _Match] = {}
 
 
-class InvalidNumber(Exception):  # noqa: N818 - a word of the domain
+class InvalidNumber(Exception):
     """The text is no phone number that can be texted; `reason` says why, `fix` what to write instead."""
 
     def __init__(self, reason: str, fix: str) -> None:
@@ -99,9 +99,7 @@ def mask(number: str) -> str:
     """A number fit for logs: the country code and the last two digits, the rest starred."""
     shown = 1 + len(_country_code(number) or "")
     return (
-        number[:shown] + "*" * (len(number) - shown - 2) + number[-2:]
-        if len(number) > shown + 2
-        else "*" * len(number)
+        number[:shown] + "*" * (len(number) - shown - 2) + number[-2:] if len(number) > shown + 2 else "*" * len(number)
     )
 
 
@@ -121,12 +119,8 @@ def _written(text: str) -> str:
     if _E164.match(number):
         return number
     if number.isascii() and number.isdigit():
-        raise InvalidNumber(
-            "the country code is missing", "write + and the country code first, as in +12025550100"
-        )
-    raise InvalidNumber(
-        "this is no phone number in E.164 form", "write + and 7 to 15 digits, as in +12025550100"
-    )
+        raise InvalidNumber("the country code is missing", "write + and the country code first, as in +12025550100")
+    raise InvalidNumber("this is no phone number in E.164 form", "write + and 7 to 15 digits, as in +12025550100")
 
 
 def _by_library(number: str) -> str:
