@@ -1,6 +1,7 @@
 """Time as an argument: everything that needs an instant is handed a Clock.
 
-Instants are whole microseconds since the Unix epoch, in UTC: one integer that both databases store and compare alike.
+Instants are whole microseconds since the Unix epoch, in UTC: one integer that both databases store and
+compare alike.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Identity: UUIDv7 in the store, 22 characters of base57 on the wire.
 
-The wire form is shortuuid's legacy order, least significant digit first (wire contract, section 3), so it does not sort
-by time; the stored form does.
+The wire form is shortuuid's legacy order, least significant digit first (wire contract, section 3), so it
+does not sort by time; the stored form does.
 """
 
 from collections.abc import Callable

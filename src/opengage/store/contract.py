@@ -176,8 +176,8 @@ class Batches(Protocol):
         """(recipient, text) of the texts in doubt to any of these numbers."""
         ...
 
-    async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int]]) -> None:
-        """Remember (carrier id, text, segment number)."""
+    async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
+        """Remember (carrier id, text, segment number, how many segments the text has)."""
         ...
 
     async def step(self, account_id: int, steps: Sequence[Step], now: Instant) -> None:

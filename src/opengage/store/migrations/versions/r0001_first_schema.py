@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("accounts_pkey")),
         sa.UniqueConstraint("key", name=op.f("accounts_key_key")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "activities",
@@ -43,7 +42,6 @@ def upgrade() -> None:
         sa.Column("phone_number_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("text_template_id", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("activities_pkey")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("activities", schema=None) as batch_op:
         batch_op.create_index(
@@ -64,7 +62,6 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("api_tokens_pkey")),
         sa.UniqueConstraint("key", name=op.f("api_tokens_key_key")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "engagements",
@@ -96,11 +93,10 @@ def upgrade() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "status IN ('pending', 'scheduled', 'processing', 'paused', 'completed', 'canceled')",
+            "status = 'pending' OR status = 'scheduled' OR status = 'processing' OR status = 'paused' OR status = 'completed' OR status = 'canceled'",
             name=op.f("engagements_status"),
         ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("engagements_pkey")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("engagements", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("engagements_account_id_status"), ["account_id", "status"], unique=False)
@@ -129,18 +125,23 @@ def upgrade() -> None:
         sa.Column("processed_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
-            "reason IN ('', 'queued', 'sending', 'sent', 'retrying', 'quiet-hours', 'throttled', 'canary', 'review', 'in-doubt', 'account-suspended', 'delivered', 'sent-unconfirmed', 'opted-out', 'duplicate', 'invalid-number', 'unreachable-region', 'missing-variable', 'too-long', 'rejected', 'undelivered', 'expired', 'canceled', 'unknown')",
+            "reason = '' OR reason = 'queued' OR reason = 'sending' OR reason = 'sent' OR reason = 'retrying' OR reason = 'quiet-hours' OR reason = 'throttled' OR reason = 'canary' OR reason = 'review' OR reason = 'in-doubt' OR reason = 'account-suspended' OR reason = 'delivered' OR reason = 'sent-unconfirmed' OR reason = 'opted-out' OR reason = 'duplicate' OR reason = 'invalid-number' OR reason = 'unreachable-region' OR reason = 'missing-variable' OR reason = 'too-long' OR reason = 'rejected' OR reason = 'undelivered' OR reason = 'expired' OR reason = 'canceled' OR reason = 'unknown'",
             name=op.f("envelopes_reason"),
         ),
         sa.CheckConstraint(
-            "status IN ('pending', 'processing', 'hold', 'complete', 'incomplete')", name=op.f("envelopes_status")
+            "status = 'pending' OR status = 'processing' OR status = 'hold' OR status = 'complete' OR status = 'incomplete'",
+            name=op.f("envelopes_status"),
         ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("envelopes_pkey")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("envelopes", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("envelopes_account_id_engagement_id_id"), ["account_id", "engagement_id", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("envelopes_account_id_engagement_id_phone_number"),
+            ["account_id", "engagement_id", "phone_number"],
+            unique=False,
         )
         batch_op.create_index(
             "envelopes_due",
@@ -167,7 +168,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "reason IN ('', 'queued', 'sending', 'sent', 'retrying', 'quiet-hours', 'throttled', 'canary', 'review', 'in-doubt', 'account-suspended', 'delivered', 'sent-unconfirmed', 'opted-out', 'duplicate', 'invalid-number', 'unreachable-region', 'missing-variable', 'too-long', 'rejected', 'undelivered', 'expired', 'canceled', 'unknown')",
+            "reason = '' OR reason = 'queued' OR reason = 'sending' OR reason = 'sent' OR reason = 'retrying' OR reason = 'quiet-hours' OR reason = 'throttled' OR reason = 'canary' OR reason = 'review' OR reason = 'in-doubt' OR reason = 'account-suspended' OR reason = 'delivered' OR reason = 'sent-unconfirmed' OR reason = 'opted-out' OR reason = 'duplicate' OR reason = 'invalid-number' OR reason = 'unreachable-region' OR reason = 'missing-variable' OR reason = 'too-long' OR reason = 'rejected' OR reason = 'undelivered' OR reason = 'expired' OR reason = 'canceled' OR reason = 'unknown'",
             name=op.f("ledger_reason"),
         ),
         sa.PrimaryKeyConstraint("account_id", "engagement_id", "reason", name=op.f("ledger_pkey")),
@@ -183,7 +184,6 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("memberships_pkey")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "parked_receipts",
@@ -211,7 +211,6 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("phone_numbers_pkey")),
         sa.UniqueConstraint("account_id", "phone_number", name=op.f("phone_numbers_account_id_phone_number_key")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "service_profiles",
@@ -227,7 +226,6 @@ def upgrade() -> None:
         sa.Column("receipt_window_seconds", sa.BigInteger(), nullable=True),
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("service_profiles_pkey")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "suppressions",
@@ -239,7 +237,6 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("suppressions_pkey")),
         sa.UniqueConstraint("account_id", "phone_number", name=op.f("suppressions_account_id_phone_number_key")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "text_messages",
@@ -255,7 +252,6 @@ def upgrade() -> None:
         sa.Column("text_template_id", sa.LargeBinary(length=16), nullable=True),
         sa.Column("envelope_id", sa.LargeBinary(length=16), nullable=True),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("text_messages_pkey")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "text_results",
@@ -267,7 +263,6 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("text_results_pkey")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("text_results", schema=None) as batch_op:
         batch_op.create_index(
@@ -281,6 +276,7 @@ def upgrade() -> None:
         sa.Column("carrier_ref", sa.Text(), nullable=False),
         sa.Column("text_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("parts", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint(
             "account_id", "service_profile_id", "carrier_ref", "text_id", name=op.f("text_segments_pkey")
@@ -288,7 +284,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("text_segments", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("text_segments_account_id_text_id"), ["account_id", "text_id"], unique=False)
+        batch_op.create_index(
+            "text_segments_of_long_texts",
+            ["account_id", "text_id"],
+            unique=False,
+            sqlite_where=sa.text("parts > 1"),
+            postgresql_where=sa.text("parts > 1"),
+        )
 
     op.create_table(
         "text_template_revisions",
@@ -302,7 +304,6 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("text_template_revisions_pkey")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("text_template_revisions", schema=None) as batch_op:
         batch_op.create_index(
@@ -326,7 +327,6 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.Column("deleted_by", sa.LargeBinary(length=16), nullable=True),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("text_templates_pkey")),
-        sqlite_with_rowid=False,
     )
     op.create_table(
         "texts",
@@ -357,18 +357,14 @@ def upgrade() -> None:
         sa.Column("callback", sa.Text(), nullable=True),
         sa.Column("callback_include", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "status IN ('queued', 'sending', 'sent', 'delivered', 'undelivered', 'failed', 'in-doubt', 'canceled', 'received')",
+            "status = 'queued' OR status = 'sending' OR status = 'sent' OR status = 'delivered' OR status = 'undelivered' OR status = 'failed' OR status = 'in-doubt' OR status = 'canceled' OR status = 'received'",
             name=op.f("texts_status"),
         ),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("texts_pkey")),
-        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("texts", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("texts_account_id_engagement_id_id"), ["account_id", "engagement_id", "id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("texts_account_id_recipient_id"), ["account_id", "recipient", "id"], unique=False
         )
         batch_op.create_index(
             "texts_unanswered",
