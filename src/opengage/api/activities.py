@@ -1,15 +1,15 @@
 """/activities (wire contract 5.3). Step 1 of a text's path: the engagement learns which number says which words."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, reads
 from opengage.api.body import read_body
 from opengage.api.linkage import target, to_one
-from opengage.api.state import Api, ApiState, Member
+from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.domain.errors import Invalid, Problem
 from opengage.domain.records import Activity
 from opengage.ids import to_wire
@@ -76,7 +76,7 @@ def answer(api: ApiState, activity: Activity) -> Answer:
 
 
 @post(f"/{TYPE}", status_code=201)
-async def create(request: Request[Any, Any, Any], api: Api, actor: Member) -> ASGIResponse:
+async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /activities."""
     sent = READER.one(await read_body(request))
     problems: list[Problem] = []

@@ -5,17 +5,14 @@ Step 1 of a text's path.
 
 import base64
 import binascii
-from typing import Any
 
-from litestar import Request
-
-from opengage.api.state import Api
+from opengage.api.state import Api, WebRequest
 from opengage.domain.errors import Unauthorized
 from opengage.operations.actors import Actor
 from opengage.operations.credentials import REFUSED, authenticate
 
 
-async def provide_actor(request: Request[Any, Any, Any], api: Api) -> Actor:
+async def provide_actor(request: WebRequest, api: Api) -> Actor:
     """The actor of a request. Raises Unauthorized, the same for every cause."""
     key, secret = _basic(request.headers.get("authorization", ""))
     return await authenticate(api.store, api.clock, key, secret, request.headers.get("x-account-key"))

@@ -3,15 +3,12 @@
 Step 1 of a text's path.
 """
 
-from typing import Any
-
-from litestar import Request
-
+from opengage.api.state import WebRequest
 from opengage.domain.errors import Unsupported
 from opengage.jsonapi import media
 
 
-async def read_body(request: Request[Any, Any, Any]) -> bytes:
+async def read_body(request: WebRequest) -> bytes:
     """The whole body. Raises Unsupported; Litestar refuses one that is over the limit while it still arrives."""
     labels = ", ".join(request.headers.getall("content-type", []))
     refusal = media.refusal(labels, request.headers.get("content-encoding"))

@@ -5,16 +5,17 @@ The counts: a new engagement has none (null, as recorded in 2020); the answer to
 `count-pending` and `count-processing`, which are ours, are true from that PATCH on.
 """
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
-from litestar import Request, get, patch, post
+from litestar import get, patch, post
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, reads
 from opengage.api.body import read_body
 from opengage.api.linkage import to_one
-from opengage.api.state import Api, ApiState, Member
+from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.clock import Instant
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.ledger import Ledger
@@ -195,7 +196,7 @@ def _instant(text: str | msgspec.UnsetType | None) -> Instant | msgspec.UnsetTyp
 
 
 @post(f"/{TYPE}", status_code=201)
-async def create(request: Request[Any, Any, Any], api: Api, actor: Member) -> ASGIResponse:
+async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /engagements."""
     sent = NEW_READER.one(await read_body(request)).attributes
     made = await engagements.create(api.store, api.clock, api.new_id, actor, _changes(sent))
@@ -203,7 +204,7 @@ async def create(request: Request[Any, Any, Any], api: Api, actor: Member) -> AS
 
 
 @patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)
-async def update(request: Request[Any, Any, Any], api: Api, actor: Member, resource_id: str) -> ASGIResponse:
+async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /engagements/{id}."""
     sent = CHANGE_READER.one(await read_body(request), addressed=resource_id).attributes
     changed = await engagements.update(api.store, api.clock, api.new_id, actor, from_wire(resource_id), _changes(sent))
@@ -212,7 +213,7 @@ async def update(request: Request[Any, Any, Any], api: Api, actor: Member, resou
 
 
 @get(f"/{TYPE}/{{resource_id:str}}/ledger")
-async def read_ledger(request: Request[Any, Any, Any], api: Api, actor: Member, resource_id: str) -> ASGIResponse:
+async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """GET /engagements/{id}/ledger."""
     engagement, ledger = await engagements.read_ledger(api.store, actor, from_wire(resource_id))
     attributes = LedgerAttributes(*msgspec.structs.astuple(ledger))

@@ -1,17 +1,17 @@
 """/envelopes (wire contract 5.4). Step 1 of a text's path: the recipients arrive; `envelope_batches` reads them."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, reads
 from opengage.api.body import read_body
 from opengage.api.envelope_answers import TYPE, BatchAnswer, answer
 from opengage.api.envelope_batches import read_batch
-from opengage.api.state import Api, ApiState, Member
+from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.jsonapi import document
 from opengage.jsonapi.request import split
 from opengage.operations import envelopes
@@ -28,7 +28,7 @@ def _only_place(_: int) -> str:
 
 
 @post(f"/{TYPE}", status_code=201)
-async def create(request: Request[Any, Any, Any], api: Api, actor: Member) -> ASGIResponse:
+async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /envelopes: one, or an array of them; all or none."""
     data = split(await read_body(request))
     if isinstance(data, list):

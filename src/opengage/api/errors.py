@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException
 
-from opengage.api.state import ApiState
+from opengage.api.state import ApiState, WebRequest
 from opengage.domain import errors
 from opengage.domain.errors import Code, OpengageError, Problem
 from opengage.ids import to_wire
@@ -70,25 +70,25 @@ TITLES: Final[Mapping[Code, str]] = {
 }
 """What each code means in a line; `docs/reference/errors.md` has cause and mending."""
 
-Handler = Callable[[Request[Any, Any, Any], Any], Response[bytes]]
+Handler = Callable[[WebRequest, Any], Response[bytes]]
 
 
 def handlers(api: ApiState) -> dict[type[Exception] | int, Handler]:
     """What Litestar calls for each kind of failure."""
 
-    def refused(request: Request[Any, Any, Any], error: OpengageError) -> Response[bytes]:
+    def refused(request: WebRequest, error: OpengageError) -> Response[bytes]:
         return _answer(api, request, _status(error), error.problems, _headers(error))
 
-    def unreadable(request: Request[Any, Any, Any], error: DocumentError) -> Response[bytes]:
+    def unreadable(request: WebRequest, error: DocumentError) -> Response[bytes]:
         return _answer(api, request, _document_status(error.faults), problems_of(error.faults))
 
-    def routed(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    def routed(request: WebRequest, error: HTTPException) -> Response[bytes]:
         if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return unexpected(request, error)
         allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
         return _answer(api, request, error.status_code, [_of_http(api, request, error)], allow)
 
-    def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    def unexpected(request: WebRequest, error: Exception) -> Response[bytes]:
         correlation_id = to_wire(api.new_id())
         _log.error("unexpected failure, correlation id %s", correlation_id, exc_info=error)
         detail = (
@@ -136,7 +136,7 @@ def _headers(error: OpengageError) -> dict[str, str]:
     return {"Retry-After": RETRY_AFTER_SECONDS} if isinstance(error, errors.Unavailable) else {}
 
 
-def _of_http(api: ApiState, request: Request[Any, Any, Any], error: HTTPException) -> Problem:
+def _of_http(api: ApiState, request: WebRequest, error: HTTPException) -> Problem:
     """What Litestar itself refuses: routes, methods, bodies over the limit, headers that make no sense."""
     if error.status_code == HTTPStatus.NOT_FOUND:
         return Problem(Code.MISSING, f"There is nothing at {request.url.path[:200]}. Check the address.")
@@ -151,7 +151,7 @@ def _of_http(api: ApiState, request: Request[Any, Any, Any], error: HTTPExceptio
 
 def _answer(
     api: ApiState,
-    request: Request[Any, Any, Any],
+    request: WebRequest,
     status: int,
     problems: list[Problem],
     headers: dict[str, str] | None = None,

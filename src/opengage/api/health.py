@@ -5,6 +5,7 @@ from typing import Final
 
 from litestar import get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api.errors import TITLES
@@ -27,7 +28,7 @@ async def readyz(api: Api) -> ASGIResponse:
 
 
 @get("/api/errors/{code:int}")
-async def explain(code: int) -> ASGIResponse:
+async def explain(code: FromPath[int]) -> ASGIResponse:
     """What an error code means: where `links.about` of an error points."""
     if code not in set(Code):
         raise NotFoundException

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from litestar import Request, get
+from litestar import get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
-from opengage.api.state import Api, ApiState, Member
+from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.ids import Id, from_wire
 from opengage.jsonapi import query as queries
 from opengage.jsonapi.document import Answer
@@ -39,13 +40,13 @@ def routes(reads: Reads[Any]) -> list[HTTPRouteHandler]:
     """GET /{type}/{id} and GET /{type}."""
 
     @get(f"/{reads.type}/{{resource_id:str}}", name=f"{reads.type}:one")
-    async def read_one(request: Request[Any, Any, Any], api: Api, actor: Member, resource_id: str) -> ASGIResponse:
+    async def read_one(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
         _refuse_unsupported(request)
         found = await reads.find(api, actor, from_wire(resource_id))
         return answers.one(request, reads.answer(api, found), included=reads.included)
 
     @get(f"/{reads.type}", name=f"{reads.type}:list")
-    async def read_list(request: Request[Any, Any, Any], api: Api, actor: Member) -> ASGIResponse:
+    async def read_list(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
         query = queries.parse(
             _query_string(request),
             default_limit=api.settings.page_limit_default,
@@ -60,12 +61,12 @@ def routes(reads: Reads[Any]) -> list[HTTPRouteHandler]:
     return [read_one, read_list]
 
 
-def _query_string(request: Request[Any, Any, Any]) -> str:
+def _query_string(request: WebRequest) -> str:
     raw: bytes = request.scope["query_string"]
     return raw.decode("latin-1")
 
 
-def _refuse_unsupported(request: Request[Any, Any, Any]) -> None:
+def _refuse_unsupported(request: WebRequest) -> None:
     faults = queries.unsupported(queries.pairs_of(_query_string(request)))
     if faults:
         raise DocumentError(faults)

@@ -3,10 +3,12 @@
 Step 1 of a text's path.
 """
 
-from typing import Annotated, Protocol
+from typing import Any, Protocol
 
 import msgspec
-from litestar.params import Dependency
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from opengage.clock import Clock
 from opengage.ids import NewId
@@ -57,8 +59,11 @@ class ApiState(msgspec.Struct, frozen=True):
         return f"{self.settings.public_url.rstrip('/')}/api/v1"
 
 
-Api = Annotated[ApiState, Dependency(skip_validation=True)]
+WebRequest = Request[Any, Any, Any]
+"""A request as Litestar hands it over."""
+
+Api = NamedDependency[SkipValidation[ApiState]]
 """The state, as a handler asks for it."""
 
-Member = Annotated[Actor, Dependency(skip_validation=True)]
+Member = NamedDependency[SkipValidation[Actor]]
 """Whoever sent the request, as a handler asks for it: known by their credentials."""

@@ -1,15 +1,15 @@
 """/text-templates (wire contract 5.1). Step 1 of a text's path: the words arrive."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from litestar import Request, post
+from litestar import post
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, reads
 from opengage.api.body import read_body
 from opengage.api.linkage import to_one
-from opengage.api.state import Api, ApiState, Member
+from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.domain.records import TextTemplate
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NONE_OF_THEM, Answer, Linked, Many, One, linked
@@ -82,7 +82,7 @@ def answer(api: ApiState, template: TextTemplate) -> Answer:
 
 
 @post(f"/{TYPE}", status_code=201)
-async def create(request: Request[Any, Any, Any], api: Api, actor: Member) -> ASGIResponse:
+async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /text-templates."""
     sent = READER.one(await read_body(request)).attributes
     made = await text_templates.create(api.store, api.clock, api.new_id, actor, name=sent.name, body=sent.body)
