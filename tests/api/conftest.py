@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
 from opengage.clock import Instant, SystemClock
-from opengage.ids import new_id
+from opengage.ids import new_id, to_wire
 from opengage.operations.accounts import Created, create_account
 from opengage.store import migrations
 from opengage.store.sqlite import SqliteStore
@@ -112,8 +112,6 @@ class Client:
 
 def to_wire_number(account: Created) -> str:
     """The wire id of an account's phone number."""
-    from opengage.ids import to_wire
-
     return to_wire(account.phone_number_id)
 
 

@@ -171,7 +171,7 @@ def _error(api: ApiState, status: int, problem: Problem) -> document.Error:
         status=str(int(status)),
         code=int(problem.code),
         title=TITLES[problem.code],
-        detail=problem.detail,
+        detail=problem.detail.encode(errors="replace").decode(),  # an address may hold bytes that are no UTF-8
         source={name: value for name, value in source.items() if value is not None} or None,
         links={"about": f"{api.settings.public_url.rstrip('/')}/api/errors/{int(problem.code)}"},
     )

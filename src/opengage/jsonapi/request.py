@@ -247,10 +247,16 @@ def _explain_members(raw: msgspec.Raw, structure: type[msgspec.Struct], at: str)
         place = f"{at}/{field.encode_name}"
         if field.encode_name in members:
             yield from _explain(members[field.encode_name], field.type, place)
-        elif field.required and isinstance(field.type, type) and _is_struct(field.type):
-            yield from _explain_members(_EMPTY, field.type, place)
         elif field.required:
-            yield Fault(FaultKind.REQUIRED, f"“{field.encode_name}” is missing. Add it to {at}.", place)
+            yield from _missing(field, at, place)
+
+
+def _missing(field: msgspec.structs.FieldInfo, at: str, place: str) -> Iterator[Fault]:
+    """A member that is not there: when it would hold required ones, those are what is missing."""
+    below = isinstance(field.type, type) and _is_struct(field.type)
+    within = list(_explain_members(_EMPTY, field.type, place)) if below else []
+    detail = f"“{field.encode_name}” is missing. Add it to {at}."
+    yield from within or [Fault(FaultKind.REQUIRED, detail, place)]
 
 
 def _is_struct(option: type) -> bool:

@@ -9,6 +9,8 @@ from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_END: Final = 253_402_300_800_000_000
+"""The year 10000."""
 
 
 @lru_cache(maxsize=4096)
@@ -30,9 +32,13 @@ def to_text_or_none(instant: int | None) -> str | None:
 def from_text(text: str) -> int:
     """The instant that an ISO 8601 text with an offset (or Z) names.
 
-    Raises ValueError when it is no such text or has no offset: wall-clock time alone is not an instant.
+    Raises ValueError when it is no such text, or has no offset (wall-clock time alone is not an instant), or names an
+    instant before 1970 or after the year 9999, which `to_text` could not say again.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no offset")
-    return (moment - _EPOCH) // _MICROSECOND
+    instant = (moment - _EPOCH) // _MICROSECOND
+    if not 0 <= instant < _END:
+        raise ValueError("out of range")
+    return instant
