@@ -14,7 +14,10 @@ class Attributes(msgspec.Struct):
 
 
 ANSWER = Answer("things", "7", Attributes(1, None), {"owner": document.to_one("people", "x")})
-RESOURCE = '{"type":"things","id":"7","attributes":{"b":1,"a":null},"relationships":{"owner":{"data":{"type":"people","id":"x"}}}}'
+RESOURCE = (
+    '{"type":"things","id":"7","attributes":{"b":1,"a":null},'
+    '"relationships":{"owner":{"data":{"type":"people","id":"x"}}}}'
+)
 
 
 def test_one() -> None:

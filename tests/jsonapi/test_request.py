@@ -1,5 +1,6 @@
 """Request documents: typed resources out of bytes, and every fault with its place."""
 
+import contextlib
 from typing import Annotated
 
 import msgspec
@@ -137,7 +138,5 @@ def test_split_keeps_items_raw() -> None:
 def test_whatever_comes_is_read_or_refused(body: bytes) -> None:
     """No bytes make anything but a resource or a DocumentError."""
     for wrapped in (body, b'{"data":{"type":"things","attributes":' + body + b"}}"):
-        try:
-            READER.one(wrapped)
-        except DocumentError as error:
-            assert error.faults
+        with contextlib.suppress(DocumentError):
+            assert READER.one(wrapped).type == "things"
