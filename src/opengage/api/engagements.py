@@ -207,7 +207,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
 async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /engagements/{id}."""
     sent = CHANGE_READER.one(await read_body(request), addressed=resource_id).attributes
-    changed = await engagements.update(api.store, api.clock, api.new_id, actor, from_wire(resource_id), _changes(sent))
+    changed = await engagements.update(api.store, api.clock, actor, from_wire(resource_id), _changes(sent))
     waits = changed.engagement.status is EngagementStatus.SCHEDULED
     return answers.one(request, answer(api, changed, total_is_told=not waits), 202)
 

@@ -19,7 +19,7 @@ from opengage.operations.actors import Actor, require_writer
 from opengage.operations.cancelation import cancel_waiting
 from opengage.operations.readiness import missing_for_scheduling
 from opengage.operations.reading import Listed, load
-from opengage.store import ledgers, rows
+from opengage.store import ledgers, rows, work
 from opengage.store.contract import Store, Transaction
 
 NOUN = "engagement"
@@ -97,7 +97,7 @@ async def read_ledger(store: Store, actor: Actor, id_: Id | None) -> tuple[Engag
         return engagement, await ledgers.read(tx, actor.account_id, engagement.id)
 
 
-async def update(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: Id | None, changes: Changes) -> Shown:
+async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, changes: Changes) -> Shown:
     """Change an engagement: its name, when it goes out, how many at once, its status.
 
     Canceling closes every envelope without a submitted text in the same transaction.
@@ -113,7 +113,7 @@ async def update(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
         values |= await _status_values(tx, engagement, status, now, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:
-            await cancel_waiting(tx, new_id, engagement, actor.membership_id, now)
+            await ledgers.move(tx, await work.cancel_remainder(tx, engagement.account_id, engagement.id, now))
         changed = await rows.change(tx, engagement, **values, updated_at=now, updated_by=actor.membership_id)
         return await _shown(tx, changed)
 

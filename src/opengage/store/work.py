@@ -78,7 +78,14 @@ _CANCEL_TEXTS: Final = (
     sa.update(_texts)
     .where(
         _texts.c.account_id == sa.bindparam("key_account_id"),
-        _texts.c.engagement_id == sa.bindparam("key_engagement_id"),
+        _texts.c.id.in_(
+            sa.select(_envelopes.c.text_id).where(
+                _envelopes.c.account_id == sa.bindparam("key_account_id"),
+                _envelopes.c.engagement_id == sa.bindparam("key_engagement_id"),
+                _envelopes.c.next_at.is_not(None),
+                _envelopes.c.text_id.is_not(None),
+            )
+        ),
         _texts.c.status == TextStatus.QUEUED.value,
     )
     .values(status=TextStatus.CANCELED.value, settled_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
