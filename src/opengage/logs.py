@@ -101,7 +101,7 @@ def bind_request(request_id: str) -> Iterator[None]:
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module (`logs.get(__name__)`); harmless before `configure`."""
+    """The logger of a module (`logs.get(__name__)`). Until `configure` was called its lines go to stdout."""
     return structlog.stdlib.get_logger(name)
 
 
