@@ -1,6 +1,7 @@
 """The API on a real SQLite file, driven over ASGI as a client drives it."""
 
 import base64
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -153,11 +154,19 @@ def clock() -> StandingClock:
     return StandingClock()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file, to be copied: replaying the history for every test would take most of their time."""
+    path = tmp_path_factory.mktemp("migrated") / "opengage.sqlite"
+    migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
+    return path
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+async def store(tmp_path: Path, migrated: Path) -> AsyncIterator[SqliteStore]:
     """A migrated store of its own."""
     path = tmp_path / "opengage.sqlite"
-    migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
+    shutil.copyfile(migrated, path)
     opened = SqliteStore(path)
     yield opened
     await opened.close()

@@ -8,16 +8,16 @@ import json
 from typing import Any
 
 import pytest
+from tests.api.conftest import START, Client, Settings, StandingClock, linkage, resource, to_wire_number
 
-from opengage.api.texts import answer as text_answer
+from opengage.api.state import ApiState
 from opengage.api.text_messages import answer as message_answer
+from opengage.api.texts import answer as text_answer
 from opengage.clock import Instant
 from opengage.domain.records import Text, TextMessage
 from opengage.domain.states import TextStatus
 from opengage.ids import Id, to_wire
 from opengage.jsonapi import document
-from opengage.api.state import ApiState
-from tests.api.conftest import START, Client, Settings, StandingClock, linkage, resource, to_wire_number
 
 HOST = "https://" + "h" * 28
 BASE = f"{HOST}/api/v1"
@@ -152,7 +152,7 @@ async def test_post_envelopes(client: Client) -> None:
     engagement_id = await client.ready(0)
     envelope: dict[str, Any] = {
         "type": "envelopes",
-        "attributes": {"phone-number": "+14075550123", "meta": {"first-name": "Zoë", "last-name": "O\"Hara"}},
+        "attributes": {"phone-number": "+14075550123", "meta": {"first-name": "Zoë", "last-name": 'O"Hara'}},
         "relationships": {"engagement": linkage("engagements", engagement_id)},
     }
     answer = await client.post(

@@ -111,21 +111,13 @@ class _Collector:
         self._new.append(
             NewEnvelope(
                 phone_number,
-                self._meta(sent.meta, number) if sent.meta else "{}",
+                _encode(sent.meta).decode() if sent.meta else "{}",
                 sent.callback,
                 sent.callback_include,
                 sent.is_priority or False,
                 sent.delay_in_seconds,
             )
         )
-
-    def _meta(self, meta: dict[str, MergeValue], number: int) -> str:
-        try:
-            return _encode(meta).decode()
-        except (ValueError, OverflowError):
-            detail = "A number in “meta” is too large. Send it as a string."
-            self._refuse(number, "meta", Code.NOT_ALLOWED_VALUE, detail)
-            return ""
 
     def _target(self, link: ToOne | None, number: int) -> Id:
         before = len(self._problems)

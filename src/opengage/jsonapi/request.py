@@ -64,7 +64,7 @@ class _Document(msgspec.Struct, gc=False):
 
 
 class _Typed(msgspec.Struct):
-    type: object = None
+    type: str | None = None
 
 
 _DOCUMENT: Final = msgspec.json.Decoder(_Document)
@@ -202,13 +202,21 @@ class Reader(Generic[A_co, R_co]):
     def _explain(self, raw: msgspec.Raw, at: str, error: Exception) -> list[Fault]:
         """Every fault of an item that does not decode; the decoder itself stops at the first."""
         try:
-            sent = msgspec.json.decode(raw, type=_Typed).type
-            if isinstance(sent, str) and sent != self._type:
-                return [self._mistyped(sent, at)]
+            sent = _sent_type(raw)
+            if sent not in (None, self._type):
+                return [self._mistyped(str(sent), at)]
             found = list(_explain(raw, self._model, at))
         except _JSON_ERRORS as again:
             error, found = again, []
         return found or [Fault(FaultKind.MALFORMED, _no_json(error), at)]
+
+
+def _sent_type(raw: msgspec.Raw) -> str | None:
+    """The type that a resource gives itself, if it is a resource and gives one."""
+    try:
+        return msgspec.json.decode(raw, type=_Typed).type
+    except msgspec.ValidationError:
+        return None
 
 
 def _default(relationships: Any) -> Any:
