@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from opengage.smpp import tlv
-from opengage.smpp.commands import CommandId, Status
+from opengage.smpp.commands import CommandId, Status, status_name
 from opengage.smpp.tlv import Tlvs
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "SubmitSmResp",
     "Unbind",
     "UnbindResp",
+    "status_name",
 ]
 
 REGISTERED_RECEIPT = 0x01
