@@ -244,6 +244,7 @@ async def test_a_peer_that_never_answers(against: Any, business: Any) -> None:
     assert business.timed_out == ["a"]
     assert esme.free_window == 1
     assert esme.state is State.BOUND
+    await peer.until(lambda: peer.of(pdu.SubmitSm))
     peer.send(pdu.SubmitSmResp(peer.of(pdu.SubmitSm)[0].sequence, 0, "m1"))
     await business.until(lambda: business.late)
     assert business.late == [("a", 0, "m1")]
@@ -258,6 +259,7 @@ async def test_a_late_nack_is_a_late_answer(against: Any, business: Any) -> None
     esme, peer = await against(response_timeout=0.02)
     esme.submit(BODY, "a")
     await business.until(lambda: business.timed_out)
+    await peer.until(lambda: peer.of(pdu.SubmitSm))
     peer.send(pdu.GenericNack(peer.of(pdu.SubmitSm)[0].sequence, 0))
     await business.until(lambda: business.late)
     assert business.late == [("a", Status.ESME_RUNKNOWNERR, "")]
@@ -441,7 +443,7 @@ async def test_a_living_peer_is_kept(against: Any) -> None:
 
 async def test_a_peer_that_speaks_but_forgets_the_enquiry(against: Any, business: Any) -> None:
     """Whoever has spoken since lives, even when its enquire_link_resp never comes."""
-    esme, peer = await against(enquire_interval=0.01, response_timeout=0.05)
+    esme, peer = await against(enquire_interval=0.01, response_timeout=0.3)
     await peer.until(lambda: peer.of(pdu.EnquireLink))
     peer.send(frame(CommandId.DELIVER_SM, 0, 5, delivery(1)))
     await peer.until(lambda: len(peer.of(pdu.EnquireLink)) == 2)
@@ -535,7 +537,7 @@ async def test_other_requests(link: Any, network: Any) -> None:
 
 async def test_other_requests_end_once(against: Any) -> None:
     """A request without an answer raises ResponseTimeout; on a lost link ConnectionLost, then and afterwards."""
-    esme, peer = await against(response_timeout=0.02)
+    esme, peer = await against(response_timeout=0.2)
     with pytest.raises(ResponseTimeout):
         await esme.request(pdu.QuerySm(message_id="m7"))
     asking = asyncio.ensure_future(esme.request(pdu.QuerySm(message_id="m8")))

@@ -5,10 +5,20 @@ an answer is never taken for a failure, for it may be ringing a handset.
 """
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from opengage.ids import Id
+
+NEVER_SENT: Final = "never-sent"
+"""The code of a Deferred whose bytes surely did not leave: there was no connection, or it ended before their turn."""
+
+NO_ANSWER: Final = "no-answer"
+"""The code of an Unknown whose answer did not come in time; it may come yet, as one more outcome."""
+
+CONNECTION_LOST: Final = "connection-lost"
+"""The code of an Unknown whose connection ended before its answer came."""
 
 
 class Submission(msgspec.Struct, gc=False):
@@ -26,7 +36,10 @@ class Submission(msgspec.Struct, gc=False):
 
 
 class Accepted(msgspec.Struct, gc=False):
-    """The carrier took responsibility for every segment; `carrier_refs` are its ids, in segment order."""
+    """The carrier took responsibility for every segment.
+
+    `carrier_refs` are its ids, in segment order; an id is empty where the carrier gave none.
+    """
 
     text_id: Id
     carrier_refs: tuple[str, ...]
@@ -48,7 +61,8 @@ NEVER_SENT = "never-sent"
 class Deferred(msgspec.Struct, gc=False):
     """Not now: throttled, queue full, or the bytes never left. Safe to try again.
 
-    `throttled` answers slow the connection and burn no attempt.
+    `throttled` answers slow the connection and burn no attempt. A text with the code NEVER_SENT burns none either, so
+    it comes as throttled too, although nobody asked for a slower pace.
     """
 
     text_id: Id
@@ -58,7 +72,10 @@ class Deferred(msgspec.Struct, gc=False):
 
 
 class Unknown(msgspec.Struct, gc=False):
-    """Submitted, and no answer came: the text is in doubt and must not be sent again blindly."""
+    """Submitted, and no answer came: the text is in doubt and must not be sent again blindly.
+
+    Should every answer still come, an Accepted or a Refused follows, once; never a Deferred.
+    """
 
     text_id: Id
     code: str

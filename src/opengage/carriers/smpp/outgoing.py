@@ -1,0 +1,84 @@
+"""Texts to submit_sm bodies, for the SMPP carrier: step 7 of the text's path, on the way out.
+
+The same text always becomes the same bytes: the reference in the header of its segments and in
+user_message_reference comes from its id, so that a segment sent again after a deferral joins those that went before.
+"""
+
+from typing import Final
+
+from opengage.carriers.smpp.verdicts import LongText
+from opengage.domain.outcomes import Outcome, Refused, Submission, reference_of
+from opengage.ids import Id
+from opengage.smpp import coding, concatenation
+from opengage.smpp.coding import DataCoding
+from opengage.smpp.commands import status_name
+from opengage.smpp.errors import BodyError
+from opengage.smpp.hot import SubmitTemplate
+from opengage.smpp.tlv import user_message_reference
+
+Token = Id | tuple[LongText, int]
+"""What the session finds a submit by: the text, or the text and the number of its segment."""
+
+Item = tuple[bytes, Token]
+"""A submit_sm body and its token."""
+
+UNENCODABLE: Final = "unencodable"
+"""The code of a text that no data coding can carry: it holds half a surrogate pair, or over 255 segments."""
+
+_MOST_TEMPLATES: Final = 10_000
+_DEFAULT: Final = int(DataCoding.DEFAULT)
+_UCS2: Final = int(DataCoding.UCS2)
+
+
+class Encoder:
+    """Makes bodies; what is constant for a sender is encoded once."""
+
+    def __init__(self) -> None:
+        self._templates: dict[str, SubmitTemplate] = {}
+
+    def add(self, submission: Submission, items: list[Item]) -> Outcome | None:
+        """Put the submits of this text on `items`; an outcome instead when there is nothing to send."""
+        body = submission.body
+        try:
+            template = self._templates.get(submission.sender) or self._remember(submission.sender)
+            try:
+                payload = coding.encode_gsm7(body)
+                data_coding = _DEFAULT
+                is_single = len(payload) <= concatenation.SEPTETS
+            except UnicodeEncodeError:
+                payload = coding.encode_ucs2(body)
+                data_coding = _UCS2
+                is_single = len(payload) <= 2 * concatenation.UCS2_UNITS
+            if not is_single or submission.accepted:
+                return self._add_long(template, submission, items)
+            text_id = submission.text_id
+            mark = user_message_reference(int.from_bytes(text_id[-2:], "big"))
+            items.append((template.body(_digits(submission.recipient), data_coding, payload, 0, mark), text_id))
+        except BodyError as error:
+            return Refused(submission.text_id, status_name(error.status))
+        except ValueError:  # a UnicodeEncodeError is one
+            return Refused(submission.text_id, UNENCODABLE)
+        return None
+
+    def _add_long(self, template: SubmitTemplate, submission: Submission, items: list[Item]) -> Outcome | None:
+        """The segments that no earlier attempt got through."""
+        reference = reference_of(submission.text_id)
+        cut = concatenation.split(submission.body, reference)
+        text = LongText(submission.text_id, len(cut.payloads), submission.accepted)
+        recipient, mark = _digits(submission.recipient), user_message_reference(reference)
+        items += [
+            (template.body(recipient, cut.data_coding, cut.payloads[number - 1], cut.esm_class, mark), (text, number))
+            for number in text.numbers()
+        ]
+        return text.outcome()
+
+    def _remember(self, sender: str) -> SubmitTemplate:
+        if len(self._templates) >= _MOST_TEMPLATES:
+            self._templates.clear()
+        template = self._templates[sender] = SubmitTemplate(_digits(sender))
+        return template
+
+
+def _digits(number: str) -> str:
+    """An E.164 number as SMPP carries it under TON 1 and NPI 1: without the plus sign."""
+    return number.removeprefix("+")
