@@ -1,8 +1,10 @@
 """A small world for the dispatcher: a real SQLite store, a clock that stands still, and a carrier that does as told."""
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ from opengage.carriers.contract import Sink
 from opengage.clock import SECOND, Instant, SystemClock
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.sender import Pace, Sender
+from opengage.domain.errors import Unavailable
 from opengage.domain.ledger import Ledger, Moves, balance
 from opengage.domain.outcomes import Accepted, Outcome, Receipt, ReceiptState, Submission, reference_of
 from opengage.domain.records import (
@@ -28,7 +31,7 @@ from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, new_id
 from opengage.operations.accounts import create_account
 from opengage.store import lanes, ledgers, rows
-from opengage.store.contract import NewEnvelope, Store
+from opengage.store.contract import NewEnvelope, Store, Transaction
 from opengage.store.sqlite import SqliteStore
 
 R = TypeVar("R", bound=Record)
@@ -134,6 +137,42 @@ def receipt_for(submission: Submission, state: ReceiptState = ReceiptState.DELIV
         "token": 1,
     }
     return Receipt(**{**told, **changes})
+
+
+async def _nothing() -> None:
+    return
+
+
+class HookedStore:
+    """A store in front of which the test can step, and whose commits it can let fail."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.before_writing: Callable[[], Awaitable[None]] = _nothing
+        self.failures = 0
+        """How many of the next commits fail."""
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """See Store.reading."""
+        return self._store.reading()
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """See Store.writing."""
+        await self.before_writing()
+        async with self._store.writing() as tx:
+            yield tx
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("The disk is full. Make room.")
+
+    async def changed(self, within: float) -> None:
+        """See Store.changed."""
+        await self._store.changed(within)
+
+    async def close(self) -> None:
+        """See Store.close."""
+        await self._store.close()
 
 
 class Tenant(msgspec.Struct):
@@ -264,12 +303,17 @@ class World:
         return lease
 
     async def sender(
-        self, tenant: Tenant, recorder: Recorder, window: int = 500, number: PhoneNumber | None = None
+        self,
+        tenant: Tenant,
+        recorder: Recorder,
+        window: int = 500,
+        number: PhoneNumber | None = None,
+        store: Store | None = None,
     ) -> Sender:
         """A sender that holds its lane."""
         lane = number or tenant.number
         pace = Pace(window=window, max_segments=10)
-        sender = Sender(lane, await self.lease(lane), recorder, self.store, self.clock, new_id, pace)
+        sender = Sender(lane, await self.lease(lane), recorder, store or self.store, self.clock, new_id, pace)
         sender.valid_until = self.clock.monotonic() + 60.0
         return sender
 
