@@ -4,8 +4,8 @@ import base64
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client, StandingClock, resource
 
+from api.conftest import Client, StandingClock, resource
 from opengage.domain.records import Account, ApiToken, Membership
 from opengage.store import rows
 from opengage.store.sqlite import SqliteStore

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.api.conftest import PUBLIC_URL, Client, Settings, StandingClock, recipients, resource
 
+from api.conftest import PUBLIC_URL, Client, Settings, StandingClock, recipients, resource
 from opengage.api.app import create_app
 from opengage.api.errors import TITLES
 from opengage.api.state import ApiState

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.api.conftest import START, Client, linkage, recipients, resource, to_wire_number
 
+from api.conftest import START, Client, linkage, recipients, resource, to_wire_number
 from opengage.domain.records import Text, TextResult
 from opengage.domain.states import TextStatus
 from opengage.ids import new_id, to_wire
