@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.api.conftest import PUBLIC_URL, Client, Settings, StandingClock, recipients, resource
 
+from api_client import Client, Settings, StandingClock, in_process, recipients, resource
 from opengage.api.app import create_app
 from opengage.api.errors import TITLES
 from opengage.api.state import ApiState
@@ -184,21 +184,21 @@ class Broken:
     def reading(self) -> AbstractAsyncContextManager[Any]:
         """See Store.reading."""
 
-        @asynccontextmanager
-        async def failing() -> AsyncIterator[Any]:
-            raise self._error
-            yield
-
-        return failing()
+        return self._failing()
 
     writing = reading
+
+    @asynccontextmanager
+    async def _failing(self) -> AsyncIterator[Any]:
+        if self._error:
+            raise self._error
+        yield
 
 
 async def broken(error: Exception, path: str) -> httpx.Response:
     """The answer of an API whose store fails."""
     app = create_app(ApiState(Broken(error), StandingClock(), new_id, Settings()))  # type: ignore[arg-type]
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
+    async with in_process(app) as http:
         return await http.get(path, auth=("key", "secret"))
 
 

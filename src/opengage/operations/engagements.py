@@ -16,7 +16,6 @@ from opengage.domain.states import EngagementStatus, write_engagement_status
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
-from opengage.operations.cancelation import cancel_waiting
 from opengage.operations.readiness import missing_for_scheduling
 from opengage.operations.reading import Listed, load
 from opengage.store import ledgers, rows, work
