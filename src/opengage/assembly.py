@@ -15,19 +15,25 @@ from litestar import Litestar
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
 from opengage.carriers.contract import Carrier
-from opengage.carriers.smpp import SmppCarrier
+from opengage.carriers.smpp import SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import ServiceProfile
 from opengage.ids import new_id
 from opengage.settings import Settings
+from opengage.smpp.connection import Backoff
 from opengage.store import migrations
 from opengage.store.contract import Store
 from opengage.store.sqlite import SqliteStore
 
 DATABASE = "opengage.db"
 """The SQLite file in the data folder."""
+
+_SMPP_PORT = 2775
+"""The port of an SMSC whose address names none."""
+
+_BACKOFF = Backoff(first=0.2, cap=30.0)
 
 
 def database_path(settings: Settings) -> Path:
@@ -86,14 +92,16 @@ def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:
             "A sandbox needs the simulator's address: start it with “opengage serve”, or set OPENGAGE_SANDBOX_SMSC."
         )
     parts = urlsplit(url)
-    return SmppCarrier(
+    address = SmscAddress(
         host=parts.hostname or "127.0.0.1",
-        port=parts.port or 2775,
+        port=parts.port or _SMPP_PORT,
         system_id=unquote(parts.username or ""),
         password=profile.password if profile.password is not None else unquote(parts.password or ""),
-        window=profile.window or settings.window,
-        response_timeout=settings.response_timeout_seconds,
     )
+    options = SmppOptions(
+        window=profile.window or settings.window, response_timeout=settings.response_timeout_seconds, backoff=_BACKOFF
+    )
+    return SmppCarrier(address, SystemClock(), options)
 
 
 def worker_name(settings: Settings) -> tuple[str, IO[str] | None]:

@@ -12,6 +12,7 @@ def end_with_parent() -> None:
 
 
 def _wait() -> None:
-    while sys.stdin.buffer.read(4096):
+    # the descriptor itself: a buffered reader that is still waiting at exit would abort the interpreter
+    while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -23,7 +23,7 @@ port = click.option("--port", type=int, help="The port to listen on.")
 
 def settings_of(**flags: object) -> Settings:
     """The settings, with these flags over them; logs are set up by them. Raises SettingsError."""
-    settings = load(os.environ, **flags)
+    settings = load(os.environ, None, **flags)
     logs.configure(settings.log_level, settings.log_format, sys.stderr)
     return settings
 

@@ -30,14 +30,15 @@ _LIVED_WELL: Final = 10.0
 @options.data
 @options.host
 @options.port
-def command(data: Path | None, host: str | None, port: int | None) -> None:
+@click.option("--smsc-control", type=int, help="A loopback port at which the simulator's handsets can be asked.")
+def command(data: Path | None, host: str | None, port: int | None, smsc_control: int | None) -> None:
     """Run everything on one machine: the API, the dispatcher and the SMSC simulator."""
     settings = options.settings_of(data=data, host=host, port=port)
     assembly.migrate(settings)
-    sys.exit(options.until_stopped(lambda stop: supervise(settings, stop)))
+    sys.exit(options.until_stopped(lambda stop: supervise(settings, stop, smsc_control)))
 
 
-async def supervise(settings: Settings, stop: asyncio.Event) -> int:
+async def supervise(settings: Settings, stop: asyncio.Event, smsc_control: int | None = None) -> int:
     """Run the children until `stop` is set or one of them cannot start; the exit code."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= to_environment(settings)
@@ -45,7 +46,9 @@ async def supervise(settings: Settings, stop: asyncio.Event) -> int:
     if settings.sandbox_smsc is None:
         smsc_port = _free_port()
         environment[f"{PREFIX}SANDBOX_SMSC"] = f"smpp://sandbox:sandbox@127.0.0.1:{smsc_port}"
-        simulator = [Child("smsc", environment, "--host", "127.0.0.1", "--port", str(smsc_port))]
+        flags = ["--port", str(smsc_port), "--log-level", settings.log_level, "--log-format", settings.log_format]
+        flags += ["--control", str(smsc_control)] if smsc_control is not None else []
+        simulator = [Child("smsc", environment, *flags)]
     children = [*simulator, Child("worker", environment), Child("web", environment)]
     tasks = [asyncio.create_task(child.keep_alive()) for child in children]
     stopping = asyncio.create_task(stop.wait())
@@ -92,6 +95,7 @@ class Child:
             *self._arguments,
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C reaches this process, which stops them in order
         )
         return await self._process.wait()

@@ -49,7 +49,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     try:
         log.info("API listening", action="start", url=f"{settings.public_url}/api/v1")
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
         await serving
     finally:
         stopping.cancel()

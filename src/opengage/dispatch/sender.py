@@ -17,7 +17,7 @@ from opengage.dispatch.planning import Known, Plan, plan
 from opengage.dispatch.recorder import Recorder
 from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.ledger import Moves
-from opengage.domain.outcomes import Accepted, Deferred, Outcome, Submission
+from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, Submission
 from opengage.domain.pacing import Bucket
 from opengage.domain.records import Activity, Engagement, PhoneNumber, TextTemplate
 from opengage.domain.states import Reason
@@ -95,7 +95,7 @@ class Sender:
         if isinstance(outcome, Accepted):
             self._bucket.speed_up(now)
             self._accepted_since = (self._accepted_since[0] + 1, self._accepted_since[1])
-        elif isinstance(outcome, Deferred) and outcome.throttled:
+        elif isinstance(outcome, Deferred) and outcome.throttled and outcome.code != NEVER_SENT:
             count, since = self._accepted_since
             self._bucket.slow_down(now, observed=max(1.0, count / max(now - since, 0.001)))
             self._accepted_since = (0, now)

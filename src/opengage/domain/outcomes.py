@@ -54,10 +54,6 @@ class Refused(msgspec.Struct, gc=False):
     """(segment, id) of the segments that it took before it refused another."""
 
 
-NEVER_SENT = "never-sent"
-"""The code of a text that was handed to a carrier and surely did not leave."""
-
-
 class Deferred(msgspec.Struct, gc=False):
     """Not now: throttled, queue full, or the bytes never left. Safe to try again.
 
