@@ -18,6 +18,7 @@ from opengage.api.errors import TITLES
 from opengage.api.state import ApiState
 from opengage.domain.errors import Code, Unavailable
 from opengage.ids import new_id
+from source import ROOT
 
 DEEP = 100_000
 
@@ -162,6 +163,13 @@ async def test_errors_follow_accept(client: Client) -> None:
 def test_every_code_has_a_title() -> None:
     """No code is answered without words."""
     assert set(TITLES) == set(Code)
+
+
+def test_every_code_is_documented() -> None:
+    """The reference has a line for each, under the title that answers give."""
+    reference = (ROOT / "docs/reference/errors.md").read_text("utf-8")
+    missing = [code for code, title in TITLES.items() if f"| {int(code)} | {title} |" not in reference]
+    assert not missing
 
 
 async def test_unknown_routes_and_methods(client: Client) -> None:
