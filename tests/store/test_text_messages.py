@@ -77,8 +77,10 @@ async def test_many_ledgers_at_once(tmp_path: Path) -> None:
     async with store.reading() as tx:
         found = await ledgers.read_many(tx, 1, ids)
         alone = {id_: await ledgers.read(tx, 1, id_) for id_ in ids}
+        counts = [await ledgers.count(tx, 1, ids[4]), await ledgers.count(tx, 1), await ledgers.count(tx, 2)]
         none = await ledgers.read_many(tx, 1, [])
     await store.close()
     assert found == alone
     assert [found[id_].total for id_ in ids] == [0, 2, 3, 4, 5]
     assert none == {}
+    assert counts == [5, 14, 0]
