@@ -18,6 +18,7 @@ from opengage.api.errors import TITLES
 from opengage.api.state import ApiState
 from opengage.domain.errors import Code, Unavailable
 from opengage.ids import new_id
+from opengage.store.sqlite import SqliteStore
 from source import ROOT
 
 DEEP = 100_000
@@ -231,6 +232,32 @@ async def test_the_unexpected(caplog: pytest.LogCaptureFixture) -> None:
     assert "Traceback" not in answer.text
     assert correlation_id in caplog.text
     assert "secret inside" in caplog.text
+
+
+async def test_a_client_that_leaves(store: SqliteStore, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A body that never ends is the client's fault: nothing is made, and the log is not alarmed."""
+    app: Any = create_app(ApiState(store, StandingClock(), new_id, Settings()))
+    events = [{"type": "http.request", "body": b'{"data":', "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return events.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", client.headers["Authorization"].encode()), (b"content-length", b"999")]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+    }
+    scope |= {"path": "/api/v1/engagements", "raw_path": b"/api/v1/engagements", "query_string": b"", "root_path": ""}
+    await app(scope | {"headers": headers, "client": None, "server": None}, receive, send)
+    assert sent[0]["status"] == 400
+    assert "unexpected" not in caplog.text
 
 
 async def test_ready(client: Client) -> None:

@@ -6,11 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from api_client import NUMBER, START
-from opengage.domain.ledger import Moves
 from opengage.domain.records import Text, TextMessage
-from opengage.domain.states import Reason, TextStatus
+from opengage.domain.states import TextStatus
 from opengage.ids import Id, new_id
-from opengage.store import ledgers, migrations, rows, text_messages
+from opengage.store import migrations, rows, text_messages
 from opengage.store.sqlite import SqliteStore
 
 
@@ -62,25 +61,3 @@ async def test_both_sorts_in_order_of_creation(tmp_path: Path) -> None:
     assert [found and found.body for found in each] == ["first", "second", None, "third", None]
     assert each[0] is not None
     assert each[0].is_draft is False
-
-
-async def test_many_ledgers_at_once(tmp_path: Path) -> None:
-    """Each as it would be read alone, whatever their number; those that count nothing are zeros."""
-    store = opened(tmp_path)
-    ids = [new_id() for _ in range(5)]
-    moves = Moves()
-    for number, id_ in enumerate(ids[1:], 1):
-        moves.arrive(1, id_, Reason.NONE, number)
-        moves.arrive(1, id_, Reason.SENT)
-    async with store.writing() as tx:
-        await ledgers.move(tx, moves)
-    async with store.reading() as tx:
-        found = await ledgers.read_many(tx, 1, ids)
-        alone = {id_: await ledgers.read(tx, 1, id_) for id_ in ids}
-        counts = [await ledgers.count(tx, 1, ids[4]), await ledgers.count(tx, 1), await ledgers.count(tx, 2)]
-        none = await ledgers.read_many(tx, 1, [])
-    await store.close()
-    assert found == alone
-    assert [found[id_].total for id_ in ids] == [0, 2, 3, 4, 5]
-    assert none == {}
-    assert counts == [5, 14, 0]
