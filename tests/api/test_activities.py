@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Client, resource, to_wire_number
+from api_client import Client, resource, to_wire_number
 
 STRANGER = "VkyqXJqA3ZSjBuGCtSxZJ2"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.conftest import PUBLIC_URL, Client
+from api_client import PUBLIC_URL, Client
 
 
 async def test_walking_by_next(client: Client) -> None:

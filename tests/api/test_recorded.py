@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.conftest import START, Client, Settings, StandingClock, linkage, resource, to_wire_number
+from api_client import START, Client, Settings, StandingClock, linkage, resource, to_wire_number
 from opengage.api.state import ApiState
 from opengage.api.text_messages import answer as message_answer
 from opengage.api.texts import answer as text_answer

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.conftest import Client, resource
+from api_client import Client, resource
 
 
 @pytest.mark.parametrize(

@@ -157,12 +157,17 @@ async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequ
     return found
 
 
+async def some(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> list[R]:
+    """Up to `limit` of the records whose fields equal these, oldest first, the first `offset` left out."""
+    found = await tx.rows(_select_page(record, tuple(sorted(equal))), page_limit=limit, page_offset=offset, **equal)
+    return [from_row(record, row) for row in found]
+
+
 async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> Page:
     """One page of the records whose fields equal these, oldest first."""
-    filters = tuple(sorted(equal))
-    rows = await tx.rows(_select_page(record, filters), page_limit=limit, page_offset=offset, **equal)
-    total = await tx.rows(_count(record, filters), **equal)
-    return Page([from_row(record, row) for row in rows], total[0][0])
+    found = await some(tx, record, limit=limit, offset=offset, **equal)
+    total = await tx.rows(_count(record, tuple(sorted(equal))), **equal)
+    return Page(found, total[0][0])
 
 
 async def change(tx: Transaction, record: R, **fields: Any) -> R:
