@@ -19,7 +19,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 
 from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
-from opengage.store.contract import Batches, Rows
+from opengage.store.contract import Batches, Rows, Violation
 from opengage.store.sqlite.batches import SqliteBatches
 
 _DIALECT: Final = dialects.dialect(paramstyle="named")
@@ -42,12 +42,14 @@ _PRAGMAS: Final = (
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Say a database failure in our own words: nothing was written, and it may be tried again."""
+    """Say a database failure in the contract's words."""
     try:
         yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-            raise
+    except sqlite3.IntegrityError as error:
+        raise Violation(str(error)) from error
+    except sqlite3.ProgrammingError:
+        raise
+    except sqlite3.DatabaseError as error:
         raise Unavailable(
             f"The database could not be used ({error}). Nothing was changed: check the disk's free space "
             "and the file's permissions, then send the request again."
@@ -109,6 +111,9 @@ class SqliteStore:
             self._writer.execute("PRAGMA busy_timeout = 0")
             self._watcher = self._connect()
             self._readers = [self._connect() for _ in range(readers)]
+            for reader in (self._watcher, *self._readers):
+                # a change in a reading transaction would be undone at its end without a word
+                reader.execute("PRAGMA query_only = ON")
         self._free: asyncio.LifoQueue[sqlite3.Connection] = asyncio.LifoQueue()
         for reader in self._readers:
             self._free.put_nowait(reader)
