@@ -1,40 +1,94 @@
-"""Ledgers read together, and counts taken from them."""
+"""The ledger's rows: counts that move with the envelopes, and engagements that complete with them."""
 
-from pathlib import Path
+import msgspec
+import pytest
 
-import sqlalchemy as sa
-
+from opengage.clock import Instant
+from opengage.domain import records
 from opengage.domain.ledger import Moves
-from opengage.domain.states import Reason
-from opengage.ids import new_id
-from opengage.store import ledgers, migrations
-from opengage.store.sqlite import SqliteStore
+from opengage.domain.states import EngagementStatus, Reason
+from opengage.ids import Id
+from opengage.store import ledgers, rows
+from opengage.store.contract import Store
+from store.samples import ACCOUNT, ENGAGEMENT, NOW, OTHER_ACCOUNT, OTHER_ENGAGEMENT, RECORDS
+
+SAMPLE = next(record for record in RECORDS if isinstance(record, records.Engagement))
+LATER = Instant(NOW + 1_000_000)
 
 
-def opened(folder: Path) -> SqliteStore:
-    """A migrated store."""
-    path = folder / "opengage.sqlite"
-    migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
-    return SqliteStore(path)
-
-
-async def test_many_ledgers_at_once(tmp_path: Path) -> None:
-    """Each as it would be read alone, whatever their number; those that count nothing are zeros."""
-    store = opened(tmp_path)
-    ids = [new_id() for _ in range(5)]
+def moved(*steps: tuple[Reason | None, Reason | None, int], engagement: Id = ENGAGEMENT) -> Moves:
+    """(from, to, how many); None is nowhere."""
     moves = Moves()
-    for number, id_ in enumerate(ids[1:], 1):
-        moves.arrive(1, id_, Reason.NONE, number)
-        moves.arrive(1, id_, Reason.SENT)
-    async with store.writing() as tx:
-        await ledgers.move(tx, moves)
+    for before, after, count in steps:
+        if before is not None:
+            moves.leave(ACCOUNT, engagement, before, count)
+        if after is not None:
+            moves.arrive(ACCOUNT, engagement, after, count)
+    return moves
+
+
+async def test_counts_add_up_over_transactions(store: Store) -> None:
+    """Each batch moves the counts on; places that nobody stands at any more are not named."""
+    for moves in (
+        moved((None, Reason.NONE, 10)),
+        moved((Reason.NONE, Reason.SENDING, 6), (Reason.NONE, Reason.OPTED_OUT, 1)),
+        moved((Reason.SENDING, Reason.SENT, 6), (Reason.SENT, Reason.DELIVERED, 2)),
+    ):
+        async with store.writing() as tx:
+            await ledgers.move(tx, moves)
     async with store.reading() as tx:
-        found = await ledgers.read_many(tx, 1, ids)
-        alone = {id_: await ledgers.read(tx, 1, id_) for id_ in ids}
-        counts = [await ledgers.count(tx, 1, ids[4]), await ledgers.count(tx, 1), await ledgers.count(tx, 2)]
-        none = await ledgers.read_many(tx, 1, [])
-    await store.close()
-    assert found == alone
-    assert [found[id_].total for id_ in ids] == [0, 2, 3, 4, 5]
-    assert none == {}
-    assert counts == [5, 14, 0]
+        ledger = await ledgers.read(tx, ACCOUNT, ENGAGEMENT)
+    assert ledger.reasons == {"delivered": 2, "opted-out": 1, "sent": 4}
+    assert (ledger.total, ledger.pending, ledger.processing, ledger.complete, ledger.incomplete) == (10, 3, 4, 2, 1)
+
+
+async def test_each_engagement_has_its_own(store: Store) -> None:
+    """Neither another engagement nor another account is counted."""
+    async with store.writing() as tx:
+        await ledgers.move(tx, moved((None, Reason.NONE, 1)))
+        await ledgers.move(tx, moved((None, Reason.NONE, 2), engagement=OTHER_ENGAGEMENT))
+        assert (await ledgers.read(tx, ACCOUNT, ENGAGEMENT)).total == 1
+        assert (await ledgers.read(tx, OTHER_ACCOUNT, ENGAGEMENT)).total == 0
+
+
+async def test_an_undone_block_moves_nothing(store: Store) -> None:
+    """Counts and what they count stand or fall together."""
+
+    async def fail() -> None:
+        async with store.writing() as tx:
+            await ledgers.move(tx, moved((None, Reason.NONE, 1)))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    async with store.reading() as tx:
+        assert (await ledgers.read(tx, ACCOUNT, ENGAGEMENT)).total == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "completes"),
+    [
+        (EngagementStatus.PROCESSING, Reason.DELIVERED, True),
+        (EngagementStatus.PROCESSING, Reason.IN_DOUBT, False),
+        (EngagementStatus.PROCESSING, Reason.SENT, False),
+        (EngagementStatus.PROCESSING, Reason.NONE, False),
+        (EngagementStatus.PAUSED, Reason.DELIVERED, False),
+        (EngagementStatus.CANCELED, Reason.DELIVERED, False),
+        (EngagementStatus.COMPLETED, Reason.DELIVERED, False),
+    ],
+)
+async def test_an_engagement_completes_with_its_last_envelope(
+    store: Store, status: EngagementStatus, last: Reason, completes: bool
+) -> None:
+    """Once, when nothing is left to send, to await or to resolve, and only while it runs."""
+    running = msgspec.structs.replace(SAMPLE, id=ENGAGEMENT, status=status)
+    async with store.writing() as tx:
+        await rows.insert(tx, running)
+        await ledgers.move(tx, moved((None, Reason.UNDELIVERED, 1), (None, Reason.SENDING, 1)))
+        done = await ledgers.move_and_complete(tx, moved((Reason.SENDING, last, 1)), LATER)
+        assert done == ([ENGAGEMENT] if completes else [])
+        assert await ledgers.move_and_complete(tx, moved((None, None, 0)), LATER) == []
+        now = await rows.find(tx, records.Engagement, ACCOUNT, ENGAGEMENT)
+    assert now is not None
+    assert now.status is (EngagementStatus.COMPLETED if completes else status)
+    assert now.completed_at == (LATER if completes else None)
