@@ -4,6 +4,7 @@ Its flags for chaos are the fields of `simulator.chaos.Chaos`, so that flag, con
 """
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -122,6 +123,7 @@ async def _serve(settings: SmscSettings, control_port: int | None, *, announce: 
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     ports = {"port": await smsc.start()}
     if control_port is not None:
         ports["control"] = await control.start(control_port)

@@ -39,6 +39,8 @@ class Smsc:
 
     def __init__(self, settings: SmscSettings, clock: Clock) -> None:
         self.network = Network(clock, settings.access, settings.limits, settings.chaos)
+        self.port = settings.port
+        """Where it listens, known for sure after `start`."""
         self._settings = settings
         self._server: asyncio.Server | None = None
         self._lines: set[Line] = set()
@@ -48,9 +50,9 @@ class Smsc:
         """Listen; returns the port. Raises OSError when the address cannot be had."""
         loop, settings = asyncio.get_running_loop(), self._settings
         self._server = await loop.create_server(self._connect, settings.host, settings.port, backlog=_BACKLOG)
-        port = int(self._server.sockets[0].getsockname()[1])
-        self._log.info("smsc.listening", host=settings.host, port=port)
-        return port
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self._log.info("smsc.listening", host=settings.host, port=self.port)
+        return self.port
 
     async def stop(self, patience: float = 2.0) -> None:
         """Accept nobody more, wait up to `patience` seconds for acknowledgements, unbind, and as long for the answers.
