@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from opengage.smpp import codec, pdu
 from opengage.smpp.contract import Loss, SessionSettings
@@ -154,6 +155,11 @@ class Peer(Signals):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every asynchronous test here on both loops: they differ in timers and in how they write and close."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 Serve = Callable[..., Awaitable[int]]

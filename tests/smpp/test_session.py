@@ -1,6 +1,7 @@
 """Sessions of both roles over loopback, against each other and against peers that misbehave."""
 
 import asyncio
+import random
 import socket
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 from opengage.smpp import codec, hot, pdu
 from opengage.smpp.commands import CommandId, Status
 from opengage.smpp.contract import Cause, ConnectionLost, ResponseTimeout, State, WindowFull
-from opengage.smpp.esme import Esme, connect
+from opengage.smpp.esme import Esme, EsmeOwner, connect
 from opengage.smpp.framing import frame
-from opengage.smpp.smsc import SmscSession
+from opengage.smpp.smsc import SmscOwner, SmscSession
 
 TEMPLATE = hot.SubmitTemplate("12025550100")
 BIND = pdu.BindTransceiver(system_id="shop", password="secret")
@@ -243,6 +244,7 @@ async def test_a_peer_that_never_answers(against: Any, business: Any) -> None:
     assert business.timed_out == ["a"]
     assert esme.free_window == 1
     assert esme.state is State.BOUND
+    await peer.until(lambda: peer.of(pdu.SubmitSm))
     peer.send(pdu.SubmitSmResp(peer.of(pdu.SubmitSm)[0].sequence, 0, "m1"))
     await business.until(lambda: business.late)
     assert business.late == [("a", 0, "m1")]
@@ -257,6 +259,7 @@ async def test_a_late_nack_is_a_late_answer(against: Any, business: Any) -> None
     esme, peer = await against(response_timeout=0.02)
     esme.submit(BODY, "a")
     await business.until(lambda: business.timed_out)
+    await peer.until(lambda: peer.of(pdu.SubmitSm))
     peer.send(pdu.GenericNack(peer.of(pdu.SubmitSm)[0].sequence, 0))
     await business.until(lambda: business.late)
     assert business.late == [("a", Status.ESME_RUNKNOWNERR, "")]
@@ -392,6 +395,20 @@ async def test_reading_resumes_and_the_window_opens_again(peers: Any, business: 
     await esme.wait_closed()
 
 
+async def test_a_peer_that_asks_but_does_not_read(against: Any) -> None:
+    """Answers that cannot leave are not hoarded without end: reading stops until they can."""
+    esme, peer = await against(max_unanswered=100)
+    esme.pause_writing()
+    for first in range(0, 1000, 50):
+        peer.send(*(pdu.EnquireLink(first + number) for number in range(1, 51)))
+        await peer._writer.drain()
+    while not esme._read_paused:
+        await turn_of_the_loop()
+    assert len(esme._control) >= 100
+    esme.resume_writing()
+    await peer.until(lambda: len(peer.of(pdu.EnquireLinkResp)) == 1000)
+
+
 async def test_an_owner_that_lags_stops_the_reading(link: Any, business: Any, network: Any) -> None:
     """With too many unanswered deliveries nothing more is read; answering them lets the rest in."""
     esme, session = await link({"max_unanswered": 10})
@@ -426,7 +443,7 @@ async def test_a_living_peer_is_kept(against: Any) -> None:
 
 async def test_a_peer_that_speaks_but_forgets_the_enquiry(against: Any, business: Any) -> None:
     """Whoever has spoken since lives, even when its enquire_link_resp never comes."""
-    esme, peer = await against(enquire_interval=0.01, response_timeout=0.05)
+    esme, peer = await against(enquire_interval=0.01, response_timeout=0.3)
     await peer.until(lambda: peer.of(pdu.EnquireLink))
     peer.send(frame(CommandId.DELIVER_SM, 0, 5, delivery(1)))
     await peer.until(lambda: len(peer.of(pdu.EnquireLink)) == 2)
@@ -520,7 +537,7 @@ async def test_other_requests(link: Any, network: Any) -> None:
 
 async def test_other_requests_end_once(against: Any) -> None:
     """A request without an answer raises ResponseTimeout; on a lost link ConnectionLost, then and afterwards."""
-    esme, peer = await against(response_timeout=0.02)
+    esme, peer = await against(response_timeout=0.2)
     with pytest.raises(ResponseTimeout):
         await esme.request(pdu.QuerySm(message_id="m7"))
     asking = asyncio.ensure_future(esme.request(pdu.QuerySm(message_id="m8")))
@@ -602,3 +619,82 @@ async def test_unbind_before_the_bind_just_closes(smsc: Any, business: Any, sett
     assert (await esme.close(1.0)).cause is Cause.UNBOUND
     with pytest.raises(ConnectionLost):
         await esme.bind(BIND)
+
+
+class Unreliable(SmscOwner):
+    """An SMSC that answers some, forgets some, and cuts or unbinds in between, as its dice say."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._dice = dice
+        self.seen: list[int] = []
+        self.forgotten: list[int] = []
+
+    def on_submits(self, session: SmscSession, submits: list[pdu.SubmitSm]) -> None:
+        self.seen += [int.from_bytes(submit.short_message, "big") for submit in submits]
+        cut = self._dice.randrange(len(submits) + 1)
+        session.answer_submits([(sequence, 0, "late") for sequence in self.forgotten])
+        session.answer_submits([(submit.sequence, 0, "m") for submit in submits[:cut]])
+        self.forgotten = [submit.sequence for submit in submits[cut:] if self._dice.random() < 0.5]
+        if self._dice.random() < 0.1:
+            self._dice.choice([session.abort, session.unbind])()
+
+
+class Accountant(EsmeOwner):
+    """Writes down how each request ended, and refuses a second ending."""
+
+    def __init__(self) -> None:
+        self.ends: dict[int, str] = {}
+
+    def _note(self, tokens: Any, end: str) -> None:
+        for token in tokens:
+            assert self.ends.get(token) == ("timed out" if end == "late" else None)
+            self.ends[token] = end
+
+    def on_answers(self, session: Esme, answers: list[Any]) -> None:
+        self._note((token for token, _, _ in answers), "answered")
+
+    def on_late_answers(self, session: Esme, answers: list[Any]) -> None:
+        self._note((token for token, _, _ in answers), "late")
+
+    def on_timed_out(self, session: Esme, tokens: list[Any]) -> None:
+        self._note(tokens, "timed out")
+
+    def on_lost(self, session: Esme, unanswered: list[Any], never_sent: list[Any], loss: Any) -> None:
+        self._note(unanswered, "unanswered")
+        self._note(never_sent, "never sent")
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_every_request_ends_exactly_once(settings: Any, seed: int) -> None:
+    """Whatever cuts, time-outs, unbinds and late answers a run holds, each submit ends once, and never_sent is true."""
+    dice = random.Random(seed)
+    network, books, handed_in = Unreliable(dice), Accountant(), 0
+    loop = asyncio.get_running_loop()
+    served: list[SmscSession] = []
+
+    def serve() -> SmscSession:
+        served.append(SmscSession(network, settings()))
+        return served[-1]
+
+    server = await loop.create_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for _ in range(12):
+        esme = await connect(books, settings(window=200, response_timeout=0.005), "127.0.0.1", port, BIND)
+        for _ in range(dice.randrange(1, 40)):
+            numbers = range(handed_in, handed_in + dice.randrange(1, 100))
+            handed_in += esme.submit_many(
+                [(TEMPLATE.body("12025550199", 4, number.to_bytes(4, "big")), number) for number in numbers]
+            )
+            if dice.random() < 0.05:
+                dice.choice([esme.abort, esme.unbind])()
+            await turn_of_the_loop()
+        esme.abort()
+        await esme.wait_closed()
+    server.close()
+    for session in served:
+        session.abort()
+        await session.wait_closed()
+    assert set(books.ends) == set(range(handed_in))
+    assert {"answered", "unanswered"} <= set(books.ends.values())
+    assert len(network.seen) == len(set(network.seen))
+    assert not {number for number in network.seen if books.ends[number] == "never sent"}

@@ -16,6 +16,9 @@ from opengage.smpp.pdu import REGISTERED_RECEIPT, DeliverSm, Message, SubmitSm
 
 _M = TypeVar("_M", bound=Message)
 
+# Looking up an enum's member costs more than the packing.
+_SUBMIT_SM_RESP_ID = int(CommandId.SUBMIT_SM_RESP)
+_DELIVER_SM_RESP_ID = int(CommandId.DELIVER_SM_RESP)
 _DELIVER_SM_RESP = Struct(">IIIIx")
 _LONGEST_ADDRESS = 20
 _FIELDS: dict[str, Field] = {field.name: field for field in LAYOUT[SubmitSm]}
@@ -24,7 +27,7 @@ _LONGEST_MESSAGE_ID = 65
 
 def deliver_sm_resp(sequence: int, status: int = 0) -> bytes:
     """The whole answer to a deliver_sm; its message_id is unused (section 4.6.2)."""
-    return _DELIVER_SM_RESP.pack(17, CommandId.DELIVER_SM_RESP, status, sequence)
+    return _DELIVER_SM_RESP.pack(17, _DELIVER_SM_RESP_ID, status, sequence)
 
 
 def submit_sm_resp(sequence: int, status: int, message_id: str) -> bytes:
@@ -33,14 +36,14 @@ def submit_sm_resp(sequence: int, status: int, message_id: str) -> bytes:
     Raises BodyError (ESME_RINVMSGID) for a message id over 64 characters or beyond latin-1.
     """
     if status:
-        return HEADER.pack(16, CommandId.SUBMIT_SM_RESP, status, sequence)
+        return HEADER.pack(16, _SUBMIT_SM_RESP_ID, status, sequence)
     try:
         octets = message_id.encode("latin-1")
     except UnicodeEncodeError:
         octets = b"\0"
     if len(octets) >= _LONGEST_MESSAGE_ID or 0 in octets:
         raise BodyError(Status.ESME_RINVMSGID, "message_id must be under 65 octets of latin-1 without NUL")
-    return HEADER.pack(17 + len(octets), CommandId.SUBMIT_SM_RESP, 0, sequence) + octets + b"\0"
+    return HEADER.pack(17 + len(octets), _SUBMIT_SM_RESP_ID, 0, sequence) + octets + b"\0"
 
 
 def message_id_of(body: bytes) -> str:
@@ -196,7 +199,7 @@ class SubmitTemplate:
             registered_delivery=registered_delivery,
             replace_if_present_flag=replace_if_present_flag,
         )
-        self._after: dict[int, bytes] = {}
+        self._after: dict[tuple[int, int], bytes] = {}
 
     def body(
         self,
@@ -213,7 +216,7 @@ class SubmitTemplate:
         """
         if len(destination_addr) > _LONGEST_ADDRESS or not destination_addr.isascii() or "\0" in destination_addr:
             raise BodyError(Status.ESME_RINVDSTADR, "destination_addr must be at most 20 ASCII characters")
-        after = self._after.get(esm_class << 8 | data_coding) or self._remember(esm_class, data_coding)
+        after = self._after.get((esm_class, data_coding)) or self._remember(esm_class, data_coding)
         length = len(short_message)
         if length > MAX_SHORT_MESSAGE:
             tlvs += tlv.encode(((tlv.Tag.MESSAGE_PAYLOAD, short_message),))
@@ -226,7 +229,7 @@ class SubmitTemplate:
             self._middle,
             _octets(data_coding=data_coding, sm_default_msg_id=0),
         )
-        after = self._after[esm_class << 8 | data_coding] = b"\0" + b"".join(constant)
+        after = self._after[esm_class, data_coding] = b"\0" + b"".join(constant)
         return after
 
 

@@ -48,35 +48,37 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
 
 
 _COMMON: Final = re.compile(
-    rb"id:([^ \0]{1,64}) sub:(\d{3}) dlvrd:(\d{3}) submit date:(\d{10,14}) done date:(\d{10,14})"
-    rb" stat:([A-Z]{7}) err:([^ ]{1,8})(?: text:(.*))?",
-    re.DOTALL,
+    r"id:([^ \0]{1,64}) sub:([0-9]{3}) dlvrd:([0-9]{3}) submit date:([0-9]{10,14}) done date:([0-9]{10,14})"
+    r" stat:([A-Z]{7}) err:([^ ]{1,8})(?: text:|\Z)"
 )
 _PARTS: Final = re.compile(
     rb"(?:^|(?<=[\s,;|]))(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*[:=]\s*", re.IGNORECASE
 )
-_STATES: Final = {
-    **{state.name.encode(): state for state in State},
-    b"DELIVERED": State.DELIVRD,
-    b"DELIVERD": State.DELIVRD,
-    b"UNDELIVERABLE": State.UNDELIV,
-    b"UNDELIVERED": State.UNDELIV,
-    b"UNDELIVE": State.UNDELIV,
-    b"UNDELVD": State.UNDELIV,
-    b"ACCEPTED": State.ACCEPTD,
-    b"ACCEPT": State.ACCEPTD,
-    b"REJECTED": State.REJECTD,
-    b"BUFFERED": State.ENROUTE,
-    b"BUFFRED": State.ENROUTE,
-    b"EN_ROUTE": State.ENROUTE,
+_NAMES: Final = {
+    **{state.name: state for state in State},
+    "DELIVERED": State.DELIVRD,
+    "DELIVERD": State.DELIVRD,
+    "UNDELIVERABLE": State.UNDELIV,
+    "UNDELIVERED": State.UNDELIV,
+    "UNDELIVE": State.UNDELIV,
+    "UNDELVD": State.UNDELIV,
+    "ACCEPTED": State.ACCEPTD,
+    "ACCEPT": State.ACCEPTD,
+    "REJECTED": State.REJECTD,
+    "BUFFERED": State.ENROUTE,
+    "BUFFRED": State.ENROUTE,
+    "EN_ROUTE": State.ENROUTE,
 }
+_COUNTS: Final = {f"{number:03}": number for number in range(1_000)}
+_RECEIPTS: Final = (EsmClass.RECEIPT, EsmClass.INTERMEDIATE_NOTIFICATION)
+_TYPE_MASK: Final = EsmClass.TYPE_MASK
 _BY_NUMBER: Final = {int(state): state for state in State}
 _FORMATS: Final = {10: "%y%m%d%H%M", 12: "%y%m%d%H%M%S", 14: "%Y%m%d%H%M%S"}
 
 
 def is_receipt(message: DeliverSm) -> bool:
     """Whether esm_class calls this a receipt or an intermediate notification (section 5.2.12), not a text."""
-    return message.esm_class & EsmClass.TYPE_MASK in (EsmClass.RECEIPT, EsmClass.INTERMEDIATE_NOTIFICATION)
+    return message.esm_class & _TYPE_MASK in _RECEIPTS
 
 
 def parse(message: DeliverSm) -> Receipt | None:
@@ -84,27 +86,28 @@ def parse(message: DeliverSm) -> Receipt | None:
 
     The parameters win over the text: they are the carrier's structured word.
     """
-    if not is_receipt(message):
+    if message.esm_class & _TYPE_MASK not in _RECEIPTS:
         return None
-    found = parse_text(message.payload)
+    found = parse_text(message.short_message or message.payload)
     return _with_parameters(found, message.tlvs) if message.tlvs else found
 
 
 def parse_text(data: bytes) -> Receipt | None:
     """The receipt that an Appendix B text is, whatever its dialect; None when it names no message id."""
-    common = _COMMON.fullmatch(data)
+    # One decode for all the parts: in latin-1 an octet's place is its character's place.
+    common = _COMMON.match(data.decode("latin-1"))
     if common is None:
         return _parse_loosely(data)
-    message_id, submitted, delivered, submit_date, done_date, state, error, text = common.groups()
+    message_id, submitted, delivered, submit_date, done_date, state, error = common.groups()
     return Receipt(
-        message_id.decode("latin-1"),
-        _STATES.get(state, State.UNKNOWN),
-        error.decode("latin-1"),
-        submit_date.decode(),
-        done_date.decode(),
-        int(submitted),
-        int(delivered),
-        text or b"",
+        message_id,
+        _NAMES.get(state) or State.UNKNOWN,
+        error,
+        submit_date,
+        done_date,
+        _COUNTS[submitted],
+        _COUNTS[delivered],
+        data[common.end() :],
     )
 
 
@@ -115,7 +118,7 @@ def _parse_loosely(data: bytes) -> Receipt | None:
         return None
     return Receipt(
         message_id,
-        _STATES.get(_word(parts, b"stat").upper().encode("latin-1"), State.UNKNOWN),
+        _NAMES.get(_word(parts, b"stat").upper(), State.UNKNOWN),
         _word(parts, b"err"),
         _word(parts, b"submitdate"),
         _word(parts, b"donedate"),
@@ -154,6 +157,8 @@ def _with_parameters(found: Receipt | None, tlvs: tlv.Tlvs) -> Receipt | None:
     if not message_id:
         return None
     number = tlv.find_int(tlvs, Tag.MESSAGE_STATE)
+    if found is not None and found.error and (message_id, number) == (found.message_id, found.state):
+        return found  # both forms agree, as they nearly always do
     error = tlv.find(tlvs, Tag.NETWORK_ERROR_CODE)
     base = found or Receipt(message_id, State.UNKNOWN)
     return msgspec.structs.replace(

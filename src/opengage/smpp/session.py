@@ -22,7 +22,6 @@ from opengage.smpp.contract import (
     ConnectionLost,
     Counters,
     Loss,
-    ResponseTimeout,
     SessionOwner,
     SessionSettings,
     State,
@@ -32,6 +31,7 @@ from opengage.smpp.contract import (
 from opengage.smpp.errors import PduError
 from opengage.smpp.framing import HEADER, Frame, Splitter
 from opengage.smpp.hot import message_id_of
+from opengage.smpp.inquiries import Inquiries
 from opengage.smpp.outstanding import Outstanding
 
 _MISSING: Final = object()
@@ -56,19 +56,23 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._splitter = Splitter(settings.max_length)
         self._sequence = 0
+        self._wrapped = False
         self._requests: list[bytes] = []
         self._control: list[bytes] = []
         self._flush_scheduled = False
         self._write_paused = False
         self._read_paused = False
         self._sent = Outstanding(settings.response_timeout, settings.max_remembered)
-        self._asked: dict[int, tuple[asyncio.Future[pdu.Pdu], float]] = {}
+        self._asked = Inquiries()
         self._owed: set[int] = set()
         self._enquiry: tuple[int, float] | None = None
         self._heard = self._opened = self._loop.time()
+        # Since the last enquire_link. Times cannot tell: uvloop's clock stands still for a millisecond.
+        self._spoken = False
         self._unbind_sequence = 0
         self._end_deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._loss: Loss | None = None
         self._drained: asyncio.Future[None] | None = None
         self._closed: asyncio.Future[Loss] = self._loop.create_future()
@@ -148,7 +152,7 @@ class Session(asyncio.Protocol):
         data = codec.encode(msgspec.structs.replace(record, sequence=sequence))
         answer: asyncio.Future[pdu.Pdu] = self._loop.create_future()
         deadline = self._loop.time() + self.settings.response_timeout
-        self._asked[sequence] = (answer, deadline)
+        self._asked.add(sequence, answer, deadline)
         self._send(data)
         self._arm(deadline)
         return await answer
@@ -190,8 +194,15 @@ class Session(asyncio.Protocol):
             self._loop.call_soon(self._flush)
 
     def _next_sequence(self) -> int:
-        """The next number from 1 to 0x7FFFFFFF; one still in use after a wrap is passed over."""
         sequence = self._sequence + 1
+        if sequence > MAX_SEQUENCE or self._wrapped:
+            return self._next_free_sequence(sequence)
+        self._sequence = sequence
+        return sequence
+
+    def _next_free_sequence(self, sequence: int) -> int:
+        """After 0x7FFFFFFF comes 1, and from then on a number may still be in use: it is passed over."""
+        self._wrapped = True
         while sequence > MAX_SEQUENCE or sequence in self._sent or sequence in self._asked:
             sequence = sequence + 1 if sequence < MAX_SEQUENCE else 1
         self._sequence = sequence
@@ -235,7 +246,7 @@ class Session(asyncio.Protocol):
         """See asyncio.Protocol. One read, at most one call of each kind to the owner."""
         if self._loss is not None:
             return
-        self._heard = self._loop.time()
+        self._heard, self._spoken = self._loop.time(), True
         frames = self._splitter.feed(data)
         # Until the session is bound each frame may change what the next one means: a deliver_sm often follows
         # bind_resp in the same read.
@@ -247,6 +258,7 @@ class Session(asyncio.Protocol):
             self._receive(frames[first:] if first else frames)
         if self._splitter.error is not None and self._loss is None:
             self._fail_framing(self._splitter.error)
+        self._mind_reading()
 
     def _receive(self, frames: list[Frame]) -> None:
         answers: list[Answer] = []
@@ -276,7 +288,6 @@ class Session(asyncio.Protocol):
         if incoming:
             self._owed.update([message.sequence for message in incoming])
             self._on_incoming(incoming)
-            self._mind_reading()
         if answers:
             self._freed()
 
@@ -294,7 +305,6 @@ class Session(asyncio.Protocol):
             return
         if command == CommandId.ENQUIRE_LINK:
             self._send(codec.encode(pdu.EnquireLinkResp(sequence)))
-            self._mind_reading()
         elif command == CommandId.UNBIND:
             self._unbound_by_peer(sequence)
         elif command & RESPONSE_BIT:
@@ -311,7 +321,7 @@ class Session(asyncio.Protocol):
 
     def _handle_answer(self, command: int, status: int, sequence: int, body: bytes) -> None:
         if sequence in self._asked:
-            self._settle(command, status, sequence, body)
+            self._asked.settle(command, status, sequence, body)
         elif self._enquiry is not None and sequence == self._enquiry[0]:
             self._enquiry = None
             self._arm(self._next_enquiry())
@@ -333,15 +343,6 @@ class Session(asyncio.Protocol):
             self._owner.on_late_answers(self, [(self._sent.timed_out.pop(sequence), status, message_id_of(body))])
         else:
             self.counters.stray_answers += 1
-
-    def _settle(self, command: int, status: int, sequence: int, body: bytes) -> None:
-        answer, _ = self._asked.pop(sequence)
-        if answer.done():
-            return
-        try:
-            answer.set_result(codec.decode_body(command, status, sequence, body))
-        except PduError as error:
-            answer.set_exception(error)
 
     def _handle_request(self, command: int, status: int, sequence: int, body: bytes) -> None:
         try:
@@ -408,9 +409,10 @@ class Session(asyncio.Protocol):
         if deadline is None:
             return
         if self._timer is not None:
-            if self._timer.when() <= deadline:
+            if self._timer_at <= deadline:
                 return
             self._timer.cancel()
+        self._timer_at = deadline
         self._timer = self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
@@ -428,7 +430,7 @@ class Session(asyncio.Protocol):
         inactive = settings.inactivity_timeout
         return [
             self._sent.deadline,
-            min((deadline for _, deadline in self._asked.values()), default=None),
+            self._asked.deadline,
             None if bound else self._opened + settings.bind_timeout,
             self._end_deadline,
             self._next_enquiry(),
@@ -447,10 +449,7 @@ class Session(asyncio.Protocol):
         if expired:
             self._owner.on_timed_out(self, expired)
             self._freed()
-        for sequence in [one for one, (_, deadline) in self._asked.items() if deadline <= now]:
-            answer, _ = self._asked.pop(sequence)
-            if not answer.done():
-                answer.set_exception(ResponseTimeout(f"no answer within {self.settings.response_timeout} s"))
+        self._asked.expire(now)
 
     def _judge_silence(self, now: float) -> None:
         settings = self.settings
@@ -469,13 +468,13 @@ class Session(asyncio.Protocol):
     def _enquire(self, now: float) -> None:
         interval, patience = self.settings.enquire_interval, self.settings.response_timeout
         if self._enquiry is not None and self._enquiry[1] <= now:
-            if self._heard <= self._enquiry[1] - patience:
+            if not self._spoken:
                 self.abort(Cause.ENQUIRE_TIMEOUT, f"enquire_link unanswered for {patience} s")
                 return
             # It owes that answer but has spoken since: the link lives.
             self._enquiry = None
         if self._enquiry is None and interval is not None and now - self._heard >= interval:
-            self._enquiry = (self._next_sequence(), now + patience)
+            self._enquiry, self._spoken = (self._next_sequence(), now + patience), False
             self._send(codec.encode(pdu.EnquireLink(self._enquiry[0])))
 
     # The end.
@@ -500,13 +499,7 @@ class Session(asyncio.Protocol):
         unanswered, never_sent = self._sent.drain()
         for store in (self._requests, self._control, self._owed):
             store.clear()
-        self._fail_asked(ConnectionLost(self._loss))
+        self._asked.lose(ConnectionLost(self._loss))
         self._owner.on_lost(self, unanswered, never_sent, self._loss)
         if not self._closed.done():
             self._closed.set_result(self._loss)
-
-    def _fail_asked(self, error: ConnectionLost) -> None:
-        for answer, _ in self._asked.values():
-            if not answer.done():
-                answer.set_exception(error)
-        self._asked.clear()

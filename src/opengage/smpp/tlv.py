@@ -14,7 +14,7 @@ Tlvs = tuple[tuple[int, bytes], ...]
 """Pairs of tag and value."""
 
 _HEAD = Struct(">HH")
-_WORD = Struct(">HHH")
+_USER_MESSAGE_REFERENCE = Struct(">4sH")
 
 
 class Tag(IntEnum):
@@ -105,7 +105,7 @@ def user_message_reference(reference: int) -> bytes:
 
     The reference is taken modulo 65,536. The hot path's only one.
     """
-    return _WORD.pack(Tag.USER_MESSAGE_REFERENCE, 2, reference & 0xFFFF)
+    return _USER_MESSAGE_REFERENCE.pack(b"\x02\x04\x00\x02", reference & 0xFFFF)
 
 
 def decode(data: bytes, start: int = 0) -> Tlvs:
