@@ -64,6 +64,11 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[str, str]:
     return out.decode(), err.decode()
 
 
+async def answered(shop: Shop) -> None:
+    """Wait for some answer."""
+    await shop.until(lambda: shop.answers)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_with_the_counts(start: Start, number: int) -> None:
     """It unbinds, prints one JSON object, logs to stderr, and exits with 0."""
@@ -121,6 +126,22 @@ async def test_the_password_is_read_from_its_file(start: Start, tmp_path: Path) 
     esme = await connect(Shop(), LIMITS, "127.0.0.1", ports["port"], bind)
     esme.unbind()
     await esme.wait_closed()
+
+
+async def test_a_killed_simulator_still_knows_duplicates(start: Start, tmp_path: Path) -> None:
+    """With --seen a text sent before a kill -9 and again after the restart counts as a duplicate."""
+    flags = ("--port", "0", "--json", "--seen", str(tmp_path / "seen"))
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = await start(*flags)
+        ports = await first_line(process)
+        shop = Shop()
+        esme = await connect(shop, LIMITS, "127.0.0.1", ports["port"], pdu.BindTransceiver(system_id="shop"))
+        esme.submit(text_to("12025550101"), 1)
+        await answered(shop)
+        process.send_signal(number)
+        await esme.wait_closed()
+    counts = json.loads((await ended(process))[0])
+    assert (counts["submits"], counts["unique"], counts["duplicates"]) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """What was taken before is recognised, within bounds."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -52,6 +54,27 @@ def test_memory_is_bounded() -> None:
     for number in (1, 2, 3, 1, 3):
         seen.add(number)
     assert (seen.unique, seen.duplicates, seen.untracked) == (2, 1, 2)
+
+
+def test_texts_are_known_after_a_restart(tmp_path: Path) -> None:
+    """A file keeps what earlier runs took; a write cut short costs one text, not those behind it."""
+    path = tmp_path / "seen"
+    path.touch()
+    with path.open("r+b", buffering=0) as file:
+        first = Seen(file=file)
+        for number in (1, 2, 2):
+            first.add(number)
+        first.flush()
+    path.write_bytes(path.read_bytes() + b"cut")
+    with path.open("r+b", buffering=0) as file:
+        second = Seen(file=file)
+        assert (second.unique, second.duplicates) == (2, 1)
+        for number in (2, 3):
+            second.add(number)
+        second.flush()
+    with path.open("r+b", buffering=0) as file:
+        third = Seen(file=file)
+    assert (third.unique, third.duplicates) == (3, 2)
 
 
 def test_the_report_names_statuses() -> None:

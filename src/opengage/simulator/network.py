@@ -84,11 +84,11 @@ class Refused(ValueError):
 class Network:
     """All that lies behind the SMPP port. Used on the event loop of its thread only."""
 
-    def __init__(self, clock: Clock, access: Access, limits: Limits, chaos: Chaos) -> None:
+    def __init__(self, clock: Clock, access: Access, limits: Limits, chaos: Chaos, seen: Seen) -> None:
         loop = asyncio.get_running_loop()
         self.clock = clock
         self.counts = Counts()
-        self.seen = Seen()
+        self.seen = seen
         self.wall = PhoneWall()
         self.stopping = False
         self.generation = 0
@@ -191,6 +191,7 @@ class Network:
 
     def _finish(self, link: Answering, account: Account, read: int, replies: list[Reply]) -> None:
         self.counts.submits += read
+        self.seen.flush()
         if replies:
             self._reply(link, replies)
         self.pump(account)

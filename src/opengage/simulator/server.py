@@ -11,6 +11,7 @@ import msgspec
 from opengage import logs
 from opengage.clock import Clock
 from opengage.simulator.chaos import Chaos
+from opengage.simulator.counts import Seen
 from opengage.simulator.link import Line, Link
 from opengage.simulator.network import Access, Limits, Network
 from opengage.smpp.contract import SessionSettings
@@ -37,8 +38,9 @@ class SmscSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Smsc:
     """One simulator on the running event loop."""
 
-    def __init__(self, settings: SmscSettings, clock: Clock) -> None:
-        self.network = Network(clock, settings.access, settings.limits, settings.chaos)
+    def __init__(self, settings: SmscSettings, clock: Clock, seen: Seen | None = None) -> None:
+        known = Seen() if seen is None else seen
+        self.network = Network(clock, settings.access, settings.limits, settings.chaos, known)
         self.port = settings.port
         """Where it listens, known for sure after `start`."""
         self._settings = settings
