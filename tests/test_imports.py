@@ -21,7 +21,7 @@ class Sight:
 
 
 SIGHT = {
-    "opengage.smpp": Sight((), ()),
+    "opengage.smpp": Sight((), ("msgspec",)),
     "opengage.jsonapi": Sight((), ("msgspec",)),
     "opengage.domain": Sight(("opengage.smpp", *BASE), ("phonenumbers", "liquid", "msgspec")),
     "opengage.store": Sight(("opengage.domain", *BASE)),
@@ -83,7 +83,7 @@ def test_every_import_is_allowed() -> None:
     ("module", "imported"),
     [
         ("opengage.smpp.pdu", "opengage.clock.Clock"),
-        ("opengage.smpp.pdu", "msgspec"),
+        ("opengage.smpp.pdu", "smpplib"),
         ("opengage.jsonapi", "opengage.domain.states"),
         ("opengage.domain.ledger", "sqlalchemy"),
         ("opengage.domain.ledger", "opengage.store.contract"),

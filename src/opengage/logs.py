@@ -101,7 +101,7 @@ def bind_request(request_id: str) -> Iterator[None]:
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module (`logs.get(__name__)`); harmless before `configure`."""
+    """The logger of a module (`logs.get(__name__)`). Until `configure` was called its lines go to stdout."""
     return structlog.stdlib.get_logger(name)
 
 
@@ -140,8 +140,15 @@ def stdlib_config(level: str, style: str, stream: TextIO | None = None) -> dict[
         "handlers": {"stderr": {"class": "logging.StreamHandler", "stream": target, "formatter": "opengage"}},
         "root": {"handlers": ["stderr"], "level": level.upper()},
         # The web server's own loggers, which would otherwise write to stdout in a format of theirs.
-        "loggers": {name: {"handlers": [], "propagate": True} for name in ("_granian", "granian.access")},
+        "loggers": {
+            **{name: {"handlers": [], "propagate": True} for name in ("_granian", "granian.access")},
+            # what these say in passing is of use to their makers; their warnings and errors are of use to us
+            **{name: {"level": max(level.upper(), "WARNING", key=logging.getLevelName)} for name in _CHATTY},
+        },
     }
+
+
+_CHATTY = ("alembic", "httpx", "httpcore")
 
 
 def _common() -> list[Processor]:

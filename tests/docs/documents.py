@@ -15,8 +15,8 @@ _HEADING = re.compile(r"^#{1,6} +(?P<text>.+?)\s*$", re.MULTILINE)
 class Block:
     """Shell lines that a test runs as they stand: those of a fence that opens with ```` ```sh run ````.
 
-    Further words of the opening line say what must be there first (`sh run server`: a running server). The blocks
-    of one file run in one shell, in order, because a reader's variables outlive a block too.
+    Further words of the opening line say what must be there first (`sh run server`: a running server). The
+    blocks of one file run in one shell, in order, because a reader's variables outlive a block too.
     """
 
     path: Path

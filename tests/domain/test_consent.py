@@ -17,7 +17,7 @@ STOP = [
 OTHER = [
     *("", " ", "!", "🛑", "yes", "y", "no", "thanks", "stopping by later", "we meet at the bus stop", "the end"),
     *("don't stop", "never stop", "start over", "helpful", "help me move", "information", "ending", "cancelled"),
-    *("1", "st0p", "STOP " * 100),
+    *("1", "st0p", "stop" + "." * 200),
 ]
 
 

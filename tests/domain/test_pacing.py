@@ -61,6 +61,7 @@ def test_a_long_text_goes_whole_and_is_paid_for() -> None:
     """Three segments at one a second go together once the bucket is full, and then the lane rests."""
     bucket = Bucket(1)
     assert bucket.take_text(0.0, 3)
+    assert bucket.take(0.0, 1) == 0
     assert bucket.wait(0.0, 1) == pytest.approx(3.0)
     assert not bucket.take_text(2.9, 1)
     assert bucket.take_text(3.0, 1)
@@ -120,6 +121,19 @@ def test_slowing_and_recovering() -> None:
         bucket.speed_up(float(second))
     assert bucket.rate == 100
     assert bucket.configured == 100
+
+
+def test_a_new_pace_is_not_backdated() -> None:
+    """What trickled in before a change of pace is counted at the pace of that time."""
+    bucket = Bucket(100)
+    bucket.slow_down(0.0)
+    bucket.speed_up(10.0)
+    bucket.take(10.0, 100)
+    assert bucket.take(10.1, 100) == 5
+    idle = Bucket(100, burst=1_000)
+    idle.slow_down(0.0)
+    idle.speed_up(10.0)
+    assert idle.take(10.0, 1_000) == 500
 
 
 def test_slowing_has_a_floor() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 from collections.abc import Iterator
 
 import phonenumbers
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
+from phonenumbers.phonemetadata import PhoneNumberDesc
 
 from opengage.domain import phone_numbers
 from opengage.domain.phone_numbers import InvalidNumber, is_valid, mask, parse, region
@@ -148,6 +150,39 @@ def test_mask(number: str, masked: str) -> None:
     assert len(mask(number)) == len(number)
     if number.startswith("+"):
         assert mask(number) == masked
+
+
+@pytest.mark.parametrize("number", ["+3758101123456", "+4949300123456", "+78005553535"])
+def test_what_looks_canonical_and_is_not(number: str) -> None:
+    """A national prefix that the library would strip, or a kind beyond the general description, is its to judge."""
+    expected = _by_the_library(number)
+    assert is_valid(number) is (expected is not None)
+    assert region(number) == expected
+
+
+def test_precedence_of_regions() -> None:
+    """Leading digits decide before patterns do, and lengths bound patterns, whatever the metadata of the day."""
+    other = _a_region("BB", r"\d+", None)
+    assert _homes(_a_region("AA", r"\d+", "2"), other) == ["AA", "BB", None, None]
+    assert _homes(_a_region("AA", r"3\d+", "2"), other) == [None, "BB", None, None]
+
+
+def _a_region(name: str, mobiles: str, leading: str | None) -> PhoneMetadata:
+    return PhoneMetadata(
+        id=name,
+        general_desc=PhoneNumberDesc(national_number_pattern=r"\d+"),
+        mobile=PhoneNumberDesc(national_number_pattern=mobiles, possible_length=(4,)),
+        leading_digits=leading,
+        register=False,
+    )
+
+
+def _homes(*regions: PhoneMetadata) -> list[str | None]:
+    """Which of the regions owns a number that begins with 2, one that does not, one too short, one too long."""
+    named = [(metadata.id, metadata) for metadata in regions]
+    accept = re.compile("|".join(phone_numbers._regions(named))).match
+    matches = (accept(number) for number in ("2345", "3456", "345", "34567"))
+    return [match and str(match.lastgroup)[1:] for match in matches]
 
 
 def test_each_country_code_is_accepted_fast() -> None:

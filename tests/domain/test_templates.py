@@ -100,6 +100,7 @@ REFUSED = [
     ("{{ first-name | default: last-name }}", "plain text or numbers", 25),
     ("{{ first-name | default: (1..9) }}", "plain text or numbers", 25),
     ("{{ first-name | default: allow_false: true }}", "plain text or numbers", 25),
+    ("{{ first-name | default: default_: 'x' }}", "plain text or numbers", 25),
     ("{{ first-name | truncate: 'x' }}", "expected an integer", 16),
     ("{% for i in (1..3) %}x{% endfor %}", "unknown tag 'for': use one of if", 0),
     ("{% assign x = 1 %}", "unknown tag", 0),
@@ -298,6 +299,13 @@ def _outcome(render: object, meta: dict[str, object]) -> object:
         return render(meta)
     except RenderError as error:
         return type(error), error.names
+
+
+def test_nothing_else_is_registered() -> None:
+    """Beside the checks on what is written, the library itself knows no other tag or filter."""
+    environment = liquid_subset._environment()
+    assert set(environment.filters) == set(templates.FILTERS)
+    assert set(environment.tags) == {"if", "comment", "content", "output", "illegal"}
 
 
 def test_limits_are_the_documented_ones() -> None:

@@ -89,7 +89,7 @@ THE_DELIVER = pdu.DeliverSm(
 
 PINNED = [
     pytest.param(
-        # The worked example of the specification, section 3.2.3.
+        # The worked example of the specification, section 3.2.
         octets(
             "0000002F 00000002 00000000 00000001",  # length 47, bind_transmitter, status, sequence
             "534D50503354455354 00",  # system_id "SMPP3TEST"

@@ -1,1 +1,1 @@
-"""Where a request arrives: one file per resource, plus authentication, errors and negotiation."""
+"""Where a request arrives: one file per resource, and the only place that knows HTTP."""

@@ -26,6 +26,10 @@ class Moves:
         """`count` envelopes no longer stand at `reason`."""
         self._counts.setdefault((account_id, engagement_id), Counter())[reason] -= count
 
+    def touch(self, account_id: int, engagement_id: Id) -> None:
+        """Look at this engagement too, though nothing moves in it."""
+        self._counts.setdefault((account_id, engagement_id), Counter())
+
     def changes(self) -> list[tuple[int, Id, Reason, int]]:
         """(account, engagement, reason, difference) of every place whose count changed, in a stable order.
 

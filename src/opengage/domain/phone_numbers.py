@@ -11,7 +11,7 @@ some of them invalid, so that a demonstration, a test or a rehearsal never needs
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import phonenumbers
@@ -147,7 +147,8 @@ def _country_code(number: str) -> str | None:
 @cache
 def _acceptor(code: str) -> _Match:
     """What accepts canonical numbers of one country code, naming the region in the group that matched."""
-    real = rf"{_no_national_prefix(code)}(?:{'|'.join(_regions(code))})"
+    described = [(name, _metadata(code, name)) for name in COUNTRY_CODE_TO_REGION_CODE[int(code)]]
+    real = rf"{_no_national_prefix(code)}(?:{'|'.join(_regions(described))})"
     fiction = (f"(?P<f{region}>{pattern})" for region, pattern in FICTION.get(code, ()))
     return re.compile(rf"\+{code}(?:{'|'.join((real, *fiction))})", re.ASCII).fullmatch
 
@@ -160,17 +161,15 @@ def _no_national_prefix(code: str) -> str:
     return rf"(?!(?:{prefix})(?<!\A.{{{1 + len(code)}}}))" if prefix else ""
 
 
-def _regions(code: str) -> list[str]:
+def _regions(described: Sequence[tuple[str, PhoneMetadata]]) -> list[str]:
     """One alternative for each region of a country code, with the library's precedence between them.
 
     Where several share a code, leading digits, if a region has any, decide alone; otherwise the first full
     match does.
     """
-    regions = COUNTRY_CODE_TO_REGION_CODE[int(code)]
     alternatives, taken = [], ""
-    for name in regions:
-        metadata = _metadata(code, name)
-        leading = metadata.leading_digits if len(regions) > 1 else None
+    for name, metadata in described:
+        leading = metadata.leading_digits if len(described) > 1 else None
         guard = rf"{taken}(?={leading})" if leading else taken
         alternatives.append(f"(?P<r{name}>{guard}{_numbers(metadata)})")
         taken += rf"(?!{leading})" if leading else ""

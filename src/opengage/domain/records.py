@@ -108,7 +108,7 @@ class Engagement(Authored, frozen=True, kw_only=True):
     delivery_compliance_is_approved: bool = False
     activity_id: Id | None = None
     queue_kind: str = "batch"
-    queue_batch_limit: int = 500
+    queue_batch_limit: int = 1000
     queue_progressive_ratio: float | None = None
     queue_throttle_hold_limit: int | None = None
     queue_throttle_day_limit: int | None = None
@@ -169,7 +169,7 @@ class TextMessage(Authored, frozen=True, kw_only=True):
 class Text(Authored, frozen=True, kw_only=True):
     """One message on the wire. The hot row of a blast: written as `sending` before its bytes leave.
 
-    `epoch` is the lane's lease epoch while an answer is awaited, None otherwise.
+    `epoch` is the lane's lease epoch for as long as the text's fate is open, None otherwise.
     """
 
     sender: str

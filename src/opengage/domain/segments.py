@@ -90,8 +90,6 @@ def _count_ucs2(text: str) -> Segments:
     length = len(octets) // 2
     if length <= UCS2_SINGLE:
         return Segments("ucs-2", length, 1)
-    if length == len(text):
-        return Segments("ucs-2", length, -(-length // UCS2_PART))
     end = segments = 0
     while end < length:
         end += UCS2_PART

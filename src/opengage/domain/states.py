@@ -140,6 +140,7 @@ _CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
     # the answer to a submit that was given up on may still come, and so may its receipt
     (TextStatus.IN_DOUBT, TextEvent.ACCEPTED): TextStatus.SENT,
     (TextStatus.IN_DOUBT, TextEvent.REFUSED): TextStatus.FAILED,
+    (TextStatus.IN_DOUBT, TextEvent.DEFERRED): TextStatus.QUEUED,
     (TextStatus.IN_DOUBT, TextEvent.DELIVERY): TextStatus.DELIVERED,
     (TextStatus.IN_DOUBT, TextEvent.NON_DELIVERY): TextStatus.UNDELIVERED,
     (TextStatus.SENT, TextEvent.DELIVERY): TextStatus.DELIVERED,

@@ -1,1 +1,1 @@
-"""JSON:API as a format: documents, queries and media types. Imports nothing of ours."""
+"""JSON:API documents, media types, paging and filters; knows no noun of ours and imports none."""

@@ -5,7 +5,7 @@
     ├── UnknownCommand   the command id is none of SMPP 3.4: generic_nack, and the session goes on
     └── BodyError        the frame is whole, its body breaks the specification: the command's response refuses
 
-Each carries the `command_status` that the answer to it should have (SMPP 3.4 sections 3.3 and 4.3).
+Each carries the `command_status` that the answer to it should have (SMPP 3.4 sections 4.3 and 5.1.3).
 """
 
 from opengage.smpp.commands import Status

@@ -199,7 +199,7 @@ class SubmitTemplate:
             registered_delivery=registered_delivery,
             replace_if_present_flag=replace_if_present_flag,
         )
-        self._after: dict[int, bytes] = {}
+        self._after: dict[tuple[int, int], bytes] = {}
 
     def body(
         self,
@@ -216,7 +216,7 @@ class SubmitTemplate:
         """
         if len(destination_addr) > _LONGEST_ADDRESS or not destination_addr.isascii() or "\0" in destination_addr:
             raise BodyError(Status.ESME_RINVDSTADR, "destination_addr must be at most 20 ASCII characters")
-        after = self._after.get(esm_class << 8 | data_coding) or self._remember(esm_class, data_coding)
+        after = self._after.get((esm_class, data_coding)) or self._remember(esm_class, data_coding)
         length = len(short_message)
         if length > MAX_SHORT_MESSAGE:
             tlvs += tlv.encode(((tlv.Tag.MESSAGE_PAYLOAD, short_message),))
@@ -229,7 +229,7 @@ class SubmitTemplate:
             self._middle,
             _octets(data_coding=data_coding, sm_default_msg_id=0),
         )
-        after = self._after[esm_class << 8 | data_coding] = b"\0" + b"".join(constant)
+        after = self._after[esm_class, data_coding] = b"\0" + b"".join(constant)
         return after
 
 

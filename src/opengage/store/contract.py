@@ -56,6 +56,14 @@ class Intent(msgspec.Struct, gc=False):
     is_retry: bool
 
 
+class Settled(msgspec.Struct, gc=False, frozen=True):
+    """A due envelope to be closed without a text; `text_id` is its text of an earlier, deferred attempt."""
+
+    envelope_id: Id
+    reason: Reason
+    text_id: Id | None
+
+
 class Unanswered(msgspec.Struct, gc=False, frozen=True):
     """A text as the recorder needs it: where it stands, and whose it is."""
 
@@ -66,6 +74,8 @@ class Unanswered(msgspec.Struct, gc=False, frozen=True):
     attempts: int
     engagement_id: Id | None
     envelope_id: Id | None
+    is_settled: bool = False
+    """Its envelope is closed, and nothing that comes later moves it."""
 
 
 class Step(msgspec.Struct, gc=False):
@@ -76,8 +86,20 @@ class Step(msgspec.Struct, gc=False):
     reason: Reason
     code: str | None
     result_id: Id
+    attempts: int
+    was_accepted: bool = False
+    """The carrier took it in this very step, whatever else happened since."""
     next_at: Instant | None = None
     """When to try again, for a deferred text."""
+
+
+class Result(msgspec.Struct, gc=False):
+    """A fate event to write down."""
+
+    id: Id
+    text_id: Id
+    kind: TextStatus
+    code: str | None
 
 
 class Transaction(Protocol):
@@ -165,8 +187,9 @@ class Batches(Protocol):
         """
         ...
 
-    async def settle_envelopes(self, account_id: int, settled: Sequence[tuple[Id, Reason]], now: Instant) -> None:
-        """Close due envelopes that get no text: opted out, duplicate, without a needed value."""
+    async def settle_envelopes(self, account_id: int, settled: Sequence[Settled], now: Instant) -> None:
+        """Close due envelopes that get no text: opted out, duplicate, without a needed value. Deferred texts of theirs
+        are canceled."""
         ...
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
@@ -187,8 +210,14 @@ class Batches(Protocol):
         """Remember (carrier id, text, segment number, how many segments the text has)."""
         ...
 
-    async def step(self, account_id: int, steps: Sequence[Step], now: Instant) -> None:
-        """Move texts and their envelopes, and write one text-result for each."""
+    async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
+        """Move texts and their envelopes, and write down what happened to them."""
+        ...
+
+    async def open_texts(
+        self, account_id: int, phone_number_id: Id, status: TextStatus, before: Id, limit: int
+    ) -> list[tuple[Unanswered, int, Instant | None]]:
+        """(text, epoch, sent at) of a lane's texts of this status whose fate is open, oldest first, up to an id."""
         ...
 
 

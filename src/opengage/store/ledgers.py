@@ -1,6 +1,8 @@
 """The ledger's rows: counts that move in the transaction of the envelopes they count."""
 
-from typing import Final
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -23,6 +25,13 @@ _READ: Final = sa.select(tables.ledger.c.reason, tables.ledger.c.count).where(
     tables.ledger.c.engagement_id == sa.bindparam("engagement_id"),
 )
 
+_COUNT: Final = sa.select(sa.func.coalesce(sa.func.sum(tables.ledger.c.count), 0)).where(
+    tables.ledger.c.account_id == sa.bindparam("account_id")
+)
+
+_MANY: Final = 512
+"""Engagements asked for in one statement, at most."""
+
 _COMPLETE: Final = (
     sa.update(tables.engagements)
     .where(
@@ -32,6 +41,15 @@ _COMPLETE: Final = (
     )
     .values(status=EngagementStatus.COMPLETED.value, completed_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
 )
+
+
+@cache
+def _read_many(count: int) -> sa.Select[Any]:
+    ledger = tables.ledger.c
+    wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
+    return sa.select(ledger.engagement_id, ledger.reason, ledger.count).where(
+        ledger.account_id == sa.bindparam("account_id"), ledger.engagement_id.in_(wanted)
+    )
 
 
 async def move(tx: Transaction, moves: Moves) -> None:
@@ -46,6 +64,27 @@ async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:
     """The ledger of one engagement."""
     rows = await tx.rows(_READ, account_id=account_id, engagement_id=engagement_id)
     return balance([(Reason(reason), count) for reason, count in rows])
+
+
+async def count(tx: Transaction, account_id: int, engagement_id: Id | None = None) -> int:
+    """How many envelopes an account or one of its engagements has, without looking at any of them."""
+    if engagement_id is None:
+        rows = await tx.rows(_COUNT, account_id=account_id)
+        return int(rows[0][0])
+    return (await read(tx, account_id, engagement_id)).total
+
+
+async def read_many(tx: Transaction, account_id: int, engagement_ids: Sequence[Id]) -> dict[Id, Ledger]:
+    """The ledgers of several engagements; one that counts nothing is all zeros."""
+    counts: dict[Id, list[tuple[Reason, int]]] = {id_: [] for id_ in engagement_ids}
+    for start in range(0, len(engagement_ids), _MANY):
+        some = list(engagement_ids[start : start + _MANY])
+        # padded to a power of two, so that only a few statements are ever compiled
+        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
+        named = {f"id_{place}": id_ for place, id_ in enumerate(some)}
+        for id_, reason, count in await tx.rows(_read_many(len(some)), account_id=account_id, **named):
+            counts[id_].append((Reason(reason), count))
+    return {id_: balance(pairs) for id_, pairs in counts.items()}
 
 
 async def move_and_complete(tx: Transaction, moves: Moves, now: Instant) -> list[Id]:

@@ -171,12 +171,18 @@ async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequ
     return found
 
 
+async def some(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> list[R]:
+    """Up to `limit` of the records whose fields equal these, oldest first, the first `offset` left out."""
+    statement = _select_page(record, _filters(equal))
+    found = await tx.rows(statement, page_limit=limit, page_offset=offset, **_values(equal))
+    return [from_row(record, row) for row in found]
+
+
 async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> Page:
     """One page of the records whose fields equal these, oldest first."""
-    filters, values = _filters(equal), _values(equal)
-    rows = await tx.rows(_select_page(record, filters), page_limit=limit, page_offset=offset, **values)
-    total = await tx.rows(_count(record, filters), **values)
-    return Page([from_row(record, row) for row in rows], total[0][0])
+    found = await some(tx, record, limit=limit, offset=offset, **equal)
+    total = await tx.rows(_count(record, _filters(equal)), **_values(equal))
+    return Page(found, total[0][0])
 
 
 async def change(tx: Transaction, record: R, **fields: Any) -> R:

@@ -3,7 +3,7 @@
 Every key leads with `account_id`, so that the same schema can be spread by account. Ids are 16 bytes of UUIDv7, which
 grow with time: primary keys append. Instants are integers (microseconds). Text states repeat the lists of
 `domain.states` as CHECK constraints. Two indexes exist for the dispatcher alone: `envelopes_due` (what may be taken,
-on `next_at`) and `texts_unanswered` (what an answer is awaited for, on `epoch`).
+on `next_at`) and `texts_open` (those whose fate is open, on `epoch`).
 """
 
 from typing import Any
@@ -224,7 +224,7 @@ texts = _table(
     sa.Index(None, "account_id", "engagement_id", "id"),
 )
 sa.Index(
-    "texts_unanswered",
+    "texts_open",
     texts.c.account_id,
     texts.c.phone_number_id,
     texts.c.id,

@@ -20,7 +20,7 @@ def _config() -> Config:
 
 
 def newest() -> str:
-    """The revision that this code needs."""
+    """The last revision of the history; `store.revision.NEEDED` names the same one."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head

@@ -19,7 +19,7 @@ from opengage.clock import Instant
 from opengage.domain.errors import Fenced
 from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
-from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Step, Unanswered
+from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Settled, Step, Unanswered
 
 _IN_THREAD: Final = 500
 """From this many rows on, an insert leaves the event loop free while it runs."""
@@ -53,11 +53,17 @@ CROSS JOIN envelopes AS e INDEXED BY envelopes_account_id_engagement_id_phone_nu
 CROSS JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
 """
 
-# texts in doubt keep their epoch, and so stay in the index of those that await an answer
 _IN_DOUBT: Final = """
-SELECT recipient, account_id, id, status, segments, attempts, engagement_id, envelope_id
-FROM texts INDEXED BY texts_unanswered
+SELECT recipient, account_id, id, status, segments, attempts, engagement_id, envelope_id, 0
+FROM texts INDEXED BY texts_open
 WHERE account_id = ? AND epoch IS NOT NULL AND status = 'in-doubt' AND recipient IN (SELECT value FROM json_each(?))
+"""
+
+_OPEN_TEXTS: Final = """
+SELECT epoch, sent_at, account_id, id, status, segments, attempts, engagement_id, envelope_id, 0
+FROM texts INDEXED BY texts_open
+WHERE account_id = ? AND phone_number_id = ? AND epoch IS NOT NULL AND status = ? AND id < ?
+ORDER BY id LIMIT ?
 """
 
 _INSERT_TEXTS: Final = """
@@ -73,6 +79,13 @@ _RESUBMIT_TEXTS: Final = """
 UPDATE texts SET status = 'sending', epoch = :epoch, attempts = attempts + 1, updated_at = :now
 FROM (SELECT :account_id AS account,
              substr(:texts, key * 16 + 1, 16) AS wanted
+      FROM json_each(:rows) LIMIT -1) AS some
+WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = 'queued'
+"""
+
+_CANCEL_TEXTS: Final = """
+UPDATE texts SET status = 'canceled', settled_at = :now, updated_at = :now
+FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = 'queued'
 """
@@ -97,13 +110,14 @@ WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted AND env
 """
 
 _TEXTS: Final = """
-SELECT account_id, id, status, segments, attempts, engagement_id, envelope_id FROM texts
+SELECT account_id, id, status, segments, attempts, engagement_id, envelope_id, settled_at IS NOT NULL FROM texts
 WHERE account_id = :account_id AND id IN (SELECT substr(:texts, key * 16 + 1, 16) FROM json_each(:rows))
 """
 
 # newest first: carriers use their ids again after a while
 _TEXTS_OF_REFS: Final = """
-SELECT s.carrier_ref, s.account_id, s.text_id, t.status, t.segments, t.attempts, t.engagement_id, t.envelope_id
+SELECT s.carrier_ref, s.account_id, s.text_id, t.status, t.segments, t.attempts, t.engagement_id, t.envelope_id,
+    t.settled_at IS NOT NULL
 FROM json_each(:refs) AS wanted
 CROSS JOIN text_segments AS s
     ON s.account_id = :account_id AND s.service_profile_id = :service_profile_id AND s.carrier_ref = wanted.value
@@ -118,14 +132,17 @@ SELECT :account_id, :service_profile_id, json_extract(value, '$[0]'), substr(:te
 FROM json_each(:rows)
 """
 
+# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones
 _STEP_TEXTS: Final = """
-UPDATE texts SET status = some.status, code = some.code, result_id = some.result, updated_at = :now,
-    epoch = CASE WHEN some.status = 'in-doubt' THEN epoch END,
-    sent_at = CASE WHEN some.status = 'sent' THEN coalesce(sent_at, :now) ELSE sent_at END,
-    settled_at = CASE WHEN some.status IN ('delivered', 'undelivered', 'failed', 'canceled') THEN :now END
-FROM (SELECT :account_id AS account,
-             substr(:texts, key * 16 + 1, 16) AS wanted, substr(:results, key * 16 + 1, 16) AS result,
-             json_extract(value, '$[0]') AS status, json_extract(value, '$[1]') AS code
+UPDATE texts SET status = some.status, code = some.code, result_id = some.result, attempts = some.attempts,
+    updated_at = :now,
+    sent_at = CASE WHEN some.accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
+    settled_at = CASE WHEN some.settled THEN :now END,
+    epoch = CASE WHEN some.settled OR some.status = 'queued' THEN NULL ELSE epoch END
+FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
+             substr(:results, key * 16 + 1, 16) AS result, json_extract(value, '$[0]') AS status,
+             json_extract(value, '$[1]') AS code, json_extract(value, '$[2]') AS attempts,
+             json_extract(value, '$[3]') AS accepted, json_extract(value, '$[4]') AS settled
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE texts.account_id = some.account AND texts.id = some.wanted
 """
@@ -150,6 +167,10 @@ WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted
 """
 
 
+_STATUSES: Final = {status.value: status for status in TextStatus}
+_CLOSED: Final = frozenset((EnvelopeStatus.COMPLETE, EnvelopeStatus.INCOMPLETE))
+
+
 def _json(rows: Sequence[Any]) -> str:
     return msgspec.json.encode(rows).decode()
 
@@ -169,8 +190,10 @@ async def _to_the_end(work: Coroutine[Any, Any, Any]) -> None:
 
 
 def _unanswered(row: Sequence[Any]) -> Unanswered:
-    account_id, id_, status, *rest = row
-    return Unanswered(account_id, id_, TextStatus(status), *rest)
+    account_id, id_, status, segments, attempts, engagement_id, envelope_id, is_settled = row
+    return Unanswered(
+        account_id, id_, _STATUSES[status], segments, attempts, engagement_id, envelope_id, bool(is_settled)
+    )
 
 
 class SqliteBatches:
@@ -258,15 +281,19 @@ class SqliteBatches:
         if not taken == touched == len(intents):
             raise Fenced("Envelopes of this batch were taken by another dispatcher; nothing was written.")
 
-    async def settle_envelopes(self, account_id: int, settled: Sequence[tuple[Id, Reason]], now: Instant) -> None:
+    async def settle_envelopes(self, account_id: int, settled: Sequence[Settled], now: Instant) -> None:
         """See Batches.settle_envelopes."""
         self._run(
             _SETTLE_ENVELOPES,
             account_id=account_id,
             now=now,
-            envelopes=_packed([id_ for id_, _ in settled]),
-            rows=_json([(STATUS_OF[reason], reason) for _, reason in settled]),
+            envelopes=_packed([each.envelope_id for each in settled]),
+            rows=_json([(STATUS_OF[each.reason], each.reason) for each in settled]),
         )
+        deferred = [each.text_id for each in settled if each.text_id]
+        if deferred:
+            rows = _json([0] * len(deferred))
+            self._run(_CANCEL_TEXTS, account_id=account_id, now=now, texts=_packed(deferred), rows=rows)
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
         """See Batches.texts."""
@@ -290,14 +317,23 @@ class SqliteBatches:
             rows=_json([(ref, number, parts) for ref, _, number, parts in refs]),
         )
 
-    async def step(self, account_id: int, steps: Sequence[Step], now: Instant) -> None:
+    async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """See Batches.step."""
-        texts = _packed([step.text.text_id for step in steps])
-        results = _packed([step.result_id for step in steps])
-        rows = _json([(step.status, step.code) for step in steps])
         common = {"account_id": account_id, "now": now}
-        self._run(_STEP_TEXTS, **common, texts=texts, results=results, rows=rows)
-        self._run(_INSERT_RESULTS, **common, texts=texts, results=results, rows=rows)
+        self._run(
+            _STEP_TEXTS,
+            **common,
+            texts=_packed([step.text.text_id for step in steps]),
+            results=_packed([step.result_id for step in steps]),
+            rows=_json([_text_row(step) for step in steps]),
+        )
+        self._run(
+            _INSERT_RESULTS,
+            **common,
+            texts=_packed([result.text_id for result in results]),
+            results=_packed([result.id for result in results]),
+            rows=_json([(result.kind, result.code) for result in results]),
+        )
         moved = [(step, step.text.envelope_id) for step in steps if step.text.envelope_id]
         if moved:
             self._run(
@@ -307,6 +343,18 @@ class SqliteBatches:
                 rows=_json([_envelope_row(step) for step, _ in moved]),
             )
 
+    async def open_texts(
+        self, account_id: int, phone_number_id: Id, status: TextStatus, before: Id, limit: int
+    ) -> list[tuple[Unanswered, int, Instant | None]]:
+        """See Batches.open_texts."""
+        rows = self._connection.execute(_OPEN_TEXTS, (account_id, phone_number_id, status, before, limit))
+        return [(_unanswered(row), epoch, sent_at) for epoch, sent_at, *row in rows]
+
+
+def _text_row(step: Step) -> tuple[TextStatus, str | None, int, bool, bool]:
+    is_settled = STATUS_OF[step.reason] in _CLOSED
+    return step.status, step.code, step.attempts, step.was_accepted, is_settled
+
 
 def _envelope_row(step: Step) -> tuple[EnvelopeStatus, Reason, Instant | None, int]:
-    return STATUS_OF[step.reason], step.reason, step.next_at, max(step.text.attempts - 1, 0)
+    return STATUS_OF[step.reason], step.reason, step.next_at, max(step.attempts - 1, 0)

@@ -29,12 +29,15 @@ _POLL: Final = 0.005
 """Seconds between looks at whether the file has changed: one pragma, about 2 µs."""
 _NOW: Final = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
 
+_WRITER_CACHE: Final = 16_384
+_READER_CACHE: Final = 2_048
+"""Page caches in KiB: the operating system caches the file too, for all connections and processes at once."""
+
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = OFF",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -32768",
     "PRAGMA wal_autocheckpoint = 4096",
     "PRAGMA journal_size_limit = 67108864",
 )
@@ -107,7 +110,7 @@ class SqliteStore:
         self._compiled = _Compiled()
         self._writing = asyncio.Lock()
         with _translated():
-            self._writer = self._connect()
+            self._writer = self._connect(_WRITER_CACHE)
             self._writer.execute("PRAGMA busy_timeout = 0")
             self._watcher = self._connect()
             self._readers = [self._connect() for _ in range(readers)]
@@ -119,10 +122,11 @@ class SqliteStore:
             self._free.put_nowait(reader)
         self._seen = self._version()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache: int = _READER_CACHE) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5.0)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.execute(f"PRAGMA cache_size = {-cache}")
         return connection
 
     @contextlib.asynccontextmanager

@@ -367,7 +367,7 @@ def upgrade() -> None:
             batch_op.f("texts_account_id_engagement_id_id"), ["account_id", "engagement_id", "id"], unique=False
         )
         batch_op.create_index(
-            "texts_unanswered",
+            "texts_open",
             ["account_id", "phone_number_id", "id"],
             unique=False,
             sqlite_where=sa.text("epoch IS NOT NULL"),

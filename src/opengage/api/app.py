@@ -1,0 +1,61 @@
+"""The API as an ASGI application: routes, who asks, and what every answer has in common.
+
+Step 1 of a text's path.
+"""
+
+from typing import Final
+
+from litestar import Litestar, Router
+from litestar.datastructures import MutableScopeHeaders
+from litestar.di import Provide
+from litestar.types import Message, Scope
+
+from opengage.api import (
+    activities,
+    engagements,
+    envelopes,
+    errors,
+    health,
+    phone_numbers,
+    text_messages,
+    text_results,
+    text_templates,
+    texts,
+)
+from opengage.api.auth import provide_actor
+from opengage.api.state import ApiState
+
+RESOURCES: Final = (
+    text_templates,
+    engagements,
+    activities,
+    envelopes,
+    texts,
+    text_messages,
+    text_results,
+    phone_numbers,
+)
+
+
+def create_app(state: ApiState) -> Litestar:
+    """The API on this state; it owns nothing, so closing the store is its maker's business."""
+    v1 = Router(
+        "/api/v1",
+        route_handlers=[route for resource in RESOURCES for route in resource.ROUTES],
+        dependencies={"actor": Provide(provide_actor)},
+    )
+    return Litestar(
+        route_handlers=[v1, *health.ROUTES],
+        dependencies={"api": Provide(lambda: state, sync_to_thread=False, use_cache=True)},
+        exception_handlers=errors.handlers(state),
+        before_send=[_allow_every_origin],
+        request_max_body_size=state.settings.body_limit_bytes,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+async def _allow_every_origin(message: Message, _: Scope) -> None:
+    """CORS, as recorded on every answer: credentials travel in a header that scripts set, never in cookies."""
+    if message["type"] == "http.response.start":
+        MutableScopeHeaders.from_message(message)["access-control-allow-origin"] = "*"

@@ -1,0 +1,55 @@
+"""/envelopes (wire contract 5.4). Step 1 of a text's path: the recipients arrive; `envelope_batches` reads them."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from litestar import post
+from litestar.response.base import ASGIResponse
+
+from opengage.api import answers, reads
+from opengage.api.body import read_body
+from opengage.api.envelope_answers import TYPE, BatchAnswer, answer
+from opengage.api.envelope_batches import read_batch
+from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.jsonapi import document
+from opengage.jsonapi.request import split
+from opengage.operations import envelopes
+from opengage.operations.actors import Actor
+from opengage.operations.envelopes import Shown
+
+
+def _place_in_array(number: int) -> str:
+    return f"/data/{number}"
+
+
+def _only_place(_: int) -> str:
+    return "/data"
+
+
+@post(f"/{TYPE}", status_code=201)
+async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
+    """POST /envelopes: one, or an array of them; all or none."""
+    data = split(await read_body(request))
+    if isinstance(data, list):
+        made = await _add(api, actor, data, _place_in_array)
+        return answers.send(request, document.many(await made.resources()), 201)
+    made = await _add(api, actor, [data], _only_place)
+    return answers.one(request, made.first(), 201)
+
+
+async def _add(api: ApiState, actor: Actor, items: Sequence[msgspec.Raw], place: Callable[[int], str]) -> BatchAnswer:
+    batch = await read_batch(items, place, api.settings.bulk_limit)
+    added = await envelopes.add(api.store, api.clock, api.new_id, actor, batch.targets, batch.new, place)
+    return BatchAnswer(api, actor, batch, added)
+
+
+READS: Final = reads.Reads[Shown](
+    type=TYPE,
+    find=lambda api, actor, id_: envelopes.find(api.store, actor, id_),
+    page=lambda api, actor, limit, offset, **equal: envelopes.page(api.store, actor, limit, offset, **equal),
+    answer=answer,
+    filters={"engagement.id": "engagement_id"},
+)
+
+ROUTES: Final = [create, *reads.routes(READS)]

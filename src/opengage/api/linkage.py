@@ -1,0 +1,32 @@
+"""Relationships between stored ids and their wire form, both ways.
+
+Step 1 of a text's path.
+"""
+
+from opengage.domain.errors import Code, Problem
+from opengage.ids import Id, from_wire, to_wire
+from opengage.jsonapi.document import NOTHING, One
+from opengage.jsonapi.request import Identifier, ToOne
+
+
+def to_one(kind: str, id_: Id | None) -> One:
+    """Linkage to the resource of a stored id, or null."""
+    return NOTHING if id_ is None else One(Identifier(kind, to_wire(id_)))
+
+
+def target(link: ToOne | None, name: str, kind: str, problems: list[Problem], at: str = "/data") -> Id:
+    """The stored id that a required relationship names; what is wrong with it is added to `problems`."""
+    pointer = f"{at}/relationships/{name}"
+    if link is None or link.data is None:
+        detail = f'The relationship “{name}” is missing. Add {{"data": {{"type": "{kind}", "id": …}}}}.'
+        problems.append(Problem(Code.REQUIRED, detail, pointer))
+        return Id(b"")
+    if link.data.type != kind:
+        detail = f"The relationship “{name}” points at “{link.data.type[:40]}”. Point it at one of “{kind}”."
+        problems.append(Problem(Code.WRONG_TYPE, detail, pointer))
+        return Id(b"")
+    found = from_wire(link.data.id)
+    if found is None:
+        detail = f"“{link.data.id[:40]}” is no id. Use the id of 22 characters that the {kind} resource has."
+        problems.append(Problem(Code.UNKNOWN_TARGET, detail, pointer))
+    return found or Id(b"")

@@ -1,0 +1,60 @@
+"""/phone-numbers (wire contract 5.8). The senders that an account has."""
+
+from typing import Final
+
+import msgspec
+
+from opengage.api import reads
+from opengage.api.linkage import to_one
+from opengage.api.state import ApiState
+from opengage.domain.records import PhoneNumber
+from opengage.ids import to_wire
+from opengage.jsonapi.document import Answer, One
+from opengage.jsonapi.timestamps import to_text
+from opengage.operations import reading
+
+TYPE: Final = "phone-numbers"
+
+
+class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """`rate` is segments per second, null for no limit of ours."""
+
+    phone_number: str
+    label: str | None
+    created_at: str
+    updated_at: str
+    rate: float | None
+    is_active: bool
+
+
+class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """The carrier connection that it is on."""
+
+    service_profile: One
+
+
+def answer(_: ApiState, number: PhoneNumber) -> Answer:
+    """A phone number as its resource object."""
+    return Answer(
+        TYPE,
+        to_wire(number.id),
+        Attributes(
+            phone_number=number.phone_number,
+            label=number.label,
+            created_at=to_text(number.created_at),
+            updated_at=to_text(number.updated_at),
+            rate=number.rate,
+            is_active=number.is_active,
+        ),
+        Relationships(to_one("service-profiles", number.service_profile_id)),
+    )
+
+
+READS: Final = reads.Reads[PhoneNumber](
+    type=TYPE,
+    find=lambda api, actor, id_: reading.find(api.store, actor, PhoneNumber, id_, "phone number"),
+    page=lambda api, actor, limit, offset: reading.page(api.store, actor, PhoneNumber, limit, offset),
+    answer=answer,
+)
+
+ROUTES: Final = reads.routes(READS)

@@ -1,0 +1,81 @@
+"""The dispatcher's process: the carriers it may speak to, and the name under which it holds its leases."""
+
+import errno
+import fcntl
+import os
+import secrets
+import socket
+from typing import IO
+from urllib.parse import unquote, urlsplit
+
+from opengage.carriers.contract import Carrier
+from opengage.carriers.smpp import SmppCarrier, SmppOptions, SmscAddress
+from opengage.clock import SystemClock
+from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
+from opengage.domain.errors import Invalid
+from opengage.domain.records import ServiceProfile
+from opengage.ids import new_id
+from opengage.settings import Settings
+from opengage.smpp.connection import Backoff
+from opengage.store.contract import Store
+
+_SMPP_PORT = 2775
+"""The port of an SMSC whose address names none."""
+
+_BACKOFF = Backoff(first=0.2, cap=30.0)
+
+
+def dispatcher(settings: Settings, store: Store, owner: str) -> Dispatcher:
+    """The dispatcher over a store, holding its leases in the name of `owner`."""
+
+    def connect(profile: ServiceProfile) -> Carrier:
+        return _carrier(settings, profile)
+
+    dispatch = DispatchSettings(
+        owner=owner,
+        lease_seconds=settings.lease_seconds,
+        window=settings.window,
+        max_segments=settings.max_segments,
+        receipt_window_seconds=settings.receipt_window_seconds,
+        sandbox_receipt_window_seconds=settings.sandbox_receipt_window_seconds,
+        stop_timeout_seconds=settings.stop_timeout_seconds,
+    )
+    return Dispatcher(store, SystemClock(), new_id, connect, dispatch)
+
+
+def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:
+    """The carrier of a service profile, not yet connected."""
+    url = settings.sandbox_smsc if profile.kind == "sandbox" else profile.url
+    if url is None:
+        raise Invalid(
+            "A sandbox needs the simulator's address: start it with “opengage serve”, or set OPENGAGE_SANDBOX_SMSC."
+        )
+    parts = urlsplit(url)
+    address = SmscAddress(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or _SMPP_PORT,
+        system_id=unquote(parts.username or ""),
+        password=profile.password if profile.password is not None else unquote(parts.password or ""),
+    )
+    options = SmppOptions(
+        window=profile.window or settings.window, response_timeout=settings.response_timeout_seconds, backoff=_BACKOFF
+    )
+    return SmppCarrier(address, SystemClock(), options)
+
+
+def worker_name(settings: Settings) -> tuple[str, IO[str] | None]:
+    """What this worker calls itself in its leases, and the lock that makes the name its own.
+
+    The first worker on a data folder gets the folder's own name. After a crash its successor has the same one, and so
+    takes its lanes back at once instead of waiting for the leases to run out: the lock, which dies with its process,
+    shows that the old one is gone. Further workers get names of their own.
+    """
+    lock = (settings.data / "worker.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}", None
+    return f"{socket.gethostname()}:{settings.data.resolve()}", lock

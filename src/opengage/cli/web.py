@@ -1,0 +1,78 @@
+"""`opengage web`: the API by itself."""
+
+import asyncio
+import errno
+import socket
+from pathlib import Path
+from typing import Final
+
+import rich_click as click
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from opengage import logs
+from opengage.assembly.store import open_store
+from opengage.assembly.web import web_app
+from opengage.cli import options
+from opengage.domain.errors import Unavailable
+from opengage.settings import Settings
+from opengage.store import revision
+
+log = logs.get(__name__)
+
+_WAIT_FOR_PORT: Final = 10.0
+"""Seconds that a predecessor which is just stopping may hold the port."""
+
+
+@click.command()
+@options.data
+@options.host
+@options.port
+def command(data: Path | None, host: str | None, port: int | None) -> None:
+    """Answer requests: the API alone. It keeps nothing; run as many as you like."""
+    settings = options.settings_of(data=data, host=host, port=port)
+    options.until_stopped(lambda stop: serve(settings, stop))
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Answer requests until `stop` is set; those under way are finished. Raises Unavailable when the port is taken."""
+    await _free_port(settings.host, settings.port)
+    store = open_store(settings)
+    await revision.require(store)
+    server = Server(
+        web_app(settings, store),
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        log_dictconfig=logs.stdlib_config("warning", settings.log_format),
+    )
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        log.info("API listening", action="start", url=f"{settings.public_url}/api/v1")
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        server.stop()  # type: ignore[no-untyped-call]
+        await serving
+    finally:
+        stopping.cancel()
+        await store.close()
+
+
+async def _free_port(host: str, port: int) -> None:
+    """Wait until the port can be bound: the server itself would only say so in a log line."""
+    deadline = asyncio.get_running_loop().time() + _WAIT_FOR_PORT
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or asyncio.get_running_loop().time() > deadline:
+                    raise Unavailable(
+                        f"Cannot listen on {host}:{port} ({error.strerror}). Stop what uses it, or choose another "
+                        "address with --host and --port."
+                    ) from error
+            else:
+                return
+        await asyncio.sleep(0.1)

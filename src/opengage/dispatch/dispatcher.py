@@ -1,0 +1,179 @@
+"""The worker's whole: connects service profiles, holds lanes, and lets senders, recorders and the rescuer run.
+
+One `_tick` looks at what there is to do; it comes whenever the store changes, and at least three times a lease.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from opengage import logs
+from opengage.carriers.contract import Carrier
+from opengage.clock import Clock
+from opengage.dispatch.recorder import Recorder
+from opengage.dispatch.rescuer import Rescuer
+from opengage.dispatch.scheduler import Scheduler
+from opengage.dispatch.sender import Pace, Sender
+from opengage.domain.errors import Unavailable
+from opengage.domain.records import PhoneNumber, ServiceProfile
+from opengage.ids import Id, NewId, to_wire
+from opengage.store import lanes, rows
+from opengage.store.contract import Store
+
+log = logs.get(__name__)
+
+Connect = Callable[[ServiceProfile], Carrier]
+"""Makes the carrier of a service profile; nothing is connected yet."""
+
+_REST: Final = 0.01
+"""Seconds between two looks, at least: the store changes all the time while texts go out."""
+
+_TAKE: Final = 0.2
+"""Seconds between looks for phone numbers that nobody serves."""
+
+_SWEEP: Final = 1.0
+"""Seconds between looks for what a silent carrier or an ended engagement left behind."""
+
+
+class DispatchSettings(msgspec.Struct, frozen=True):
+    """What the dispatcher is told; see settings.py for the meaning and the units of each."""
+
+    owner: str
+    lease_seconds: float
+    window: int
+    max_segments: int
+    receipt_window_seconds: float
+    sandbox_receipt_window_seconds: float
+    stop_timeout_seconds: float
+    most_lanes: int = 1000
+
+
+class _Lane(msgspec.Struct):
+    sender: Sender
+    profile: ServiceProfile
+    task: asyncio.Task[None]
+
+
+class Dispatcher:
+    """Everything that one worker process does."""
+
+    def __init__(self, store: Store, clock: Clock, new_id: NewId, connect: Connect, settings: DispatchSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._connect = connect
+        self._settings = settings
+        self._scheduler = Scheduler(store, clock)
+        self._rescuer = Rescuer(store, clock, new_id, random.random)
+        self._lanes: dict[tuple[int, Id], _Lane] = {}
+        self._recorders: dict[Id, tuple[Recorder, asyncio.Task[None]]] = {}
+        self._kept_at = self._taken_at = self._swept_at = float("-inf")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is in flight and let go of everything."""
+        stopping = asyncio.create_task(stop.wait())
+        while not stop.is_set():
+            try:
+                await self._tick()
+            except Unavailable as error:
+                log.error("the store cannot be used; trying again", action="tick", error=str(error))
+            changed = asyncio.create_task(self._store.changed(self._settings.lease_seconds / 3))
+            await asyncio.wait((stopping, changed), return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+            if not stop.is_set():
+                await asyncio.sleep(_REST)
+        await self._stop()
+
+    async def _tick(self) -> None:
+        now = self._clock.monotonic()
+        await self._scheduler.start_due()
+        if now - self._kept_at >= self._settings.lease_seconds / 3:
+            await self._keep_lanes()
+            self._kept_at = now
+        if now - self._taken_at >= _TAKE:
+            await self._take_lanes()
+            self._taken_at = now
+        if now - self._swept_at >= _SWEEP:
+            await self._sweep()
+            self._swept_at = now
+        for lane in self._lanes.values():
+            lane.sender.wake()
+
+    async def _keep_lanes(self) -> None:
+        """Renew what is held; stop sending on lanes that were lost."""
+        until = self._clock.monotonic() + self._settings.lease_seconds
+        async with self._store.writing() as tx:
+            held = await lanes.renew(tx, self._settings.owner, self._settings.lease_seconds)
+        leases = set(held)
+        for key, lane in list(self._lanes.items()):
+            if lane.sender.lease in leases and not lane.task.done():
+                lane.sender.valid_until = until
+            else:
+                lane.task.cancel()
+                del self._lanes[key]
+
+    async def _take_lanes(self) -> None:
+        """Take lanes that nobody holds."""
+        most = self._settings.most_lanes - len(self._lanes)
+        async with self._store.reading() as tx:
+            found = await lanes.free(tx, self._settings.owner, self._settings.most_lanes + 1)
+        wanted = [number for number in found if (number.account_id, number.id) not in self._lanes]
+        for number in wanted[: max(0, most)]:
+            await self._take(number)
+
+    async def _take(self, number: PhoneNumber) -> None:
+        until = self._clock.monotonic() + self._settings.lease_seconds
+        async with self._store.writing() as tx:
+            lease = await lanes.take(tx, number, self._settings.owner, self._settings.lease_seconds)
+            profile = await rows.find(tx, ServiceProfile, number.account_id, number.service_profile_id)
+        if lease is None or profile is None:
+            return
+        rescued = await self._rescuer.rescue(lease)
+        log.info("lane taken", action="lane", phone_number_id=to_wire(number.id), epoch=lease.epoch, in_doubt=rescued)
+        window = profile.window or self._settings.window
+        pace = Pace(window=window, max_segments=self._settings.max_segments)
+        recorder = self._recorder(profile)
+        sender = Sender(number, lease, recorder, self._store, self._clock, self._new_id, pace)
+        sender.valid_until = until
+        self._lanes[number.account_id, number.id] = _Lane(sender, profile, asyncio.create_task(sender.run()))
+
+    def _recorder(self, profile: ServiceProfile) -> Recorder:
+        """The recorder of a service profile, connected at its first use."""
+        found = self._recorders.get(profile.id)
+        if found is None:
+            recorder = Recorder(profile, self._connect(profile), self._store, self._clock, self._new_id, random.random)
+            found = recorder, asyncio.create_task(recorder.run())
+            self._recorders[profile.id] = found
+            recorder.carrier.start(recorder)
+        return found[0]
+
+    async def _sweep(self) -> None:
+        await self._scheduler.sweep()
+        for lane in list(self._lanes.values()):
+            await self._rescuer.close_unconfirmed(
+                lane.sender.lease, lane.profile.id, self._receipt_window(lane.profile)
+            )
+
+    def _receipt_window(self, profile: ServiceProfile) -> float:
+        if profile.receipt_window_seconds is not None:
+            return profile.receipt_window_seconds
+        if profile.kind == "sandbox":
+            return self._settings.sandbox_receipt_window_seconds
+        return self._settings.receipt_window_seconds
+
+    async def _stop(self) -> None:
+        """Stop taking, wait for what is in flight, take leave of the carriers, release the leases."""
+        for lane in self._lanes.values():
+            lane.task.cancel()
+        await asyncio.gather(*(lane.task for lane in self._lanes.values()), return_exceptions=True)
+        within = self._settings.stop_timeout_seconds * 0.8
+        await asyncio.gather(*(recorder.drain(within) for recorder, _ in self._recorders.values()))
+        for _, task in self._recorders.values():
+            task.cancel()
+        await asyncio.gather(*(task for _, task in self._recorders.values()), return_exceptions=True)
+        async with self._store.writing() as tx:
+            await lanes.release(tx, self._settings.owner)
+        log.info("worker stopped", action="stopped", lanes=len(self._lanes))

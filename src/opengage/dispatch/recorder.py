@@ -1,0 +1,301 @@
+"""What the carrier said becomes durable: outcomes, receipts and inbound texts of one service profile, in micro-batches.
+
+The recorder stands between the senders and the carrier: it counts every text from its submission until the commit of
+its outcome, so that a crash can leave no more than a window of them in doubt. A delivery is acknowledged to the network
+only after the commit that stores it; when the store cannot be written, everything is kept and tried again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from opengage import logs
+from opengage.carriers.contract import Carrier
+from opengage.clock import Clock
+from opengage.dispatch.inbound import record_inbound
+from opengage.dispatch.settling import Chance, Settling
+from opengage.domain.errors import Unavailable
+from opengage.domain.outcomes import (
+    NEVER_SENT,
+    Accepted,
+    Deferred,
+    Inbound,
+    Outcome,
+    Receipt,
+    ReceiptState,
+    Refused,
+    Submission,
+    Unknown,
+    reference_of,
+)
+from opengage.domain.records import ServiceProfile
+from opengage.domain.retry import Trouble
+from opengage.domain.states import TextEvent
+from opengage.ids import Id, NewId, to_wire
+from opengage.store import receipts as parking
+from opengage.store.contract import Store, Transaction, Unanswered
+
+log = logs.get(__name__)
+
+GATHER: Final = 0.004
+"""Seconds in which answers are gathered into one commit, once one has come."""
+
+_RETRY: Final = 0.5
+"""Seconds until the next try, when the store could not be written."""
+
+_EVENTS: Final = {
+    ReceiptState.DELIVERED: TextEvent.DELIVERY,
+    ReceiptState.UNDELIVERED: TextEvent.NON_DELIVERY,
+}
+
+
+class Feedback(Protocol):
+    """What a sender wants to hear of its texts."""
+
+    def answered(self, engagement_id: Id, outcome: Outcome) -> None:
+        """The outcome of one of its texts is stored."""
+        ...
+
+    def wake(self) -> None:
+        """There may be room to send."""
+        ...
+
+
+class _Batch(msgspec.Struct):
+    """What is gathered for the next commit."""
+
+    outcomes: list[Outcome] = []
+    receipts: list[Receipt] = []
+    inbound: list[Inbound] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.receipts or self.inbound)
+
+
+class Recorder:
+    """The far side of one service profile: its carrier, and the memory of what it said."""
+
+    def __init__(
+        self, profile: ServiceProfile, carrier: Carrier, store: Store, clock: Clock, new_id: NewId, chance: Chance
+    ) -> None:
+        self.profile = profile
+        self.carrier = carrier
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._chance = chance
+        self._open: dict[Id, tuple[Feedback, Id]] = {}
+        self._senders: set[Feedback] = set()
+        self._batch = _Batch()
+        self._something = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # the senders' side
+
+    def join(self, sender: Feedback) -> None:
+        """Tell this sender when there is room."""
+        self._senders.add(sender)
+
+    def leave(self, sender: Feedback) -> None:
+        """Stop telling it."""
+        self._senders.discard(sender)
+
+    def room(self, window: int) -> int:
+        """How many segments may be submitted so that no more than `window` texts await a stored outcome."""
+        return min(self.carrier.capacity(), window - len(self._open)) if self.carrier.is_bound else 0
+
+    def submit(self, sender: Feedback, engagement_id: Id, submissions: Sequence[Submission]) -> None:
+        """Hand texts, whose intent is committed, to the carrier."""
+        for submission in submissions:
+            self._open[submission.text_id] = (sender, engagement_id)
+        self._idle.clear()
+        self.carrier.submit(submissions)
+
+    def withhold(self, sender: Feedback, engagement_id: Id, text_ids: Sequence[Id]) -> None:
+        """Put off texts whose intent is committed, but whose lane's lease ran out before a byte could leave."""
+        for text_id in text_ids:
+            self._open[text_id] = (sender, engagement_id)
+        self._idle.clear()
+        self.outcomes([Deferred(text_id, NEVER_SENT, throttled=False) for text_id in text_ids])
+
+    # the carrier's side: see carriers.contract.Sink
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """See Sink.outcomes."""
+        self._batch.outcomes.extend(outcomes)
+        self._something.set()
+
+    def receipts(self, receipts: Sequence[Receipt]) -> None:
+        """See Sink.receipts."""
+        self._batch.receipts.extend(receipts)
+        self._something.set()
+
+    def inbound(self, texts: Sequence[Inbound]) -> None:
+        """See Sink.inbound."""
+        self._batch.inbound.extend(texts)
+        self._something.set()
+
+    def ready(self) -> None:
+        """See Sink.ready."""
+        for sender in self._senders:
+            sender.wake()
+
+    # the loop
+
+    async def run(self) -> None:
+        """Commit what is gathered, until cancelled."""
+        while True:
+            await self._something.wait()
+            await asyncio.sleep(GATHER)
+            self._something.clear()
+            await self._commit()
+
+    async def drain(self, within: float) -> None:
+        """Take leave of the carrier, then wait until every outcome is stored."""
+        await self.carrier.stop(within)
+        self._something.set()
+        await self._idle.wait()
+
+    async def _commit(self) -> None:
+        """Store one batch, however often it takes, and only then let go of it."""
+        batch, self._batch = self._batch, _Batch()
+        if not batch:
+            return
+        while True:
+            try:
+                await self._store_batch(batch)
+                break
+            except Unavailable as error:
+                log.error("the store cannot be written; nothing is acknowledged", action="record", error=str(error))
+                await asyncio.sleep(_RETRY)
+        self._let_go(batch)
+
+    def _let_go(self, batch: _Batch) -> None:
+        tokens = [receipt.token for receipt in batch.receipts] + [text.token for text in batch.inbound]
+        self.carrier.acknowledge(tokens, stored=True)
+        touched: set[Feedback] = set()
+        for outcome in batch.outcomes:
+            found = self._open.pop(outcome.text_id, None)
+            if found:
+                found[0].answered(found[1], outcome)
+                touched.add(found[0])
+        if not self._open:
+            self._idle.set()
+        for sender in touched:
+            sender.wake()
+
+    async def _store_batch(self, batch: _Batch) -> None:
+        settling = self._settling()
+        async with self._store.writing() as tx:
+            if batch.outcomes:
+                await self._apply_outcomes(tx, settling, batch.outcomes)
+            if batch.receipts:
+                await self._apply_receipts(tx, settling, batch.receipts)
+            if batch.inbound:
+                await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
+            completed = await settling.write(tx)
+            if settling.newly_in_doubt:
+                resolved = self._settling()
+                await self._match_parked(tx, resolved)
+                completed += await resolved.write(tx)
+        for text_id in settling.newly_in_doubt:
+            log.warning(
+                "no answer: the text is in doubt and is not sent again", action="in-doubt", text=to_wire(text_id)
+            )
+        for engagement_id in completed:
+            log.info("engagement completed", action="completed", engagement_id=to_wire(engagement_id))
+
+    def _settling(self) -> Settling:
+        return Settling(self.profile.account_id, self._clock.now(), self._new_id, self._chance)
+
+    async def _apply_outcomes(self, tx: Transaction, settling: Settling, outcomes: Sequence[Outcome]) -> None:
+        account_id, profile_id = self.profile.account_id, self.profile.id
+        texts = await tx.batches.texts(account_id, [outcome.text_id for outcome in outcomes])
+        refs: list[tuple[str, Id, int, int]] = []
+        for outcome in outcomes:
+            text = texts[outcome.text_id]
+            refs += [(ref, text.text_id, number, text.segments) for number, ref in _refs(outcome)]
+            _apply_outcome(settling, text, outcome)
+        if refs:
+            await tx.batches.add_refs(account_id, profile_id, refs)
+            await self._match_parked(tx, settling)
+
+    async def _match_parked(self, tx: Transaction, settling: Settling) -> None:
+        """Receipts that came before the answers just stored have found their texts."""
+        account_id, profile_id = self.profile.account_id, self.profile.id
+        parked = await parking.parked(tx, account_id, profile_id)
+        if not parked:
+            return
+        for receipt in await self._settle(tx, settling, parked):
+            await parking.forget(tx, account_id, profile_id, receipt.carrier_ref)
+
+    async def _apply_receipts(self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt]) -> None:
+        settled = {id(receipt) for receipt in await self._settle(tx, settling, receipts)}
+        now = self._clock.now()
+        for receipt in receipts:
+            if id(receipt) not in settled:
+                await parking.park(tx, self.profile.account_id, self.profile.id, receipt, now)
+
+    async def _settle(self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt]) -> list[Receipt]:
+        """Apply the receipts whose texts are known: by the carrier's id, else by what the submit carried."""
+        account_id = self.profile.account_id
+        known = await tx.batches.texts_of_refs(account_id, self.profile.id, [each.carrier_ref for each in receipts])
+        strays = [receipt for receipt in receipts if receipt.carrier_ref not in known]
+        guesses = await self._in_doubt(tx, strays) if strays else {}
+        settled = []
+        for receipt in receipts:
+            text = known.get(receipt.carrier_ref) or guesses.get(id(receipt))
+            if text is None:
+                continue
+            settled.append(receipt)
+            if text.segments == 1 or await self._settles_long_text(tx, text, receipt):
+                settling.apply(text, _EVENTS[receipt.state], receipt.code)
+        return settled
+
+    async def _in_doubt(self, tx: Transaction, strays: Sequence[Receipt]) -> dict[int, Unanswered]:
+        """Texts in doubt that a receipt of unknown id must be about: same recipient and reference, no other."""
+        candidates = await tx.batches.in_doubt(self.profile.account_id, [receipt.recipient for receipt in strays])
+        found = {}
+        for receipt in strays:
+            fitting = [
+                text
+                for recipient, text in candidates
+                if recipient == receipt.recipient
+                and text.segments == 1
+                and receipt.reference in (None, reference_of(text.text_id))
+            ]
+            if len(fitting) == 1:
+                found[id(receipt)] = fitting[0]
+        return found
+
+    async def _settles_long_text(self, tx: Transaction, text: Unanswered, receipt: Receipt) -> bool:
+        """Whether this receipt decides a text of several segments: any failure does, and the last delivery."""
+        await parking.mark_segment(tx, text.account_id, text.text_id, receipt.carrier_ref, receipt.state)
+        if receipt.state is ReceiptState.UNDELIVERED:
+            return True
+        segments = await parking.segments(tx, text.account_id, text.text_id)
+        return sum(segment.state == ReceiptState.DELIVERED for segment in segments) >= text.segments
+
+
+def _refs(outcome: Outcome) -> list[tuple[int, str]]:
+    """(segment number, carrier's id) of the segments that the carrier took."""
+    if isinstance(outcome, Accepted):
+        return list(enumerate(outcome.carrier_refs, start=1))
+    return list(outcome.carrier_refs)
+
+
+def _apply_outcome(settling: Settling, text: Unanswered, outcome: Outcome) -> None:
+    match outcome:
+        case Accepted():
+            settling.apply(text, TextEvent.ACCEPTED, None)
+        case Refused(code=code):
+            settling.apply(text, TextEvent.REFUSED, code)
+        case Unknown(code=code):
+            settling.apply(text, TextEvent.NO_ANSWER, code)
+        case Deferred(code=code, throttled=throttled):
+            never_left = code == NEVER_SENT
+            trouble = Trouble.DISCONNECTED if never_left else Trouble.THROTTLED if throttled else Trouble.TEMPORARY
+            settling.put_off(text, trouble, code)

@@ -1,0 +1,78 @@
+"""Events become steps: the state machine applied to a batch of texts, and the ledger's moves that follow from it.
+
+Used by the recorder (outcomes and receipts) and by the rescuer (answers that will not come). A text may meet several
+events in one batch, as when its receipt is read together with its answer: it is written once, at its last state.
+"""
+
+from collections.abc import Callable
+
+from opengage.clock import SECOND, Instant
+from opengage.domain.ledger import Moves
+from opengage.domain.retry import Trouble, next_delay
+from opengage.domain.states import Reason, TextEvent, TextStatus, change, place
+from opengage.ids import Id, NewId
+from opengage.store import ledgers
+from opengage.store.contract import Result, Step, Transaction, Unanswered
+
+Chance = Callable[[], float]
+"""A number in [0, 1) to spread retries with."""
+
+FREE_OF_CHARGE = frozenset((Trouble.THROTTLED, Trouble.DISCONNECTED))
+"""What says nothing against the text, and so burns no attempt."""
+
+
+class Settling:
+    """One batch's worth of events on texts of one account."""
+
+    def __init__(self, account_id: int, now: Instant, new_id: NewId, chance: Chance) -> None:
+        self._account_id = account_id
+        self._now = now
+        self._new_id = new_id
+        self._chance = chance
+        self._steps: dict[Id, Step] = {}
+        self._results: list[Result] = []
+        self.newly_in_doubt: list[Id] = []
+
+    def apply(self, text: Unanswered, event: TextEvent, code: str | None) -> bool:
+        """Let an event happen to a text; False when it changes nothing (late, duplicate)."""
+        step = self._steps.get(text.text_id)
+        if text.is_settled:
+            return False
+        status = change(step.status if step else text.status, event)
+        if status is None:
+            return False
+        reason = Reason.SENT_UNCONFIRMED if event is TextEvent.RECEIPT_WINDOW_OVER else place(status)
+        if step is None:
+            step = Step(text, status, reason, code, b"", text.attempts)  # type: ignore[arg-type]
+            self._steps[text.text_id] = step
+        step.status, step.reason, step.code, step.next_at = status, reason, code, None
+        step.was_accepted = step.was_accepted or event is TextEvent.ACCEPTED
+        step.result_id = self._new_id()
+        self._results.append(Result(step.result_id, text.text_id, status, code))
+        if status is TextStatus.IN_DOUBT:
+            self.newly_in_doubt.append(text.text_id)
+        return True
+
+    def put_off(self, text: Unanswered, trouble: Trouble, code: str) -> None:
+        """The text has surely not left: try again later, or refuse it when its attempts are used up."""
+        attempts = text.attempts - (1 if trouble in FREE_OF_CHARGE else 0)
+        delay = next_delay(trouble, max(attempts, 1), self._chance())
+        event = TextEvent.REFUSED if delay is None else TextEvent.DEFERRED
+        if self.apply(text, event, code) and delay is not None:
+            step = self._steps[text.text_id]
+            step.attempts = attempts
+            step.next_at = Instant(self._now + int(delay * SECOND))
+
+    async def write(self, tx: Transaction) -> list[Id]:
+        """Write what changed, with its ledger moves; the engagements that are completed by it."""
+        steps = list(self._steps.values())
+        if not steps:
+            return []
+        await tx.batches.step(self._account_id, steps, self._results, self._now)
+        moves = Moves()
+        for step in steps:
+            engagement_id = step.text.engagement_id
+            if engagement_id is not None and step.text.envelope_id is not None:
+                moves.leave(self._account_id, engagement_id, place(step.text.status))
+                moves.arrive(self._account_id, engagement_id, step.reason)
+        return await ledgers.move_and_complete(tx, moves, self._now)

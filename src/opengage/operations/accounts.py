@@ -1,0 +1,138 @@
+"""A new tenant with all that a first blast needs: owner, API token, service profile, phone number.
+
+Above the text's path: `opengage init` asks for it.
+"""
+
+import re
+import secrets
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import sqlalchemy as sa
+
+from opengage.clock import Clock, Instant
+from opengage.domain.errors import Code, Invalid, Problem
+from opengage.domain.phone_numbers import InvalidNumber, parse
+from opengage.domain.records import Account, ApiToken, Membership, PhoneNumber, ServiceProfile
+from opengage.ids import ALPHABET, LENGTH, Id, NewId
+from opengage.operations.actors import OWNER
+from opengage.operations.credentials import hash_secret
+from opengage.store import rows, tables
+from opengage.store.contract import Store, Transaction
+
+SECRET_PREFIX: Final = "ogs_"  # noqa: S105 - what a secret begins with, so that scanners can find leaked ones
+_SECRET_BYTES: Final = 24
+_KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+_NEWEST: Final = sa.select(sa.func.coalesce(sa.func.max(tables.accounts.c.account_id), 0))
+
+
+class Created(msgspec.Struct, frozen=True, rename="kebab"):
+    """What a new account can be used with. The secret is told here and never again."""
+
+    account_key: str
+    token_key: str
+    token_secret: str
+    phone_number_id: Id
+    phone_number: str
+    membership_id: Id
+    service_profile_id: Id
+
+
+class Smsc(msgspec.Struct, frozen=True):
+    """The parts of smpp://SYSTEM_ID:PASSWORD@HOST:PORT: the address without the password, and the password."""
+
+    url: str
+    password: str
+
+
+async def create_account(
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    *,
+    key: str,
+    phone_number: str,
+    name: str | None = None,
+    smsc: str | None = None,
+    rate: float | None = None,
+) -> Created:
+    """Make account `key`. Without `smsc` its number is on the sandbox; `rate` is segments per second.
+
+    Raises Invalid with every problem: a key that is no slug or is taken, a number, address or rate that cannot be.
+    """
+    problems: list[Problem] = []
+    number = _number(phone_number, problems)
+    carrier = _smsc(smsc, problems)
+    if not _KEY.match(key):
+        detail = "An account key has 1 to 63 of a-z, 0-9 and inner dashes, as in firstbank. Choose such a key."
+        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
+    if rate is not None and not 0 < rate < float("inf"):
+        problems.append(Problem(Code.NOT_ALLOWED_VALUE, "The rate is segments per second: give a number above 0."))
+    if problems:
+        raise Invalid(problems)
+    secret = SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+    async with store.writing() as tx:
+        if await rows.first(tx, Account, key=key):
+            detail = f"The account “{key}” exists already. Choose another key, or use the token it was made with."
+            raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail)])
+        return await _write(tx, clock.now(), new_id, key, name or key, secret, carrier, number, rate)
+
+
+async def _write(
+    tx: Transaction,
+    now: Instant,
+    new_id: NewId,
+    key: str,
+    name: str,
+    secret: str,
+    carrier: Smsc | None,
+    number: str,
+    rate: float | None,
+) -> Created:
+    account_id = (await tx.rows(_NEWEST))[0][0] + 1
+    membership_id, profile_id, number_id = new_id(), new_id(), new_id()
+    token_key = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    common = {"account_id": account_id, "created_at": now, "updated_at": now}
+    records = (
+        Account(**common, id=new_id(), key=key, name=name),
+        Membership(**common, id=membership_id, name="owner", role=OWNER),
+        ApiToken(**common, id=new_id(), membership_id=membership_id, key=token_key, secret_hash=hash_secret(secret)),
+        ServiceProfile(
+            **common,
+            id=profile_id,
+            name="SMSC" if carrier else "Sandbox",
+            kind="smpp" if carrier else "sandbox",
+            url=carrier.url if carrier else None,
+            password=carrier.password if carrier else None,
+        ),
+        PhoneNumber(**common, id=number_id, phone_number=number, service_profile_id=profile_id, rate=rate),
+    )
+    for record in records:
+        await rows.insert(tx, record)
+    return Created(key, token_key, secret, number_id, number, membership_id, profile_id)
+
+
+def _number(text: str, problems: list[Problem]) -> str:
+    try:
+        return parse(text)
+    except InvalidNumber as error:
+        detail = f"The phone number “{text[:40]}” cannot be used: {error.reason}; {error.fix}."
+        problems.append(Problem(Code.INVALID_NUMBER, detail))
+        return ""
+
+
+def _smsc(url: str | None, problems: list[Problem]) -> Smsc | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 2775
+    except ValueError:
+        parts, port = urlsplit(""), 0
+    if parts.scheme != "smpp" or not parts.hostname or not parts.username:
+        detail = "An SMSC is named as smpp://SYSTEM_ID:PASSWORD@HOST:PORT. Write its address like that."
+        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Smsc(f"smpp://{parts.username}@{host}:{port}", unquote(parts.password or ""))

@@ -1,0 +1,127 @@
+"""Envelopes: recipients added to engagements, all of a request or none.
+
+Step 3 of a text's path: here recipients arrive, ten thousand at a time.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from opengage.clock import Clock, Instant
+from opengage.domain.errors import Code, Problem
+from opengage.domain.ledger import Moves
+from opengage.domain.records import Engagement, Envelope
+from opengage.domain.states import EngagementStatus, Reason
+from opengage.ids import Id, NewId
+from opengage.operations import fields
+from opengage.operations.actors import Actor, require_writer
+from opengage.operations.reading import Listed, load
+from opengage.store import ledgers, rows
+from opengage.store.contract import NewEnvelope, Store, Transaction
+
+NOUN: Final = "envelope"
+_CLOSED: Final = (EngagementStatus.COMPLETED, EngagementStatus.CANCELED)
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An envelope with the engagement that it belongs to."""
+
+    envelope: Envelope
+    engagement: Engagement
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What a request added: the id of each item in request order, and what they have in common."""
+
+    ids: list[Id]
+    now: Instant
+    engagements: dict[Id, Engagement]
+
+
+async def add(
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    actor: Actor,
+    targets: Sequence[Id],
+    new: Sequence[NewEnvelope],
+    place: Callable[[int], str],
+) -> Added:
+    """Add envelopes, each to the engagement in the same place of `targets`, in one transaction.
+
+    `place` gives the JSON pointer of the n-th item, for problems. Raises Invalid with one problem for each item whose
+    engagement is not there or closed, Forbidden.
+    """
+    require_writer(actor)
+    ids = [new_id() for _ in new]
+    async with store.writing() as tx:
+        engagements = await rows.find_many(tx, Engagement, actor.account_id, list(dict.fromkeys(targets)))
+        problems = _problems(engagements, targets, place)
+        fields.refuse(problems)
+        now, moves = clock.now(), Moves()
+        for engagement_id, some_ids, some in _grouped(targets, ids, new):
+            await tx.batches.insert_envelopes(actor.account_id, engagement_id, actor.membership_id, some_ids, some, now)
+            moves.arrive(actor.account_id, engagement_id, Reason.NONE, len(some_ids))
+        await ledgers.move(tx, moves)
+    return Added(ids, now, engagements)
+
+
+def _grouped(
+    targets: Sequence[Id], ids: Sequence[Id], new: Sequence[NewEnvelope]
+) -> list[tuple[Id, Sequence[Id], Sequence[NewEnvelope]]]:
+    """The batch by engagement; nearly always there is one."""
+    if len(set(targets)) == 1:
+        return [(targets[0], ids, new)]
+    groups: dict[Id, tuple[list[Id], list[NewEnvelope]]] = {}
+    for target, id_, one in zip(targets, ids, new, strict=True):
+        some_ids, some = groups.setdefault(target, ([], []))
+        some_ids.append(id_)
+        some.append(one)
+    return [(target, some_ids, some) for target, (some_ids, some) in groups.items()]
+
+
+def _problems(engagements: dict[Id, Engagement], targets: Sequence[Id], place: Callable[[int], str]) -> list[Problem]:
+    refused = {target: _refusal(engagements.get(target)) for target in set(targets)}
+    if not any(refused.values()):
+        return []
+    return [
+        Problem(refusal[0], refusal[1], f"{place(number)}/relationships/engagement")
+        for number, target in enumerate(targets)
+        if (refusal := refused[target])
+    ]
+
+
+def _refusal(engagement: Engagement | None) -> tuple[Code, str] | None:
+    if engagement is None or engagement.deleted_at is not None:
+        return Code.UNKNOWN_TARGET, fields.missing("engagement")
+    if engagement.status in _CLOSED:
+        return (
+            Code.ILLEGAL_STATE,
+            f"The engagement is {engagement.status} and takes no more envelopes. Make a new engagement for them.",
+        )
+    return None
+
+
+async def find(store: Store, actor: Actor, id_: Id | None) -> Shown:
+    """An envelope. Raises NotFound."""
+    async with store.reading() as tx:
+        envelope = await load(tx, actor, Envelope, id_, NOUN)
+        return (await _shown(tx, actor, [envelope]))[0]
+
+
+async def page(
+    store: Store, actor: Actor, limit: int, offset: int, *, engagement_id: Id | None = None
+) -> Listed[Shown]:
+    """One page of the account's envelopes, or of one engagement's, oldest first; the ledger knows how many."""
+    equal = {} if engagement_id is None else {"engagement_id": engagement_id}
+    async with store.reading() as tx:
+        found = await rows.some(tx, Envelope, limit=limit, offset=offset, account_id=actor.account_id, **equal)
+        total = await ledgers.count(tx, actor.account_id, engagement_id)
+        return Listed(await _shown(tx, actor, found), total)
+
+
+async def _shown(tx: Transaction, actor: Actor, envelopes: Sequence[Envelope]) -> list[Shown]:
+    wanted = [envelope.engagement_id for envelope in envelopes]
+    engagements = await rows.find_many(tx, Engagement, actor.account_id, wanted)
+    return [Shown(envelope, engagements[envelope.engagement_id]) for envelope in envelopes]

@@ -1,0 +1,121 @@
+"""Leases on lanes: one owner at a time for the outflow of each phone number, measured on the database's clock.
+
+Taking a lane raises its epoch. Whoever still writes under an older one is fenced: `require` finds no row.
+"""
+
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from opengage.clock import SECOND, Instant
+from opengage.domain.errors import Fenced
+from opengage.domain.records import PhoneNumber
+from opengage.ids import Id
+from opengage.store import rows, tables
+from opengage.store.contract import Transaction
+
+_lanes: Final = tables.lanes
+_numbers: Final = tables.phone_numbers
+
+_FREE: Final = (
+    sa.select(*rows.columns(PhoneNumber))
+    .select_from(
+        _numbers.join(tables.accounts, tables.accounts.c.account_id == _numbers.c.account_id).outerjoin(
+            _lanes, sa.and_(_lanes.c.account_id == _numbers.c.account_id, _lanes.c.phone_number_id == _numbers.c.id)
+        )
+    )
+    .where(
+        _numbers.c.is_active,
+        tables.accounts.c.is_active,
+        sa.or_(
+            _lanes.c.owner.is_(None),
+            _lanes.c.expires_at <= sa.bindparam("now"),
+            _lanes.c.owner == sa.bindparam("owner"),
+        ),
+    )
+    .order_by(_numbers.c.account_id, _numbers.c.id)
+    .limit(sa.bindparam("most"))
+)
+
+# both databases spell it like this; a lane that somebody else renewed in the meantime is left alone
+_TAKE: Final = sa.text(
+    "INSERT INTO lanes (account_id, phone_number_id, owner, epoch, expires_at)"
+    " VALUES (:account_id, :phone_number_id, :owner, 1, :expires_at)"
+    " ON CONFLICT (account_id, phone_number_id) DO UPDATE"
+    " SET owner = excluded.owner, epoch = lanes.epoch + 1, expires_at = excluded.expires_at"
+    " WHERE lanes.expires_at <= :now OR lanes.owner = excluded.owner"
+)
+
+_EPOCH: Final = sa.select(_lanes.c.epoch).where(
+    _lanes.c.account_id == sa.bindparam("account_id"),
+    _lanes.c.phone_number_id == sa.bindparam("phone_number_id"),
+    _lanes.c.owner == sa.bindparam("owner"),
+)
+
+_HELD: Final = sa.select(_lanes.c.account_id, _lanes.c.phone_number_id, _lanes.c.epoch).where(
+    _lanes.c.owner == sa.bindparam("owner"), _lanes.c.expires_at > sa.bindparam("now")
+)
+
+_RENEW: Final = (
+    sa.update(_lanes)
+    .where(_lanes.c.owner == sa.bindparam("own"), _lanes.c.expires_at > sa.bindparam("now"))
+    .values(expires_at=sa.bindparam("until"))
+)
+
+_RELEASE: Final = sa.update(_lanes).where(_lanes.c.owner == sa.bindparam("own")).values(expires_at=0, owner="")
+
+_REQUIRE: Final = sa.select(_lanes.c.epoch).where(
+    _lanes.c.account_id == sa.bindparam("account_id"),
+    _lanes.c.phone_number_id == sa.bindparam("phone_number_id"),
+    _lanes.c.epoch == sa.bindparam("epoch"),
+    _lanes.c.expires_at > sa.bindparam("now"),
+)
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A lane held: what identifies it, and the epoch under which its owner may write."""
+
+    account_id: int
+    phone_number_id: Id
+    epoch: int
+
+
+def _until(now: Instant, seconds: float) -> Instant:
+    return Instant(now + int(seconds * SECOND))
+
+
+async def renew(tx: Transaction, owner: str, seconds: float) -> list[Lease]:
+    """Extend every lease of `owner` that has not run out; those that it still holds."""
+    now = await tx.now()
+    await tx.run(_RENEW, own=owner, now=now, until=_until(now, seconds))
+    return [Lease(*row) for row in await tx.rows(_HELD, owner=owner, now=now)]
+
+
+async def free(tx: Transaction, owner: str, most: int) -> list[PhoneNumber]:
+    """Phone numbers whose lane nobody holds, or `owner` itself held under an earlier life."""
+    found = await tx.rows(_FREE, now=await tx.now(), owner=owner, most=most)
+    return [rows.from_row(PhoneNumber, row) for row in found]
+
+
+async def take(tx: Transaction, number: PhoneNumber, owner: str, seconds: float) -> Lease | None:
+    """Take a free lane under a new epoch; None when somebody else was faster."""
+    now = await tx.now()
+    key = {"account_id": number.account_id, "phone_number_id": number.id, "owner": owner}
+    if not await tx.run(_TAKE, **key, now=now, expires_at=_until(now, seconds)):
+        return None
+    found = await tx.rows(_EPOCH, **key)
+    return Lease(number.account_id, number.id, found[0][0])
+
+
+async def release(tx: Transaction, owner: str) -> None:
+    """Let go of every lane of `owner`, so that the next one need not wait."""
+    await tx.run(_RELEASE, own=owner)
+
+
+async def require(tx: Transaction, lease: Lease) -> None:
+    """Raise Fenced unless this lease is the newest one and has not run out."""
+    now = await tx.now()
+    key = {"account_id": lease.account_id, "phone_number_id": lease.phone_number_id, "epoch": lease.epoch}
+    if not await tx.rows(_REQUIRE, **key, now=now):
+        raise Fenced("The lane's lease has run out or passed to another worker; nothing was written.")

@@ -1,0 +1,119 @@
+"""Receipts that cannot be matched yet, and the segments of long texts that receipts settle one by one."""
+
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from opengage.clock import Instant
+from opengage.domain.outcomes import Receipt, ReceiptState
+from opengage.ids import Id
+from opengage.store import tables
+from opengage.store.contract import Transaction
+
+_parked: Final = tables.parked_receipts
+_segments: Final = tables.text_segments
+_MOST: Final = 10_000
+
+# both databases spell it like this; a second receipt for the same segment says nothing new
+_PARK: Final = sa.text(
+    "INSERT INTO parked_receipts"
+    " (account_id, service_profile_id, carrier_ref, recipient, reference, state, code, received_at)"
+    " VALUES (:account_id, :service_profile_id, :carrier_ref, :recipient, :reference, :state, :code, :received_at)"
+    " ON CONFLICT (account_id, service_profile_id, carrier_ref) DO NOTHING"
+)
+
+_LIST: Final = (
+    sa.select(_parked.c.carrier_ref, _parked.c.recipient, _parked.c.reference, _parked.c.state, _parked.c.code)
+    .where(
+        _parked.c.account_id == sa.bindparam("account_id"),
+        _parked.c.service_profile_id == sa.bindparam("service_profile_id"),
+    )
+    .order_by(_parked.c.received_at.desc())
+    .limit(_MOST)
+)
+
+_FORGET: Final = sa.delete(_parked).where(
+    _parked.c.account_id == sa.bindparam("account_id"),
+    _parked.c.service_profile_id == sa.bindparam("service_profile_id"),
+    _parked.c.carrier_ref == sa.bindparam("carrier_ref"),
+)
+
+_EXPIRE: Final = sa.delete(_parked).where(
+    _parked.c.account_id == sa.bindparam("account_id"),
+    _parked.c.service_profile_id == sa.bindparam("service_profile_id"),
+    _parked.c.received_at < sa.bindparam("before"),
+)
+
+_MARK: Final = (
+    sa.update(_segments)
+    .where(
+        _segments.c.account_id == sa.bindparam("key_account_id"),
+        _segments.c.text_id == sa.bindparam("key_text_id"),
+        _segments.c.parts > 1,
+        _segments.c.carrier_ref == sa.bindparam("key_ref"),
+    )
+    .values(state=sa.bindparam("state"))
+)
+
+_SEGMENTS: Final = (
+    sa.select(_segments.c.number, _segments.c.carrier_ref, _segments.c.state)
+    .where(
+        _segments.c.account_id == sa.bindparam("account_id"),
+        _segments.c.text_id == sa.bindparam("text_id"),
+        _segments.c.parts > 1,
+    )
+    .order_by(_segments.c.number)
+)
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One segment of a long text that the carrier took."""
+
+    number: int
+    carrier_ref: str
+    state: str | None
+
+
+async def park(tx: Transaction, account_id: int, service_profile_id: Id, receipt: Receipt, now: Instant) -> None:
+    """Keep a receipt whose text is not known yet."""
+    await tx.run(
+        _PARK,
+        account_id=account_id,
+        service_profile_id=service_profile_id,
+        carrier_ref=receipt.carrier_ref,
+        recipient=receipt.recipient,
+        reference=receipt.reference,
+        state=receipt.state.value,
+        code=receipt.code,
+        received_at=now,
+    )
+
+
+async def parked(tx: Transaction, account_id: int, service_profile_id: Id) -> list[Receipt]:
+    """The parked receipts of a service profile, the newest 10,000 of them."""
+    found = await tx.rows(_LIST, account_id=account_id, service_profile_id=service_profile_id)
+    return [
+        Receipt(carrier_ref, ReceiptState(state), code, "", recipient or "", reference, 0)
+        for carrier_ref, recipient, reference, state, code in found
+    ]
+
+
+async def forget(tx: Transaction, account_id: int, service_profile_id: Id, carrier_ref: str) -> None:
+    """A parked receipt has found its text."""
+    await tx.run(_FORGET, account_id=account_id, service_profile_id=service_profile_id, carrier_ref=carrier_ref)
+
+
+async def expire(tx: Transaction, account_id: int, service_profile_id: Id, before: Instant) -> int:
+    """Drop parked receipts that came before an instant: no text of ours will ever claim them."""
+    return await tx.run(_EXPIRE, account_id=account_id, service_profile_id=service_profile_id, before=before)
+
+
+async def mark_segment(tx: Transaction, account_id: int, text_id: Id, carrier_ref: str, state: ReceiptState) -> None:
+    """Write down the fate of one segment of a long text."""
+    await tx.run(_MARK, key_account_id=account_id, key_text_id=text_id, key_ref=carrier_ref, state=state.value)
+
+
+async def segments(tx: Transaction, account_id: int, text_id: Id) -> list[Segment]:
+    """The segments of a long text that the carrier took, in order."""
+    return [Segment(*row) for row in await tx.rows(_SEGMENTS, account_id=account_id, text_id=text_id)]

@@ -1,0 +1,66 @@
+"""The API on a real SQLite file, driven over ASGI as a client drives it."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from api_client import Client, Settings, StandingClock, an_account, in_process
+from opengage.api.app import create_app
+from opengage.api.state import ApiState
+from opengage.ids import new_id
+from opengage.store import migrations
+from opengage.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Settings that a test may change before the first request."""
+    return Settings()
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    """A clock that only the test moves."""
+    return StandingClock()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file, to be copied: replaying the history for every test would take most of their time."""
+    path = tmp_path_factory.mktemp("migrated") / "opengage.sqlite"
+    migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
+    return path
+
+
+@pytest.fixture
+async def store(tmp_path: Path, migrated: Path) -> AsyncIterator[SqliteStore]:
+    """A migrated store of its own."""
+    path = tmp_path / "opengage.sqlite"
+    shutil.copyfile(migrated, path)
+    opened = SqliteStore(path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def http(store: SqliteStore, clock: StandingClock, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A plain HTTP client of the API, with no header of its own choice."""
+    app = create_app(ApiState(store, clock, new_id, settings))
+    async with in_process(app) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(http: httpx.AsyncClient, store: SqliteStore, clock: StandingClock) -> Client:
+    """The client of account `firstbank`."""
+    return Client(http, await an_account(store, clock, "firstbank"))
+
+
+@pytest.fixture
+async def other(http: httpx.AsyncClient, store: SqliteStore, clock: StandingClock) -> Client:
+    """The client of another account."""
+    return Client(http, await an_account(store, clock, "otherbank"))
