@@ -1,6 +1,8 @@
-"""What the carrier said is stored, and only then acknowledged; receipts find their texts in whatever order they come."""
+"""What the carrier said is stored, and only then acknowledged; receipts find their texts in whatever order."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -60,7 +62,9 @@ async def sent(world: World, count: int = 1, **values: str) -> Sent:
     ],
     ids=["accepted", "refused", "unknown", "deferred"],
 )
-async def test_each_outcome_has_its_place(world: World, outcome, status: str, reason: str) -> None:  # type: ignore[no-untyped-def]
+async def test_each_outcome_has_its_place(
+    world: World, outcome: Callable[[Submission], Outcome], status: str, reason: str
+) -> None:
     """Text, envelope, fate event and ledger agree on what the carrier said."""
     made = await sent(world)
     await made.hear(outcome(made.texts[0]))
@@ -157,7 +161,7 @@ async def test_a_receipt_that_was_parked_settles_what_a_crash_left(world: World)
     [{"reference": 1}, {"recipient": "+12025550199"}],
     ids=["another reference", "another recipient"],
 )
-async def test_a_receipt_of_somebody_else_resolves_no_doubt(world: World, strange: dict[str, object]) -> None:
+async def test_a_receipt_of_somebody_else_resolves_no_doubt(world: World, strange: dict[str, Any]) -> None:
     """A receipt that fits no text in doubt is parked, whatever else it looks like."""
     made = await sent(world)
     await made.hear(Unknown(made.texts[0].text_id, "no-answer"))
