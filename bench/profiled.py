@@ -54,7 +54,7 @@ class Samples:
     """Where the main thread is, one look a millisecond."""
 
     def __init__(self) -> None:
-        self._own: Counter[tuple[CodeType, int]] = Counter()
+        self._own: Counter[tuple[CodeType, int, CodeType | None, int]] = Counter()
         self._within: Counter[CodeType] = Counter()
 
     def start(self) -> None:
@@ -66,7 +66,8 @@ class Samples:
     def _look(self, _: int, frame: FrameType | None) -> None:
         if frame is None:
             return
-        self._own[frame.f_code, frame.f_lineno] += 1
+        by = frame.f_back
+        self._own[frame.f_code, frame.f_lineno, by.f_code if by else None, by.f_lineno if by else 0] += 1
         seen = set()
         while frame is not None:
             seen.add(frame.f_code)
@@ -76,7 +77,10 @@ class Samples:
     def stop(self, out: Path) -> None:
         """See Profiler.stop."""
         signal.setitimer(signal.ITIMER_REAL, 0)
-        own = [(*_place(code), line, count) for (code, line), count in self._own.items()]
+        own = [
+            (*_place(code), line, f"{by.co_qualname}:{by_line}" if by else "", count)
+            for (code, line, by, by_line), count in self._own.items()
+        ]
         within = [(*_place(code), count) for code, count in self._within.items()]
         out.write_text(json.dumps({"own": own, "within": within}), "utf-8")
 
