@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -43,3 +44,11 @@ def until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
         return await main(stop)
 
     return uvloop.run(with_signals())
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -61,7 +61,7 @@ class Client:
         self._url = url.rstrip("/")
         self._clock = clock or SystemClock()
         self._on_call = on_call
-        # trust_env: a proxy of the environment is not for an address that somebody named outright
+        # no proxy or .netrc of the environment: the address and the credentials were named outright
         self._http = httpx.Client(timeout=timeout, transport=transport, trust_env=False)
         pair = base64.b64encode(f"{token_key}:{token_secret}".encode()).decode()
         self._http.headers.clear()
