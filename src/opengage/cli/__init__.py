@@ -42,6 +42,7 @@ class _Verbs(click.RichGroup):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name]).command
+        command.name = cmd_name
         return command
 
     def resolve_command(

@@ -26,7 +26,7 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 class BadRow(msgspec.Struct, frozen=True):
-    """A row that cannot: what stands in its number column (None: it has no columns that fit), why not, and the mending."""
+    """A row that cannot: what stands in its number column (None if its columns do not fit), why not, the mending."""
 
     line: int
     value: str | None

@@ -36,6 +36,9 @@ _LIVED_WELL: Final = 10.0
 def command(data: Path | None, host: str | None, port: int | None, smsc_control: int | None) -> None:
     """Run everything on one machine: the API, the dispatcher and the SMSC simulator."""
     settings = options.settings_of(data=data, host=host, port=port)
+    # at once, though `web` would find out too: it waits for a predecessor that might just be stopping
+    if error := options.refused_port(settings.host, settings.port):
+        raise options.cannot_listen(settings.host, settings.port, error)
     assembly.migrate(settings)
     sys.exit(options.until_stopped(lambda stop: supervise(settings, stop, smsc_control)))
 
@@ -68,7 +71,7 @@ async def supervise(settings: Settings, stop: asyncio.Event, smsc_control: int |
 
 async def _greet(settings: Settings) -> None:
     """Once the API answers, say where: to people at a terminal in a line of their own, to machines in the log."""
-    while not await _is_ready(settings.host, settings.port):
+    while not await _is_ready(settings.host, settings.port):  # noqa: ASYNC110 - another process has no event
         await asyncio.sleep(_LOOK)
     log.info("API ready", action="ready", url=f"{settings.public_url}/api/v1")
     if sys.stderr.isatty():
