@@ -63,10 +63,22 @@ def test_every_test_states_its_behaviour() -> None:
     assert not missing
 
 
+QUESTIONED = {
+    "src/opengage/smpp/session.py": "one state machine: what a connection owes and is owed, kept in one place",
+}
+"""Longer files that were questioned, and why they stay whole."""
+
+
 def test_files_stay_short() -> None:
     """A file is one thing that can be read at a sitting."""
-    long = [shown(path, lines) for path in python_files() if (lines := _lines(path)) > FILE_LINES]
-    assert not long
+    most = {"src": FILE_LINES, "tests": 2 * FILE_LINES}
+    long = {
+        shown(path, lines)
+        for top, limit in most.items()
+        for path in python_files(top)
+        if (lines := _lines(path)) > limit
+    }
+    assert not {path for path in long if path.partition(":")[0] not in QUESTIONED}
 
 
 def _lines(path: Path) -> int:
@@ -79,6 +91,7 @@ def test_functions_stay_short() -> None:
     long = [
         shown(path, node.lineno)
         for path in python_files()
+        if "migrations/versions" not in str(path)  # written by Alembic, and never changed again
         for node in functions(parsed(path))
         if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES
     ]

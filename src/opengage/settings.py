@@ -162,7 +162,7 @@ class Settings:
         "How long a worker owns a lane without renewing; another one takes over after that.",
     )
     window: int = _setting(
-        500,
+        1000,
         _whole(1, 10_000),
         "Submits without an answer yet, per carrier connection; a crash leaves at most these in doubt.",
     )

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client, resource, to_wire_number
+
+from api_client import Client, resource, to_wire_number
 
 STRANGER = "VkyqXJqA3ZSjBuGCtSxZJ2"
 

@@ -4,9 +4,9 @@ import base64
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client, StandingClock, resource
 
-from opengage.domain.records import Account, ApiToken, Membership
+from api_client import Client, StandingClock, resource
+from opengage.domain.records import Account, ApiToken, Membership, Record
 from opengage.store import rows
 from opengage.store.sqlite import SqliteStore
 
@@ -16,10 +16,11 @@ def basic(pair: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
-async def put(store: SqliteStore, record: Any, **fields: Any) -> None:
+async def put(store: SqliteStore, record: type[Record], **fields: Any) -> None:
     """Change the first account's record of this kind."""
     async with store.writing() as tx:
         found = await rows.first(tx, record, account_id=1)
+        assert found is not None
         await rows.change(tx, found, **fields)
 
 

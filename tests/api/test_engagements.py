@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.api.conftest import Client, resource
 
+from api_client import Client, resource
 from opengage.domain.records import Engagement
 from opengage.domain.states import EngagementStatus
 from opengage.ids import from_wire

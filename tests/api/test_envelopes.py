@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.api.conftest import Client, Settings, linkage, recipients
+
+from api_client import Client, Settings, linkage, recipients
 
 BULK = "application/vnd.api+json; ext=bulk"
 

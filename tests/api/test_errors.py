@@ -11,13 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.api.conftest import PUBLIC_URL, Client, Settings, StandingClock, recipients, resource
 
+from api_client import Client, Settings, StandingClock, in_process, recipients, resource
 from opengage.api.app import create_app
 from opengage.api.errors import TITLES
 from opengage.api.state import ApiState
 from opengage.domain.errors import Code, Unavailable
 from opengage.ids import new_id
+from opengage.store.sqlite import SqliteStore
+from source import ROOT
 
 DEEP = 100_000
 
@@ -164,6 +166,13 @@ def test_every_code_has_a_title() -> None:
     assert set(TITLES) == set(Code)
 
 
+def test_every_code_is_documented() -> None:
+    """The reference has a line for each, under the title that answers give."""
+    reference = (ROOT / "docs/reference/errors.md").read_text("utf-8")
+    missing = [code for code, title in TITLES.items() if f"| {int(code)} | {title} |" not in reference]
+    assert not missing
+
+
 async def test_unknown_routes_and_methods(client: Client) -> None:
     """404 without credentials asked; 405 with what is allowed."""
     assert (await client.http.get("/api/v1/nothing")).status_code == 404
@@ -184,21 +193,21 @@ class Broken:
     def reading(self) -> AbstractAsyncContextManager[Any]:
         """See Store.reading."""
 
-        @asynccontextmanager
-        async def failing() -> AsyncIterator[Any]:
-            raise self._error
-            yield
-
-        return failing()
+        return self._failing()
 
     writing = reading
+
+    @asynccontextmanager
+    async def _failing(self) -> AsyncIterator[Any]:
+        if self._error:
+            raise self._error
+        yield
 
 
 async def broken(error: Exception, path: str) -> httpx.Response:
     """The answer of an API whose store fails."""
     app = create_app(ApiState(Broken(error), StandingClock(), new_id, Settings()))  # type: ignore[arg-type]
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
+    async with in_process(app) as http:
         return await http.get(path, auth=("key", "secret"))
 
 
@@ -223,6 +232,32 @@ async def test_the_unexpected(caplog: pytest.LogCaptureFixture) -> None:
     assert "Traceback" not in answer.text
     assert correlation_id in caplog.text
     assert "secret inside" in caplog.text
+
+
+async def test_a_client_that_leaves(store: SqliteStore, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A body that never ends is the client's fault: nothing is made, and the log is not alarmed."""
+    app: Any = create_app(ApiState(store, StandingClock(), new_id, Settings()))
+    events = [{"type": "http.request", "body": b'{"data":', "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return events.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", client.headers["Authorization"].encode()), (b"content-length", b"999")]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+    }
+    scope |= {"path": "/api/v1/engagements", "raw_path": b"/api/v1/engagements", "query_string": b"", "root_path": ""}
+    await app(scope | {"headers": headers, "client": None, "server": None}, receive, send)
+    assert sent[0]["status"] == 400
+    assert "unexpected" not in caplog.text
 
 
 async def test_ready(client: Client) -> None:

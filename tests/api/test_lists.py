@@ -1,7 +1,8 @@
 """Pages of lists, over HTTP."""
 
 import pytest
-from tests.api.conftest import PUBLIC_URL, Client
+
+from api_client import PUBLIC_URL, Client
 
 
 async def test_walking_by_next(client: Client) -> None:

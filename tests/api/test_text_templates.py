@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.api.conftest import Client, resource
+
+from api_client import Client, resource
 
 
 @pytest.mark.parametrize(

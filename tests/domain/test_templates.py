@@ -311,3 +311,9 @@ def test_nothing_else_is_registered() -> None:
 def test_limits_are_the_documented_ones() -> None:
     """Operators are told these figures."""
     assert (templates.MAX_BODY, templates.MAX_OUTPUT, liquid_subset.MAX_TAG) == (10_000, 1_600, 300)
+
+
+@pytest.mark.parametrize("body", ["Hi {{ name }}", "{% if name %}Hi {{ name }}{% endif %}"])
+def test_nul_is_left_out(body: str) -> None:
+    """A character that ends the text in some places and is refused in others reaches neither store nor handset."""
+    assert compile_template(body).render({"name": "A\0da"}) == "Hi Ada"

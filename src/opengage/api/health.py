@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from opengage.api.errors import TITLES
 from opengage.api.state import Api
 from opengage.domain.errors import Code
-from opengage.operations import health
+from opengage.store import revision
 
 
 @get("/healthz")
@@ -23,7 +23,7 @@ async def healthz() -> ASGIResponse:
 @get("/readyz")
 async def readyz(api: Api) -> ASGIResponse:
     """The process can serve: its store answers and is migrated. 503 otherwise."""
-    await health.check(api.store)
+    await revision.require(api.store)
     return ASGIResponse(body=b'{"status":"ready"}\n')
 
 

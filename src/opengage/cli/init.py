@@ -5,7 +5,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from opengage import assembly
+from opengage.assembly.schema import migrate
+from opengage.assembly.store import open_store
 from opengage.cli import options
 from opengage.clock import SystemClock
 from opengage.ids import new_id, to_wire
@@ -32,7 +33,7 @@ def command(
 ) -> None:
     """Add an account with an API token and a phone number. The token's secret is shown this once."""
     settings = options.settings_of(data=data)
-    assembly.migrate(settings)
+    migrate(settings)
     created = options.run(_create(settings, account, name, smsc, phone_number, rate))
     shown = {
         "account-key": created.account_key,
@@ -53,7 +54,7 @@ def command(
 async def _create(
     settings: Settings, key: str, name: str | None, smsc: str | None, phone_number: str, rate: float | None
 ) -> Created:
-    store = assembly.open_store(settings)
+    store = open_store(settings)
     try:
         return await create_account(
             store, SystemClock(), new_id, key=key, name=name, smsc=smsc, phone_number=phone_number, rate=rate

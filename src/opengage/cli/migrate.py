@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from opengage import assembly
+from opengage.assembly.schema import migrate
 from opengage.cli import options
 
 
@@ -12,5 +12,5 @@ from opengage.cli import options
 @options.data
 def command(data: Path | None) -> None:
     """Bring the database in the data folder to this version's schema. Safe to run again."""
-    before, after = assembly.migrate(options.settings_of(data=data))
+    before, after = migrate(options.settings_of(data=data))
     click.echo(f"The schema is at revision {after}" + ("." if before == after else f" (was: {before or 'empty'})."))

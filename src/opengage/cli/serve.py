@@ -12,7 +12,7 @@ from typing import Final
 
 import rich_click as click
 
-from opengage import assembly, logs
+from opengage import logs
 from opengage.cli import CANNOT_START, options
 from opengage.settings import PREFIX, Settings, to_environment
 
@@ -39,7 +39,6 @@ def command(data: Path | None, host: str | None, port: int | None, smsc_control:
     # at once, though `web` would find out too: it waits for a predecessor that might just be stopping
     if error := options.refused_port(settings.host, settings.port):
         raise options.cannot_listen(settings.host, settings.port, error)
-    assembly.migrate(settings)
     sys.exit(options.until_stopped(lambda stop: supervise(settings, stop, smsc_control)))
 
 
@@ -47,6 +46,9 @@ async def supervise(settings: Settings, stop: asyncio.Event, smsc_control: int |
     """Run the children until `stop` is set or one of them cannot start; the exit code."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= to_environment(settings)
+    # in a process of its own, so that this one stays small
+    if code := await Child("migrate", environment).run():
+        return code
     simulator: list[Child] = []
     if settings.sandbox_smsc is None:
         smsc_port = options.free_port()  # the same one when it is started again
@@ -106,7 +108,7 @@ class Child:
         deaths = 0
         while not self._stopping.is_set():
             started = asyncio.get_running_loop().time()
-            code = await self._run()
+            code = await self.run()
             if self._stopping.is_set() or code == CANNOT_START:
                 return
             deaths = 0 if asyncio.get_running_loop().time() - started > _LIVED_WELL else deaths + 1
@@ -114,7 +116,8 @@ class Child:
             log.error("a process died and is started again", action="restart", verb=self._verb, code=code, pause=pause)
             await self._pause(pause)
 
-    async def _run(self) -> int:
+    async def run(self) -> int:
+        """Run the process once; its exit code."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -127,6 +130,8 @@ class Child:
             stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C reaches this process, which stops them in order
         )
+        if self._stopping.is_set():  # asked to stop while it was being started
+            self._process.terminate()
         return await self._process.wait()
 
     async def _pause(self, seconds: float) -> None:

@@ -4,6 +4,7 @@ Its flags for chaos are the fields of `simulator.chaos.Chaos`, so that flag, con
 """
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -18,6 +19,7 @@ from opengage import logs
 from opengage.clock import SystemClock
 from opengage.simulator.chaos import HELP, Chaos, InvalidChaos, changed
 from opengage.simulator.control import Control
+from opengage.simulator.counts import Seen
 from opengage.simulator.network import Access, Limits
 from opengage.simulator.server import SESSION, Smsc, SmscSettings
 
@@ -72,6 +74,11 @@ _OPTIONS = [
         help="receipts of one system_id that may wait; above it submits get ESME_RMSGQFUL",
     ),
     click.Option(["--control"], type=_PORT, help="loopback port for control and inspection; 0 takes a free one"),
+    click.Option(
+        ["--seen"],
+        type=click.Path(dir_okay=False, writable=True, path_type=Path),
+        help="file that remembers the texts taken, so that a restarted simulator still knows duplicates",
+    ),
     click.Option(["--json"], is_flag=True, help="print the counts as one JSON object"),
     click.Option(
         ["--log-level"], default="info", type=click.Choice(["debug", "info", "warning", "error"]), show_default=True
@@ -87,9 +94,10 @@ def run(**flags: Any) -> None:
     settings = _settings(flags)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            counts = runner.run(_serve(settings, flags["control"], announce=flags["json"]))
+            counts = runner.run(_serve(settings, _seen(flags["seen"]), flags["control"], announce=flags["json"]))
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from None
+        where = error.filename or f"{settings.host} port {settings.port}"
+        raise click.ClickException(f"{where}: {error.strerror or error}") from None
     click.echo(json.dumps(counts) if flags["json"] else _for_people(counts))
 
 
@@ -115,13 +123,21 @@ def _access(system_id: str | None, file: Path | None) -> Access:
     return Access(system_id, file.read_text("utf-8").strip() if file else "")
 
 
-async def _serve(settings: SmscSettings, control_port: int | None, *, announce: bool) -> dict[str, Any]:
+def _seen(path: Path | None) -> Seen:
+    if path is None:
+        return Seen()
+    path.touch(mode=0o600)
+    return Seen(file=path.open("r+b", buffering=0))
+
+
+async def _serve(settings: SmscSettings, seen: Seen, control_port: int | None, *, announce: bool) -> dict[str, Any]:
     """Run to the signal; returns the counts."""
-    smsc = Smsc(settings, SystemClock())
+    smsc = Smsc(settings, SystemClock(), seen)
     control = Control(smsc.network)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     ports = {"port": await smsc.start()}
     if control_port is not None:
         ports["control"] = await control.start(control_port)

@@ -9,9 +9,12 @@ import rich_click as click
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from opengage import assembly, logs
+from opengage import logs
+from opengage.assembly.store import open_store
+from opengage.assembly.web import web_app
 from opengage.cli import options
 from opengage.settings import Settings
+from opengage.store import revision
 
 log = logs.get(__name__)
 
@@ -26,16 +29,16 @@ _WAIT_FOR_PORT: Final = 10.0
 def command(data: Path | None, host: str | None, port: int | None) -> None:
     """Answer requests: the API alone. It keeps nothing; run as many as you like."""
     settings = options.settings_of(data=data, host=host, port=port)
-    assembly.migrate(settings)
     options.until_stopped(lambda stop: serve(settings, stop))
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Answer requests until `stop` is set; those under way are finished. Raises Unavailable when the port is taken."""
     await _free_port(settings.host, settings.port)
-    store = assembly.open_store(settings)
+    store = open_store(settings)
+    await revision.require(store)
     server = Server(
-        assembly.web_app(settings, store),
+        web_app(settings, store),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,

@@ -185,7 +185,9 @@ class Sender:
         Raises Fenced when the lane is no longer ours.
         """
         account_id = engagement.account_id
-        limit = min(room, engagement.queue_batch_limit - self._under_way[engagement.id])
+        # half a window at a time: while the network has one half, the other is being written
+        half = max(1, self._pace.window // 2)
+        limit = min(room, half, engagement.queue_batch_limit - self._under_way[engagement.id])
         now = self._clock.now()
         async with self._store.writing() as tx:
             await lanes.require(tx, self.lease)

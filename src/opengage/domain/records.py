@@ -108,7 +108,7 @@ class Engagement(Authored, frozen=True, kw_only=True):
     delivery_compliance_is_approved: bool = False
     activity_id: Id | None = None
     queue_kind: str = "batch"
-    queue_batch_limit: int = 500
+    queue_batch_limit: int = 1000
     queue_progressive_ratio: float | None = None
     queue_throttle_hold_limit: int | None = None
     queue_throttle_day_limit: int | None = None

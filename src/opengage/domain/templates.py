@@ -157,6 +157,8 @@ def _printed(name: str, value: object) -> str | None:
 
 
 def _finished(text: str) -> str:
+    # no handset shows it, and a database takes it for the text's end, or not at all
+    text = text.replace("\0", "")
     if len(text) > MAX_OUTPUT:
         raise TooLong(f"the text has {len(text)} characters: shorten it to {MAX_OUTPUT}")
     if not text or text.isspace():

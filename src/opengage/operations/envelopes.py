@@ -113,11 +113,12 @@ async def find(store: Store, actor: Actor, id_: Id | None) -> Shown:
 async def page(
     store: Store, actor: Actor, limit: int, offset: int, *, engagement_id: Id | None = None
 ) -> Listed[Shown]:
-    """One page of the account's envelopes, or of one engagement's, oldest first."""
+    """One page of the account's envelopes, or of one engagement's, oldest first; the ledger knows how many."""
     equal = {} if engagement_id is None else {"engagement_id": engagement_id}
     async with store.reading() as tx:
-        found = await rows.page(tx, Envelope, limit=limit, offset=offset, account_id=actor.account_id, **equal)
-        return Listed(await _shown(tx, actor, found.records), found.total)
+        found = await rows.some(tx, Envelope, limit=limit, offset=offset, account_id=actor.account_id, **equal)
+        total = await ledgers.count(tx, actor.account_id, engagement_id)
+        return Listed(await _shown(tx, actor, found), total)
 
 
 async def _shown(tx: Transaction, actor: Actor, envelopes: Sequence[Envelope]) -> list[Shown]:

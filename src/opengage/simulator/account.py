@@ -36,6 +36,8 @@ class Account:
         self.throttle = Throttle(now)
         self.receivers: deque[Receiver] = deque()
         self.waiting: deque[Delivery] = deque()
+        self.held: list[Delivery] = []
+        """Receipts of texts whose answers are withheld: due when their link is cut."""
         self.pending = 0
         """Deliveries promised and not acknowledged, wherever they are."""
         self.links = 0

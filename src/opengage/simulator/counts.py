@@ -3,8 +3,11 @@
 The end of the text's path in tests: what is counted here is what reached the network, whatever the sender believes.
 """
 
+import errno
 from collections import Counter
 from hashlib import blake2b
+from io import RawIOBase
+from struct import Struct
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +18,10 @@ from opengage.smpp.pdu import SubmitSm
 
 MOST_REMEMBERED: Final = 10_000_000
 """Texts recognised when they come again: about 100 bytes each, so 1 GB at most. Later ones count as `untracked`."""
+
+
+_MARK: Final = Struct(">Q")
+_OCTETS: Final = _MARK.size
 
 
 def fingerprint(submit: SubmitSm, part: Part) -> int:
@@ -29,17 +36,35 @@ def fingerprint(submit: SubmitSm, part: Part) -> int:
         part.number,
         part.payload,
     )
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")
+    return int.from_bytes(blake2b(data, digest_size=_OCTETS).digest(), "big")
 
 
 class Seen:
-    """The fingerprints of the texts taken."""
+    """The fingerprints of the texts taken; with a file also of those that earlier runs took, however they ended.
 
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+    The file is opened by its owner for reading and appending, unbuffered: 8 octets a text, handed to the system before
+    the answers are. That outlives the process, not the machine.
+    """
+
+    def __init__(self, most: int = MOST_REMEMBERED, file: RawIOBase | None = None) -> None:
         self._most = most
         self._known: set[int] = set()
+        self._file = file
+        self._unwritten: list[bytes] = []
         self.duplicates = 0
         self.untracked = 0
+        if file is not None:
+            self._load(file)
+
+    def _load(self, file: RawIOBase) -> None:
+        file.seek(0)
+        data = file.readall()
+        whole = len(data) // _OCTETS * _OCTETS
+        for (mark,) in _MARK.iter_unpack(data[:whole]):
+            self._count(mark)
+        # A write cut short by a full disk would put everything behind it out of step.
+        file.truncate(whole)
+        file.seek(whole)
 
     @property
     def unique(self) -> int:
@@ -47,7 +72,20 @@ class Seen:
         return len(self._known)
 
     def add(self, mark: int) -> None:
-        """One more text was taken."""
+        """One more text was taken; `flush` before it is answered."""
+        self._count(mark)
+        if self._file is not None:
+            self._unwritten.append(_MARK.pack(mark))
+
+    def flush(self) -> None:
+        """Hand what was added to the file. Raises OSError when it cannot be written."""
+        if self._file is not None and self._unwritten:
+            data = b"".join(self._unwritten)
+            self._unwritten.clear()
+            if self._file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, "the texts taken could not all be written down")
+
+    def _count(self, mark: int) -> None:
         if mark in self._known:
             self.duplicates += 1
         elif len(self._known) < self._most:

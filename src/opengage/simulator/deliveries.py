@@ -17,7 +17,7 @@ from opengage.smpp.pdu import DeliverSm, EsmClass, SubmitSm
 from opengage.smpp.receipt import State
 
 _ERRORS: Final = {State.DELIVRD: b"000", State.UNDELIV: b"001", State.EXPIRED: b"034"}
-_ID: Final = Struct(">HH")
+_HEAD: Final = Struct(">HH")
 _STATE: Final = Struct(">HHB")
 _ONLY_FAILURE, _ONLY_SUCCESS = 2, 3
 _INTERNATIONAL: Final = 1
@@ -73,7 +73,7 @@ class Writer:
             submit.source_addr.encode("latin-1"),
             len(text),
             text,
-            _ID.pack(tlv.Tag.RECEIPTED_MESSAGE_ID, len(message_id) + 1),
+            _HEAD.pack(tlv.Tag.RECEIPTED_MESSAGE_ID, len(message_id) + 1),
             message_id,
             _STATE.pack(tlv.Tag.MESSAGE_STATE, 1, state),
             _reference(submit) if submit.tlvs else b"",
@@ -91,7 +91,7 @@ class Writer:
 def _reference(submit: SubmitSm) -> bytes:
     """The submit's user_message_reference (section 5.3.2.17), if it has one."""
     value = tlv.find(submit.tlvs, tlv.Tag.USER_MESSAGE_REFERENCE)
-    return b"" if value is None else tlv.encode(((tlv.Tag.USER_MESSAGE_REFERENCE, value),))
+    return b"" if value is None else _HEAD.pack(tlv.Tag.USER_MESSAGE_REFERENCE, len(value)) + value
 
 
 def written(message_id: int, form: Ids) -> str:

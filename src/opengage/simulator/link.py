@@ -5,7 +5,7 @@ from typing import Final
 from opengage.simulator.account import Account
 from opengage.simulator.network import Network, Reply
 from opengage.smpp.commands import CommandId
-from opengage.smpp.contract import Answer, Loss, SessionSettings, Token
+from opengage.smpp.contract import Answer, Cause, Loss, SessionSettings, Token
 from opengage.smpp.esme import Bind
 from opengage.smpp.framing import HEADER, frame
 from opengage.smpp.pdu import BindTransmitter, Pdu, SubmitSm
@@ -36,6 +36,14 @@ class Line(SmscSession):
             self._read_paused = True
             self._transport.pause_reading()
         self._loop.call_later(seconds, self._resume)
+
+    def flush(self) -> None:
+        """Hand everything to the transport now, not at the end of this turn."""
+        self._flush()
+
+    def cut(self) -> None:
+        """End the link without unbind; what the transport has still leaves, nothing else does."""
+        self._end(Loss(Cause.ABORTED, "cut by chaos"))
 
     def _resume(self) -> None:
         self._stalled = False
@@ -138,9 +146,11 @@ class Link(SmscOwner):
         network, chaos = self._network, self._network.chaos
         silence = max(0, chaos.drop_skip - before)
         cut = chaos.drop_skip + chaos.drop_after - before
-        network.take(self, account, submits[:silence])
+        if silence:
+            network.take(self, account, submits[:silence])
+            self.session.flush()
         network.take(self, account, submits[silence:cut], mute=True)
         if len(submits) >= cut:
             network.drops_left -= 1
             network.counts.links_cut += 1
-            self.session.abort()
+            self.session.cut()

@@ -19,10 +19,10 @@ from opengage.simulator.fates import DELIVERED, Fate, Judge
 from opengage.simulator.handsets import PhoneWall
 from opengage.simulator.later import Later
 from opengage.smpp.commands import Status
-from opengage.smpp.concatenation import part_of
+from opengage.smpp.concatenation import Part, part_of
 from opengage.smpp.contract import Answer
 from opengage.smpp.esme import Bind
-from opengage.smpp.pdu import SubmitSm
+from opengage.smpp.pdu import EsmClass, SubmitSm
 from opengage.smpp.receipt import State
 
 Reply = tuple[int, int, str]
@@ -49,6 +49,7 @@ REPLY_SECONDS: Final = 0.1
 _FULL: Final = Fate(refusal=Status.ESME_RMSGQFUL)
 _THROTTLED: Final = Fate(refusal=Status.ESME_RTHROTTLED)
 _MOST_ROUTES: Final = 100_000
+_SAR_PARAMETERS: Final = 3
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -83,11 +84,11 @@ class Refused(ValueError):
 class Network:
     """All that lies behind the SMPP port. Used on the event loop of its thread only."""
 
-    def __init__(self, clock: Clock, access: Access, limits: Limits, chaos: Chaos) -> None:
+    def __init__(self, clock: Clock, access: Access, limits: Limits, chaos: Chaos, seen: Seen) -> None:
         loop = asyncio.get_running_loop()
         self.clock = clock
         self.counts = Counts()
-        self.seen = Seen()
+        self.seen = seen
         self.wall = PhoneWall()
         self.stopping = False
         self.generation = 0
@@ -98,6 +99,7 @@ class Network:
         self._accounts: dict[str, Account] = {}
         self._routes: dict[str, str] = {}
         self._links = 0
+        self._muted = False
         self._texts = 0
         self._answers: Later[tuple[Answering, Reply]] = Later(loop, self._answer_all)
         self._due: Later[tuple[Account, Delivery]] = Later(loop, self._deliver_all)
@@ -151,6 +153,9 @@ class Network:
 
     def leave(self, account: Account) -> None:
         """A bound link is gone."""
+        for delivery in account.held:
+            self._due.add(self._receipt_delay(), (account, delivery))
+        account.held.clear()
         account.links -= 1
         self._links -= 1
         if account.idle:
@@ -159,12 +164,16 @@ class Network:
     # Submits.
 
     def take(self, link: Answering, account: Account, submits: list[SubmitSm], *, mute: bool = False) -> None:
-        """Take or refuse the submits of one read. `mute` takes them without ever answering: their link will be cut."""
+        """Take or refuse the submits of one read.
+
+        `mute` takes them without ever answering: their link will be cut, and their receipts wait for that.
+        """
+        self._muted = mute
         now, monotonic = self.clock.now(), self.clock.monotonic()
         replies: list[Reply] = []
         most = self._limits.max_pending
         for submit in submits:
-            part = part_of(submit)
+            part = _part_of(submit)
             mark = fingerprint(submit, part)
             plain = self._simple and account.pending < most
             fate = DELIVERED if plain else self._fate_of(account, submit, mark, monotonic)
@@ -182,6 +191,7 @@ class Network:
 
     def _finish(self, link: Answering, account: Account, read: int, replies: list[Reply]) -> None:
         self.counts.submits += read
+        self.seen.flush()
         if replies:
             self._reply(link, replies)
         self.pump(account)
@@ -215,7 +225,9 @@ class Network:
         account.pending += copies
         for _ in range(copies):
             delivery = Delivery(body, receipt=True)
-            if self._receipts_at_once or fate.early:
+            if self._muted:
+                account.held.append(delivery)
+            elif self._receipts_at_once or fate.early:
                 account.waiting.append(delivery)
             else:
                 self._due.add(self._receipt_delay(), (account, delivery))
@@ -344,3 +356,10 @@ class Network:
         """All counts as one JSON object."""
         more = {"links": self._links, "pending": self.pending, **self.wall.counts()}
         return report(self.counts, self.seen, **more)
+
+
+def _part_of(submit: SubmitSm) -> Part:
+    """`concatenation.part_of`, with a short cut for what it is asked most: a text in one piece."""
+    if submit.esm_class & EsmClass.UDHI or len(submit.tlvs) >= _SAR_PARAMETERS:
+        return part_of(submit)
+    return Part(submit.short_message or submit.payload)

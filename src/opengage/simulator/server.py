@@ -11,6 +11,7 @@ import msgspec
 from opengage import logs
 from opengage.clock import Clock
 from opengage.simulator.chaos import Chaos
+from opengage.simulator.counts import Seen
 from opengage.simulator.link import Line, Link
 from opengage.simulator.network import Access, Limits, Network
 from opengage.smpp.contract import SessionSettings
@@ -37,8 +38,11 @@ class SmscSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Smsc:
     """One simulator on the running event loop."""
 
-    def __init__(self, settings: SmscSettings, clock: Clock) -> None:
-        self.network = Network(clock, settings.access, settings.limits, settings.chaos)
+    def __init__(self, settings: SmscSettings, clock: Clock, seen: Seen | None = None) -> None:
+        known = Seen() if seen is None else seen
+        self.network = Network(clock, settings.access, settings.limits, settings.chaos, known)
+        self.port = settings.port
+        """Where it listens, known for sure after `start`."""
         self._settings = settings
         self._server: asyncio.Server | None = None
         self._lines: set[Line] = set()
@@ -48,9 +52,9 @@ class Smsc:
         """Listen; returns the port. Raises OSError when the address cannot be had."""
         loop, settings = asyncio.get_running_loop(), self._settings
         self._server = await loop.create_server(self._connect, settings.host, settings.port, backlog=_BACKLOG)
-        port = int(self._server.sockets[0].getsockname()[1])
-        self._log.info("smsc.listening", host=settings.host, port=port)
-        return port
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        self._log.info("smsc.listening", host=settings.host, port=self.port)
+        return self.port
 
     async def stop(self, patience: float = 2.0) -> None:
         """Accept nobody more, wait up to `patience` seconds for acknowledgements, unbind, and as long for the answers.

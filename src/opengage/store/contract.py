@@ -19,6 +19,10 @@ from opengage.ids import Id
 Rows = list[tuple[Any, ...]]
 
 
+class Violation(Exception):
+    """A change broke a constraint (a key that exists already, a value outside its list); nothing of it is written."""
+
+
 class NewEnvelope(msgspec.Struct, gc=False, array_like=True):
     """What a new envelope has of its own; all else is the same for the batch."""
 
@@ -120,10 +124,13 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
-    """A database with Opengage's schema. Every method raises `Unavailable` when it cannot be reached or written."""
+    """A database with Opengage's schema.
+
+    Every method raises `Unavailable` when it cannot be reached or written, and every change may raise `Violation`.
+    """
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """A consistent view; nothing may be changed in it."""
+        """A consistent view; a change in it is refused (`Unavailable`)."""
         ...
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]:

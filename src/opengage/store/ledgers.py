@@ -25,6 +25,10 @@ _READ: Final = sa.select(tables.ledger.c.reason, tables.ledger.c.count).where(
     tables.ledger.c.engagement_id == sa.bindparam("engagement_id"),
 )
 
+_COUNT: Final = sa.select(sa.func.coalesce(sa.func.sum(tables.ledger.c.count), 0)).where(
+    tables.ledger.c.account_id == sa.bindparam("account_id")
+)
+
 _MANY: Final = 512
 """Engagements asked for in one statement, at most."""
 
@@ -60,6 +64,14 @@ async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:
     """The ledger of one engagement."""
     rows = await tx.rows(_READ, account_id=account_id, engagement_id=engagement_id)
     return balance([(Reason(reason), count) for reason, count in rows])
+
+
+async def count(tx: Transaction, account_id: int, engagement_id: Id | None = None) -> int:
+    """How many envelopes an account or one of its engagements has, without looking at any of them."""
+    if engagement_id is None:
+        rows = await tx.rows(_COUNT, account_id=account_id)
+        return int(rows[0][0])
+    return (await read(tx, account_id, engagement_id)).total
 
 
 async def read_many(tx: Transaction, account_id: int, engagement_ids: Sequence[Id]) -> dict[Id, Ledger]:

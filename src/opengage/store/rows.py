@@ -83,24 +83,38 @@ def _insert(record: type[records.Record]) -> sa.Insert:
     return sa.insert(table).values({name: sa.bindparam(name) for name in record.__struct_fields__})
 
 
-@cache
-def _select(record: type[records.Record], filters: tuple[str, ...]) -> sa.Select[Any]:
-    table = TABLES[record]
-    return sa.select(*columns(record)).where(*(table.c[name] == sa.bindparam(name) for name in filters))
+Filters = tuple[tuple[str, bool], ...]
+"""(field, whether it must have no value), in order: what tells one list's statement from another's."""
+
+
+def _filters(equal: Mapping[str, Any]) -> Filters:
+    return tuple(sorted((name, value is None) for name, value in equal.items()))
+
+
+def _values(equal: Mapping[str, Any]) -> dict[str, Any]:
+    """What is bound: nothing equals NULL, so a missing value is asked for in the statement itself."""
+    return {name: value for name, value in equal.items() if value is not None}
+
+
+def _matches(table: sa.Table, filters: Filters) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name].is_(None) if absent else table.c[name] == sa.bindparam(name) for name, absent in filters]
 
 
 @cache
-def _select_page(record: type[records.Record], filters: tuple[str, ...]) -> sa.Select[Any]:
+def _select(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
+    return sa.select(*columns(record)).where(*_matches(TABLES[record], filters))
+
+
+@cache
+def _select_page(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
     statement = _select(record, filters).order_by(TABLES[record].c.id)
     return statement.limit(sa.bindparam("page_limit")).offset(sa.bindparam("page_offset"))
 
 
 @cache
-def _count(record: type[records.Record], filters: tuple[str, ...]) -> sa.Select[Any]:
+def _count(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
     table = TABLES[record]
-    return (
-        sa.select(sa.func.count()).select_from(table).where(*(table.c[name] == sa.bindparam(name) for name in filters))
-    )
+    return sa.select(sa.func.count()).select_from(table).where(*_matches(table, filters))
 
 
 @cache
@@ -131,14 +145,14 @@ async def find(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R 
 
 
 async def first(tx: Transaction, record: type[R], **equal: Any) -> R | None:
-    """Some record whose fields equal these."""
-    rows = await tx.rows(_select(record, tuple(sorted(equal))), **equal)
+    """Some record whose fields equal these; None finds what has no value."""
+    rows = await tx.rows(_select(record, _filters(equal)), **_values(equal))
     return from_row(record, rows[0]) if rows else None
 
 
 async def every(tx: Transaction, record: type[R], **equal: Any) -> list[R]:
     """All records whose fields equal these: for lists known to be short."""
-    rows = await tx.rows(_select(record, tuple(sorted(equal))), **equal)
+    rows = await tx.rows(_select(record, _filters(equal)), **_values(equal))
     return [from_row(record, row) for row in rows]
 
 
@@ -157,12 +171,18 @@ async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequ
     return found
 
 
+async def some(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> list[R]:
+    """Up to `limit` of the records whose fields equal these, oldest first, the first `offset` left out."""
+    statement = _select_page(record, _filters(equal))
+    found = await tx.rows(statement, page_limit=limit, page_offset=offset, **_values(equal))
+    return [from_row(record, row) for row in found]
+
+
 async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **equal: Any) -> Page:
     """One page of the records whose fields equal these, oldest first."""
-    filters = tuple(sorted(equal))
-    rows = await tx.rows(_select_page(record, filters), page_limit=limit, page_offset=offset, **equal)
-    total = await tx.rows(_count(record, filters), **equal)
-    return Page([from_row(record, row) for row in rows], total[0][0])
+    found = await some(tx, record, limit=limit, offset=offset, **equal)
+    total = await tx.rows(_count(record, _filters(equal)), **_values(equal))
+    return Page(found, total[0][0])
 
 
 async def change(tx: Transaction, record: R, **fields: Any) -> R:

@@ -101,7 +101,7 @@ _CANCEL_ENVELOPES: Final = (
     .values(
         status=EnvelopeStatus.INCOMPLETE.value,
         reason=Reason.CANCELED.value,
-        next_at=None,
+        next_at=sa.null(),
         completed_at=sa.bindparam("now"),
         updated_at=sa.bindparam("now"),
     )

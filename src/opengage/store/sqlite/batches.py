@@ -10,7 +10,7 @@ then walking the whole table in its outer loop. A test holds each statement to i
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -179,6 +179,16 @@ def _packed(ids: Sequence[bytes]) -> bytes:
     return b"".join(ids)
 
 
+async def _to_the_end(work: Coroutine[Any, Any, Any]) -> None:
+    """Wait for a thread's work even when cancelled: left alone, it might outlive its transaction and write after it."""
+    running = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
 def _unanswered(row: Sequence[Any]) -> Unanswered:
     account_id, id_, status, segments, attempts, engagement_id, envelope_id, is_settled = row
     return Unanswered(
@@ -216,7 +226,7 @@ class SqliteBatches:
         if len(new) < _IN_THREAD:
             self._connection.execute(_INSERT_ENVELOPES, parameters)
         else:
-            await asyncio.to_thread(self._connection.execute, _INSERT_ENVELOPES, parameters)
+            await _to_the_end(asyncio.to_thread(self._connection.execute, _INSERT_ENVELOPES, parameters))
 
     async def due(self, account_id: int, engagement_id: Id, now: Instant, limit: int) -> list[Due]:
         """See Batches.due."""

@@ -19,7 +19,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 
 from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
-from opengage.store.contract import Batches, Rows
+from opengage.store.contract import Batches, Rows, Violation
 from opengage.store.sqlite.batches import SqliteBatches
 
 _DIALECT: Final = dialects.dialect(paramstyle="named")
@@ -29,12 +29,15 @@ _POLL: Final = 0.005
 """Seconds between looks at whether the file has changed: one pragma, about 2 µs."""
 _NOW: Final = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
 
+_WRITER_CACHE: Final = 16_384
+_READER_CACHE: Final = 2_048
+"""Page caches in KiB: the operating system caches the file too, for all connections and processes at once."""
+
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = OFF",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -32768",
     "PRAGMA wal_autocheckpoint = 4096",
     "PRAGMA journal_size_limit = 67108864",
 )
@@ -42,12 +45,14 @@ _PRAGMAS: Final = (
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Say a database failure in our own words: nothing was written, and it may be tried again."""
+    """Say a database failure in the contract's words."""
     try:
         yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-            raise
+    except sqlite3.IntegrityError as error:
+        raise Violation(str(error)) from error
+    except sqlite3.ProgrammingError:
+        raise
+    except sqlite3.DatabaseError as error:
         raise Unavailable(
             f"The database could not be used ({error}). Nothing was changed: check the disk's free space "
             "and the file's permissions, then send the request again."
@@ -105,19 +110,23 @@ class SqliteStore:
         self._compiled = _Compiled()
         self._writing = asyncio.Lock()
         with _translated():
-            self._writer = self._connect()
+            self._writer = self._connect(_WRITER_CACHE)
             self._writer.execute("PRAGMA busy_timeout = 0")
             self._watcher = self._connect()
             self._readers = [self._connect() for _ in range(readers)]
+            for reader in (self._watcher, *self._readers):
+                # a change in a reading transaction would be undone at its end without a word
+                reader.execute("PRAGMA query_only = ON")
         self._free: asyncio.LifoQueue[sqlite3.Connection] = asyncio.LifoQueue()
         for reader in self._readers:
             self._free.put_nowait(reader)
         self._seen = self._version()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache: int = _READER_CACHE) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5.0)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.execute(f"PRAGMA cache_size = {-cache}")
         return connection
 
     @contextlib.asynccontextmanager

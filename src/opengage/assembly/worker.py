@@ -1,72 +1,28 @@
-"""The composition root: the only place that names concrete stores and carriers, and joins them to what uses them."""
+"""The dispatcher's process: the carriers it may speak to, and the name under which it holds its leases."""
 
 import errno
 import fcntl
 import os
 import secrets
 import socket
-from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-import sqlalchemy as sa
-from litestar import Litestar
-
-from opengage.api.app import create_app
-from opengage.api.state import ApiState
 from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
-from opengage.domain.errors import Invalid, Unavailable
+from opengage.domain.errors import Invalid
 from opengage.domain.records import ServiceProfile
 from opengage.ids import new_id
 from opengage.settings import Settings
 from opengage.smpp.connection import Backoff
-from opengage.store import migrations
 from opengage.store.contract import Store
-from opengage.store.sqlite import SqliteStore
-
-DATABASE = "opengage.db"
-"""The SQLite file in the data folder."""
 
 _SMPP_PORT = 2775
 """The port of an SMSC whose address names none."""
 
 _BACKOFF = Backoff(first=0.2, cap=30.0)
-
-
-def database_path(settings: Settings) -> Path:
-    """Where the embedded database lies."""
-    return settings.data / DATABASE
-
-
-def migrate(settings: Settings) -> tuple[str | None, str]:
-    """Make the data folder and bring its database to this version's schema; (revision before, revision after).
-
-    Raises Unavailable when the folder or the file cannot be used.
-    """
-    try:
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # two processes that start at once on a new folder must not both make its tables
-        with (settings.data / "migrate.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            return migrations.upgrade(sa.URL.create("sqlite", database=str(database_path(settings))))
-    except (OSError, sa.exc.DatabaseError) as error:
-        raise Unavailable(
-            f"The data folder {settings.data} cannot be used ({error}). Check that it is yours to write and on a disk "
-            "with free space, or name another one with --data."
-        ) from error
-
-
-def open_store(settings: Settings) -> Store:
-    """The store that the settings name. It must have been migrated."""
-    return SqliteStore(database_path(settings))
-
-
-def web_app(settings: Settings, store: Store) -> Litestar:
-    """The API over a store."""
-    return create_app(ApiState(store=store, clock=SystemClock(), new_id=new_id, settings=settings))
 
 
 def dispatcher(settings: Settings, store: Store, owner: str) -> Dispatcher:

@@ -1,0 +1,27 @@
+"""Operations on a real SQLite file."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from api_client import StandingClock
+from opengage.store import migrations
+from opengage.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    """A clock that only the test moves."""
+    return StandingClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    """A migrated store of its own."""
+    path = tmp_path / "opengage.sqlite"
+    migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
+    opened = SqliteStore(path)
+    yield opened
+    await opened.close()
