@@ -1,6 +1,7 @@
-"""What the carrier said is stored, and only then acknowledged; receipts find their texts in whatever order they come."""
+"""What the carrier said is stored, and only then acknowledged; receipts find their texts in any order."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -157,7 +158,7 @@ async def test_a_receipt_that_was_parked_settles_what_a_crash_left(world: World)
     [{"reference": 1}, {"recipient": "+12025550199"}],
     ids=["another reference", "another recipient"],
 )
-async def test_a_receipt_of_somebody_else_resolves_no_doubt(world: World, strange: dict[str, object]) -> None:
+async def test_a_receipt_of_somebody_else_resolves_no_doubt(world: World, strange: dict[str, Any]) -> None:
     """A receipt that fits no text in doubt is parked, whatever else it looks like."""
     made = await sent(world)
     await made.hear(Unknown(made.texts[0].text_id, "no-answer"))
