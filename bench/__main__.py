@@ -6,6 +6,7 @@ import platform
 import signal
 import sqlite3
 import sys
+import time
 import types
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,9 @@ from bench.figures import Limits, Run
 
 PROFILES = {"profile-worker": "worker", "profile-web": "web"}
 """What else can be asked for: the verb that gets a profiler."""
+
+_ACKNOWLEDGED = 5.0
+"""Seconds that the last receipts may take to be acknowledged once they are recorded."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -87,11 +91,17 @@ def _drive(access: Access, smsc: Simulator, served: Child, asked: argparse.Names
 
 
 def _check(smsc: Simulator, texts: int) -> None:
-    """Raises Broken unless the network took each text exactly once and had all its receipts acknowledged."""
-    counts = smsc.counts()
-    seen = [counts[name] for name in ("submits", "unique", "receipts")]
+    """Raises Broken unless the network took each text exactly once and has all its receipts acknowledged."""
+    deadline = time.monotonic() + _ACKNOWLEDGED
+    while (seen := _seen(smsc)) != [texts] * 3 and time.monotonic() < deadline:
+        time.sleep(blast.POLL)  # receipts are acknowledged after the commit that the ledger shows
     if seen != [texts] * 3:
         raise Broken(f"{texts} texts, but the network has submits, unique and receipts {seen}")
+
+
+def _seen(smsc: Simulator) -> list[int]:
+    counts = smsc.counts()
+    return [counts[name] for name in ("submits", "unique", "receipts")]
 
 
 def _all(data: Path, asked: argparse.Namespace) -> None:

@@ -18,7 +18,6 @@ from bench import blast, ingest
 from bench.children import Child, free_port, init, opengage, running, simulator
 from bench.client import Access, Broken, wait_until_ready
 from bench.place import HERE
-from bench.profiled import INTERVAL
 
 TOP = 40
 NOTABLE = 0.03
@@ -88,27 +87,29 @@ def _wait_for(path: Path, within: float = 20.0) -> None:
 
 
 def _sampled(out: Path, texts: int) -> list[str]:
-    """Functions by own samples, each with its hottest lines and callers."""
+    """Functions by own time, each with its hottest lines, the notable ones with their callers."""
     seen = json.loads(out.read_text("utf-8"))
-    within = {tuple(place): count for *place, count in seen["within"]}
+    within = {tuple(place): took for *place, took in seen["within"]}
     own: Counter[tuple[Any, ...]] = Counter()
     lines: dict[tuple[Any, ...], Counter[int]] = defaultdict(Counter)
     callers: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-    for *place, line, caller, count in seen["own"]:
-        own[tuple(place)] += count
-        lines[tuple(place)][line] += count
-        callers[tuple(place)][caller] += count
-    total = own.total()
-    rows = ["Wall time of the main thread; what a built-in function takes counts for the line that calls it.", ""]
-    rows.append(f"{'own %':>6} {'total %':>8} {'µs/text':>8}  function (its hottest lines: own %)")
-    for place, count in own.most_common(TOP):
-        hot = ", ".join(f"{line}: {100 * some / total:.1f}" for line, some in lines[place].most_common(3))
-        cost = count * INTERVAL * 1e6 / texts
-        rows.append(
-            f"{100 * count / total:6.1f} {100 * within.get(place, 0) / total:8.1f} {cost:8.2f}  {_shown(place)} ({hot})"
-        )
-        if count > NOTABLE * total:
-            rows += [f"{'':24}  for {name} {100 * some / total:.1f}" for name, some in callers[place].most_common(8)]
+    for *place, line, caller, took in seen["own"]:
+        own[tuple(place)] += took
+        lines[tuple(place)][line] += took
+        callers[tuple(place)][caller] += took
+    total = own.total() / 100
+    rows = [
+        "Wall time of the main thread; what a built-in function takes counts for the line that calls it.",
+        "What stands at Runner.run is the event loop itself: waiting, and socket calls.",
+        "",
+        f"{'own %':>6} {'total %':>8} {'µs/text':>8}  function (its hottest lines: own %)",
+    ]
+    for place, took in own.most_common(TOP):
+        hot = ", ".join(f"{line}: {some / total:.1f}" for line, some in lines[place].most_common(3))
+        share, whole = took / total, within.get(place, 0) / total
+        rows.append(f"{share:6.1f} {whole:8.1f} {took / 1000 / texts:8.2f}  {_shown(place)} ({hot})")
+        if share > 100 * NOTABLE:
+            rows += [f"{'':24}  for {name} {some / total:.1f}" for name, some in callers[place].most_common(8)]
     return rows
 
 
