@@ -19,14 +19,16 @@ BULK = "application/vnd.api+json; ext=bulk"
 STATUSES = ("pending", "processing", "hold", "complete", "incomplete")
 
 
-def add_account(data: Path, key: str, *, smsc: str | None = None, rate: float | None = None) -> dict[str, str]:
+def add_account(
+    data: Path, key: str, *, smsc: str | None = None, rate: float | None = None, phone_number: str = "+12025550100"
+) -> dict[str, str]:
     """What `opengage init --json` tells, without starting a process for it."""
 
     async def create() -> Created:
         store = SqliteStore(data / "opengage.db")
         try:
             return await create_account(
-                store, SystemClock(), new_id, key=key, phone_number="+12025550100", smsc=smsc, rate=rate
+                store, SystemClock(), new_id, key=key, phone_number=phone_number, smsc=smsc, rate=rate
             )
         finally:
             await store.close()
@@ -189,10 +191,10 @@ class Tenants:
         self._name = name.removeprefix("test_").replace("_", "-")[:40].strip("-")
         self._all: list[Tenant] = []
 
-    def new(self, smsc: Callable[[str], str] | None = None, rate: float | None = None) -> Tenant:
+    def new(self, smsc: Callable[[str], str] | None = None, **more: Any) -> Tenant:
         """The client of a new account; `smsc` makes its carrier's address of its key."""
         key = f"{self._name}-{len(self._all)}"
-        return self.of(add_account(self._data, key, smsc=smsc(key) if smsc else None, rate=rate))
+        return self.of(add_account(self._data, key, smsc=smsc(key) if smsc else None, **more))
 
     def of(self, told: dict[str, str]) -> Tenant:
         """The client of an account that `opengage init` made."""

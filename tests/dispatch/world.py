@@ -49,7 +49,7 @@ def recipient(number: int) -> str:
 async def until(predicate: Callable[[], object], within: float = 5.0) -> None:
     """Return once `predicate` holds. Raises TimeoutError when it does not within so many seconds."""
     async with asyncio.timeout(within):
-        while not predicate():  # noqa: ASYNC110 - what other connections see calls nobody
+        while not predicate():
             await asyncio.sleep(0.001)
 
 

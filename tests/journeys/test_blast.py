@@ -74,14 +74,13 @@ def test_long_and_foreign_words_arrive_whole(server: Server, tenants: Tenants) -
 
 def test_stop_is_obeyed(server: Server, tenants: Tenants) -> None:
     """Whoever answers STOP is left out of the next blast, by name; START brings them back."""
-    sender = tenants.new()
+    sender = tenants.new(phone_number="+12025550142")
     quiet = number(9100)
     sender.completed(sender.blast([quiet, number(9101)]))
 
     def answer(words: str) -> None:
         heard = len(sender.every("texts"))
-        system_id = "sandbox"
-        ask(server.control, "send", **{"from": quiet, "to": sender.phone_number, "text": words, "system-id": system_id})
+        ask(server.control, "send", **{"from": quiet, "to": sender.phone_number, "text": words})
         until(lambda: len(sender.every("texts")) > heard, what="the inbound text")
 
     answer("STOP")

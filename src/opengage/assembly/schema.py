@@ -1,5 +1,7 @@
 """The database's schema, brought to what this version needs. Apart from `store`: only this needs Alembic."""
 
+import fcntl
+
 import sqlalchemy as sa
 
 from opengage.assembly.store import database_path
@@ -15,7 +17,10 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
     """
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return migrations.upgrade(sa.URL.create("sqlite", database=str(database_path(settings))))
+        # two processes that start at once on a new folder must not both make its tables
+        with (settings.data / "migrate.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return migrations.upgrade(sa.URL.create("sqlite", database=str(database_path(settings))))
     except (OSError, sa.exc.DatabaseError) as error:
         raise Unavailable(
             f"The data folder {settings.data} cannot be used ({error}). Check that it is yours to write and on a disk "

@@ -3,6 +3,7 @@
 A verb is imported only when it is called for: the worker never loads the web framework, nor `smsc` the database.
 """
 
+import difflib
 import importlib
 import sys
 from typing import Final
@@ -41,7 +42,18 @@ class _Verbs(click.RichGroup):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name]).command
+        command.name = cmd_name
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click.Group.resolve_command; for a verb that does not exist the nearest is named."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, n=1, cutoff=0.5)
+            hint = f"Did you mean “{near[0]}”?" if near else f"There are: {', '.join(VERBS)}."
+            ctx.fail(f"There is no verb “{args[0]}”. {hint}")
+        return super().resolve_command(ctx, args)
 
 
 @click.command(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

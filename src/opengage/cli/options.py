@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -12,6 +13,7 @@ import rich_click as click
 import uvloop
 
 from opengage import logs
+from opengage.domain.errors import Unavailable
 from opengage.settings import Settings, load
 
 T = TypeVar("T")
@@ -43,3 +45,30 @@ def until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
         return await main(stop)
 
     return uvloop.run(with_signals())
+
+
+def refused_port(host: str, port: int) -> OSError | None:
+    """Why nothing can listen there, or None."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error
+    return None
+
+
+def cannot_listen(host: str, port: int, why: OSError) -> Unavailable:
+    """The refusal for an address that cannot be had."""
+    return Unavailable(
+        f"Cannot listen on {host}:{port} ({why.strerror}). Stop what uses it, or choose another address with --host "
+        "and --port."
+    )
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

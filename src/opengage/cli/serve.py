@@ -6,7 +6,6 @@ moment, because nothing is acknowledged before it is stored.
 
 import asyncio
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,9 @@ from opengage.cli import CANNOT_START, options
 from opengage.settings import PREFIX, Settings, to_environment
 
 log = logs.get(__name__)
+
+_LOOK: Final = 0.1
+_GREETING: Final = """Opengage answers at {url}/api/v1 (stop it with Ctrl-C). Try: curl {url}/readyz\n"""
 
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a child that died is started again: longer each time it dies soon."""
@@ -34,6 +36,9 @@ _LIVED_WELL: Final = 10.0
 def command(data: Path | None, host: str | None, port: int | None, smsc_control: int | None) -> None:
     """Run everything on one machine: the API, the dispatcher and the SMSC simulator."""
     settings = options.settings_of(data=data, host=host, port=port)
+    # at once, though `web` would find out too: it waits for a predecessor that might just be stopping
+    if error := options.refused_port(settings.host, settings.port):
+        raise options.cannot_listen(settings.host, settings.port, error)
     sys.exit(options.until_stopped(lambda stop: supervise(settings, stop, smsc_control)))
 
 
@@ -46,7 +51,7 @@ async def supervise(settings: Settings, stop: asyncio.Event, smsc_control: int |
         return code
     simulator: list[Child] = []
     if settings.sandbox_smsc is None:
-        smsc_port = _free_port()
+        smsc_port = options.free_port()  # the same one when it is started again
         environment[f"{PREFIX}SANDBOX_SMSC"] = f"smpp://sandbox:sandbox@127.0.0.1:{smsc_port}"
         flags = ["--port", str(smsc_port), "--log-level", settings.log_level, "--log-format", settings.log_format]
         flags += ["--control", str(smsc_control)] if smsc_control is not None else []
@@ -54,7 +59,9 @@ async def supervise(settings: Settings, stop: asyncio.Event, smsc_control: int |
     children = [*simulator, Child("worker", environment), Child("web", environment)]
     tasks = [asyncio.create_task(child.keep_alive()) for child in children]
     stopping = asyncio.create_task(stop.wait())
+    greeting = asyncio.create_task(_greet(settings))
     await asyncio.wait((stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
+    greeting.cancel()
     failed = any(task.done() for task in tasks)
     # those who send go first, so that the simulator answers until they are done
     for group in ([child for child in children if child not in simulator], simulator):
@@ -62,6 +69,28 @@ async def supervise(settings: Settings, stop: asyncio.Event, smsc_control: int |
     await asyncio.gather(*tasks, return_exceptions=True)
     stopping.cancel()
     return CANNOT_START if failed and not stop.is_set() else 0
+
+
+async def _greet(settings: Settings) -> None:
+    """Once the API answers, say where: to people at a terminal in a line of their own, to machines in the log."""
+    while not await _is_ready(settings.host, settings.port):  # noqa: ASYNC110 - another process has no event
+        await asyncio.sleep(_LOOK)
+    log.info("API ready", action="ready", url=f"{settings.public_url}/api/v1")
+    if sys.stderr.isatty():
+        sys.stderr.write(_GREETING.format(url=settings.public_url))
+        sys.stderr.flush()
+
+
+async def _is_ready(host: str, port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return b" 200 " in await reader.readline()
+        finally:
+            writer.close()
+    except OSError:
+        return False
 
 
 class Child:
@@ -101,6 +130,8 @@ class Child:
             stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C reaches this process, which stops them in order
         )
+        if self._stopping.is_set():  # asked to stop while it was being started
+            self._process.terminate()
         return await self._process.wait()
 
     async def _pause(self, seconds: float) -> None:
@@ -123,11 +154,3 @@ class Child:
         except TimeoutError:
             log.error("a process did not stop in time", action="stop", verb=self._verb)
             process.kill()
-
-
-def _free_port() -> int:
-    """A loopback port that nobody uses; it stays the same when the simulator is started again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import socket
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,6 @@ from opengage import logs
 from opengage.assembly.store import open_store
 from opengage.assembly.web import web_app
 from opengage.cli import options
-from opengage.domain.errors import Unavailable
 from opengage.settings import Settings
 from opengage.store import revision
 
@@ -62,17 +60,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def _free_port(host: str, port: int) -> None:
     """Wait until the port can be bound: the server itself would only say so in a log line."""
     deadline = asyncio.get_running_loop().time() + _WAIT_FOR_PORT
-    while True:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or asyncio.get_running_loop().time() > deadline:
-                    raise Unavailable(
-                        f"Cannot listen on {host}:{port} ({error.strerror}). Stop what uses it, or choose another "
-                        "address with --host and --port."
-                    ) from error
-            else:
-                return
+    while error := options.refused_port(host, port):
+        if error.errno != errno.EADDRINUSE or asyncio.get_running_loop().time() > deadline:
+            raise options.cannot_listen(host, port, error) from error
         await asyncio.sleep(0.1)
