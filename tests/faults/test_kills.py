@@ -64,6 +64,12 @@ def at_rest(server: Server, tenant: Tenant, engagement_id: str, reasons: tuple[s
     return ledger if sum(ledger["reasons"].get(reason, 0) for reason in reasons) == COUNT else None
 
 
+def replaced(server: Server, web: int) -> None:
+    """Wait until another web process than this one answers."""
+    until(lambda: server.process.child("web") not in (None, web), what="another web process")
+    server.ready()
+
+
 def test_a_killed_worker(server: Server, smsc: Smsc, tenants: Tenants) -> None:
     """Its successor names at most a window in doubt, sends the rest, and the late receipts resolve what arrived."""
     tenant = tenants.new(smsc.address)
@@ -93,8 +99,7 @@ def test_a_killed_web_process(server: Server, smsc: Smsc, tenants: Tenants) -> N
     before = smsc.counts()
     engagement_id = slow_blast(tenant, smsc)
     (killed,) = server.process.kill("web")
-    until(lambda: server.process.child("web") not in (None, killed), what="another web process")
-    server.ready()
+    replaced(server, killed)
     tenant.completed(engagement_id)
     assert balanced(server, tenant, engagement_id)["reasons"] == {"delivered": COUNT}
     after = smsc.counts()
@@ -174,8 +179,7 @@ def test_a_web_process_killed_in_a_bulk_request(server: Server, tenants: Tenants
         with contextlib.suppress(httpx.TransportError):
             tenant.address(engagement_id, numbers)
         killing.join()
-        until(lambda web=web: server.process.child("web") not in (None, web), what="another web process")
-        server.ready()
+        replaced(server, web)
         counted = recount(server.data, tenant.key)
         assert counted in ({}, {"pending": 10_000})
         assert tenant.ledger(engagement_id)["pending"] == counted.get("pending", 0)
