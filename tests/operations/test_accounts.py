@@ -84,6 +84,8 @@ async def test_sandbox_and_smsc(store: SqliteStore, clock: StandingClock) -> Non
         {"smsc": "http://example.org"},
         {"smsc": "smpp://nobody-named.example.org"},
         {"smsc": "smpp://me:x@example.org:port"},
+        {"smsc": "smpp://sixteen-letters-:x@example.org"},
+        {"smsc": "smpp://me:nineteen-letters-@example.org"},
         {"rate": 0.0},
         {"rate": float("nan")},
     ],

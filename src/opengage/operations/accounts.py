@@ -23,6 +23,10 @@ from opengage.store.contract import Store, Transaction
 
 SECRET_PREFIX: Final = "ogs_"  # noqa: S105 - what a secret begins with, so that scanners can find leaked ones
 _SECRET_BYTES: Final = 24
+_LONGEST_SYSTEM_ID: Final = 15
+_LONGEST_PASSWORD: Final = 8
+"""Octets without the final NUL (SMPP 3.4 sections 5.2.1 and 5.2.2)."""
+
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _NEWEST: Final = sa.select(sa.func.coalesce(sa.func.max(tables.accounts.c.account_id), 0))
 
@@ -134,5 +138,13 @@ def _smsc(url: str | None, problems: list[Problem]) -> Smsc | None:
         detail = "An SMSC is named as smpp://SYSTEM_ID:PASSWORD@HOST:PORT. Write its address like that."
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
         return None
+    password = unquote(parts.password or "")
+    if len(unquote(parts.username)) > _LONGEST_SYSTEM_ID or len(password) > _LONGEST_PASSWORD:
+        detail = (
+            f"SMPP has room for a SYSTEM_ID of {_LONGEST_SYSTEM_ID} characters and a password of {_LONGEST_PASSWORD}. "
+            "Ask the carrier for credentials that fit."
+        )
+        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
+        return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return Smsc(f"smpp://{parts.username}@{host}:{port}", unquote(parts.password or ""))
+    return Smsc(f"smpp://{parts.username}@{host}:{port}", password)
