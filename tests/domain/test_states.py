@@ -27,6 +27,7 @@ CHANGES = {
     (T.SENDING, E.NO_ANSWER): T.IN_DOUBT,
     (T.IN_DOUBT, E.ACCEPTED): T.SENT,
     (T.IN_DOUBT, E.REFUSED): T.FAILED,
+    (T.IN_DOUBT, E.DEFERRED): T.QUEUED,
     (T.IN_DOUBT, E.DELIVERY): T.DELIVERED,
     (T.IN_DOUBT, E.NON_DELIVERY): T.UNDELIVERED,
     (T.SENT, E.DELIVERY): T.DELIVERED,
@@ -57,9 +58,10 @@ def test_the_end_is_the_end(status: TextStatus) -> None:
     assert [change(status, event) for event in TextEvent] == [None] * len(TextEvent)
 
 
-def test_what_is_in_doubt_is_never_queued_again() -> None:
-    """No event leads from in-doubt to a status that would be submitted."""
-    assert not {change(T.IN_DOUBT, event) for event in TextEvent} & {T.QUEUED, T.SENDING}
+def test_what_is_in_doubt_is_queued_again_only_by_the_carriers_word() -> None:
+    """A late "not now" says that it was not taken; nothing else leads from in-doubt to another submit."""
+    again = [event for event in TextEvent if change(T.IN_DOUBT, event) in (T.QUEUED, T.SENDING)]
+    assert again == [E.DEFERRED]
 
 
 def test_every_outbound_status_can_be_reached() -> None:

@@ -258,9 +258,9 @@ def test_fast_path_equals_the_library(body: str, meta: dict[str, object]) -> Non
 
 @given(BODIES.filter(str.strip), st.dictionaries(NAMES, TEXT.filter(str.strip)))
 def test_full_values_print_as_plain_liquid_does(body: str, meta: dict[str, str]) -> None:
-    """Where every value is there, the uncut library prints the same text."""
+    """Where every value is there, the uncut library prints the same text, but for NULs."""
     values = dict.fromkeys(["first-name", "last-name", "a", "b2"], "x") | meta
-    expected = Environment().from_string(body).render(**values)
+    expected = Environment().from_string(body).render(**values).replace("\0", "")
     try:
         assert compile_template(body).render(values) == expected
     except EmptyText:

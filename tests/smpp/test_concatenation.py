@@ -1,5 +1,7 @@
 """Long texts: where they are cut, what the header says, and how parts are joined again."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,7 +88,7 @@ def as_parts(segments: concatenation.Segments) -> list[Part]:
     st.booleans(),
     st.randoms(),
 )
-def test_split_and_join(text: str, reference: int, wide: bool, random: object) -> None:
+def test_split_and_join(text: str, reference: int, wide: bool, random: Random) -> None:
     """Every text, cut and shuffled, is joined to itself; each part alone is readable and no longer than 140 octets."""
     segments = concatenation.split(text, reference, wide=wide)
     parts = as_parts(segments)
@@ -97,7 +99,7 @@ def test_split_and_join(text: str, reference: int, wide: bool, random: object) -
         assert udh + user_data <= 140 if segments.data_coding else -(-udh * 8 // 7) + user_data <= 160
     shuffled = list(enumerate(parts))
     random.shuffle(shuffled)
-    joined = Reassembler()
+    joined: Reassembler[int] = Reassembler()
     done = [whole for place, part in shuffled for whole in joined.add("a", "b", part, place, 0.0)]
     assert done == [Whole(b"".join(part.payload for part in parts), tuple(range(len(parts))), True)]
     assert len(joined) == 0

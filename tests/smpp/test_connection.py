@@ -121,10 +121,13 @@ async def test_it_comes_back_after_a_cut(
     report = keeper.reports[-1]
     assert (report.phase, report.attempt, report.permanent) == (Phase.LOST, 1, False)
     assert pauses.asked == [report.retry_in] == [0.375]
-    assert connection.session is None
+    sessions = [connection.session]
     pauses.end()
     await business.until(lambda: connection.phase is Phase.BOUND)
-    connection.session.submit(hot.SubmitTemplate("12025550100").body("12025550199", 0, b"Hi"), "token")
+    sessions.append(connection.session)
+    assert sessions[0] is None
+    assert sessions[1] is not None
+    sessions[1].submit(hot.SubmitTemplate("12025550100").body("12025550199", 0, b"Hi"), "token")
     await business.until(lambda: business.answers)
     assert business.answers[0][0] == "token"
 
@@ -215,6 +218,7 @@ async def test_stop_takes_the_answers_in_flight(
     connection = keeping(port)
     peer = await arrived()
     await business.until(lambda: connection.phase is Phase.BOUND)
+    assert connection.session is not None
     connection.session.submit(hot.SubmitTemplate("12025550100").body("12025550199", 0, b"Hi"), "token")
     await peer.until(lambda: peer.of(pdu.SubmitSm))
     stopping = asyncio.ensure_future(connection.stop())

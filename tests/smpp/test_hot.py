@@ -1,5 +1,8 @@
 """The hot path's bodies held against the table's: same octets, same refusals."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +15,7 @@ number = st.integers(-1, 256)
 address = st.one_of(st.text(st.characters(max_codepoint=255), max_size=22), st.just("ā"))
 
 
-def outcome(build: object, record: pdu.Pdu) -> bytes | Status:
+def outcome(build: Callable[[Any], bytes], record: pdu.Pdu) -> bytes | Status:
     """The bytes, or the status of the refusal."""
     try:
         return build(record)
@@ -49,7 +52,7 @@ def test_body_of_equals_the_table(record: pdu.DeliverSm) -> None:
         ({"validity_period": "1 day"}, Status.ESME_RINVEXPIRY),
     ],
 )
-def test_a_template_refuses_at_once(fields: dict[str, object], status: Status) -> None:
+def test_a_template_refuses_at_once(fields: dict[str, Any], status: Status) -> None:
     """A template that could only make broken PDUs is refused when it is made, not when the first text leaves."""
     with pytest.raises(BodyError) as caught:
         hot.SubmitTemplate(**({"source_addr": "12025550100"} | fields))

@@ -386,7 +386,7 @@ def test_refusals(command: int, expected: str) -> None:
 @given(st.sampled_from(sorted(CommandId)), st.integers(0, 0xFFFFFFFF), st.binary(max_size=120))
 def test_any_body_decodes_or_raises_a_pdu_error(command: int, status: int, body: bytes) -> None:
     """Whatever the octets, nothing but PduError comes out, and the fast paths agree with the table on all of them."""
-    outcomes = []
+    outcomes: list[pdu.Pdu | pdu.Status] = []
     for decoder in (codec.decode_body, codec.decode_by_table):
         try:
             outcomes.append(decoder(command, status, 1, body))

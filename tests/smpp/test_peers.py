@@ -274,7 +274,7 @@ async def test_our_esme_at_the_npm_smsc(node: Any, business: Any, settings: Any)
     await business.until(lambda: len(business.answers) == len(bodies) == len(business.deliveries))
     assert business.answers == [(place, 0, f"npm-{place}") for place in range(len(bodies))]
     receipts = [receipt.parse(one) for one in business.deliveries]
-    assert [(one.message_id, one.state) for one in receipts] == [
+    assert [(one.message_id, one.state) for one in receipts if one] == [
         (f"npm-{place}", receipt.State.DELIVRD) for place in range(len(bodies))
     ]
     esme.answer_deliveries([(one.sequence, 0) for one in business.deliveries])

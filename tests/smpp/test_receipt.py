@@ -25,7 +25,9 @@ def test_the_common_form() -> None:
 def test_every_state_by_name_and_number(state: State) -> None:
     """The eight states are read from the text and from message_state alike."""
     text = COMMON.replace(b"DELIVRD", state.name.encode())
-    assert receipt.parse_text(text).state is state
+    found = receipt.parse_text(text)
+    assert found is not None
+    assert found.state is state
     silent = DeliverSm(esm_class=4, tlvs=receipt.build_tlvs("7EF", state))
     assert receipt.parse(silent) == Receipt("7EF", state)
 
@@ -69,13 +71,16 @@ def test_parameters_win_over_text() -> None:
     """When both forms disagree, the structured one counts; the text's other parts stay."""
     both = DeliverSm(esm_class=4, short_message=COMMON, tlvs=receipt.build_tlvs("DEC-2031", State.UNDELIV))
     found = receipt.parse(both)
+    assert found is not None
     assert (found.message_id, found.state, found.done_date) == ("DEC-2031", State.UNDELIV, "2611230900")
 
 
 def test_network_error_code_stands_in_for_err() -> None:
     """Without err: in the text, the two octets of network_error_code are the error."""
     tlvs = (*receipt.build_tlvs("7EF", State.UNDELIV), (0x0423, b"\x03\x01\x02"))
-    assert receipt.parse(DeliverSm(esm_class=4, tlvs=tlvs)).error == "258"
+    found = receipt.parse(DeliverSm(esm_class=4, tlvs=tlvs))
+    assert found is not None
+    assert found.error == "258"
 
 
 @pytest.mark.parametrize(("esm_class", "expected"), [(0, False), (4, True), (0x44, True), (0x20, True), (0x40, False)])
@@ -88,7 +93,9 @@ def test_only_esm_class_makes_a_receipt(esm_class: int, expected: bool) -> None:
 
 def test_receipt_in_message_payload() -> None:
     """A receipt whose text came as message_payload is read all the same."""
-    assert receipt.parse(DeliverSm(esm_class=4, tlvs=((0x0424, COMMON),))).message_id == "7EF"
+    found = receipt.parse(DeliverSm(esm_class=4, tlvs=((0x0424, COMMON),)))
+    assert found is not None
+    assert found.message_id == "7EF"
 
 
 def test_a_receipt_without_any_id() -> None:

@@ -360,6 +360,7 @@ async def test_a_peer_that_stops_reading(peers: Any, business: Any, settings: An
         taken += esme.submit_many([(body, taken + number) for number in range(100)])
         await turn_of_the_loop()
     assert taken < 200_000
+    assert esme._transport is not None
     assert esme._transport.get_write_buffer_size() < 4 * 1024 * 1024
     esme.answer_delivery(1)
     with pytest.raises(WindowFull):

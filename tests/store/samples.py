@@ -7,7 +7,7 @@ from opengage.domain import records
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store import rows
-from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Store, Transaction
+from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Step, Store, Transaction, Unanswered
 
 ACCOUNT, OTHER_ACCOUNT = 1, 2
 NOW = Instant(1_700_000_000_000_000)
@@ -131,3 +131,20 @@ RECORDS: list[records.Record] = [
     records.Suppression(**_BASE, phone_number=number(1), reason="opted-out"),
 ]
 """One of each noun, with values that a database may give back in a plainer type."""
+
+
+def unanswered(place: int, status: TextStatus = TextStatus.SENDING, attempts: int = 1) -> Unanswered:
+    """That envelope's text as the recorder knows it."""
+    return Unanswered(ACCOUNT, text_id(place), status, 1, attempts, ENGAGEMENT, envelope_id(place))
+
+
+def step(place: int, status: TextStatus, reason: Reason, code: str | None = None, **changes: Any) -> Step:
+    """That text moving on from its first attempt."""
+    fields: dict[str, Any] = {"text": unanswered(place), "result_id": id_of(500_000 + place), "attempts": 1}
+    return Step(**(fields | {"status": status, "reason": reason, "code": code} | changes))
+
+
+async def take(tx: Transaction, steps: list[Step], now: Instant) -> None:
+    """Take these steps, and write down one result for each."""
+    written = [Result(one.result_id, one.text.text_id, one.status, one.code) for one in steps]
+    await tx.batches.step(ACCOUNT, steps, written, now)

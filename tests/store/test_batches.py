@@ -7,7 +7,7 @@ from opengage.domain import records
 from opengage.domain.errors import Fenced
 from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.store import rows
-from opengage.store.contract import Due, NewEnvelope, Step, Store, Unanswered
+from opengage.store.contract import Due, NewEnvelope, Settled, Store
 from store.samples import (
     ACCOUNT,
     AUTHOR,
@@ -28,29 +28,15 @@ from store.samples import (
     intent,
     number,
     sending,
+    step,
+    take,
     text,
     text_id,
+    unanswered,
 )
 
 LANE = (NUMBER_ID, 7)
 LATER = Instant(NOW + 5_000_000)
-
-
-def unanswered(place: int, status: TextStatus = TextStatus.SENDING, attempts: int = 1) -> Unanswered:
-    """That envelope's text as the recorder knows it."""
-    return Unanswered(ACCOUNT, text_id(place), status, 1, attempts, ENGAGEMENT, envelope_id(place))
-
-
-def step(place: int, status: TextStatus, reason: Reason, code: str | None = None, **fields: object) -> Step:
-    """That text moving on."""
-    return Step(unanswered(place), status, reason, code, id_of(500_000 + place), **fields)  # type: ignore[arg-type]
-
-
-async def results(store: Store, place: int) -> list[tuple[str, str | None]]:
-    """(kind, code) of the fate events of that text."""
-    async with store.reading() as tx:
-        found = await rows.every(tx, records.TextResult, account_id=ACCOUNT, text_id=text_id(place))
-    return [(result.kind, result.code) for result in found]
 
 
 @pytest.mark.parametrize("count", [1, 499, 500, 1200])
@@ -176,7 +162,7 @@ async def test_an_envelope_that_is_no_longer_due_fences_the_batch(store: Store, 
         if taken == "intended":
             await tx.batches.intend(ACCOUNT, LANE, OUTGOING, [intent(1)], NOW)
         if taken == "settled":
-            await tx.batches.settle_envelopes(ACCOUNT, [(envelope_id(1), Reason.OPTED_OUT)], NOW)
+            await tx.batches.settle_envelopes(ACCOUNT, [Settled(envelope_id(1), Reason.OPTED_OUT, None)], NOW)
     mine = [intent(0), intent(1), intent(2)]
     for one in mine:
         one.text_id = id_of(900_000 + int.from_bytes(one.text_id[-2:], "big"))
@@ -198,9 +184,7 @@ async def test_a_deferred_text_is_tried_again_under_its_identity(store: Store) -
     """It is queued and due at its time; its retry counts up and takes the new epoch."""
     await sending(store, 2)
     async with store.writing() as tx:
-        await tx.batches.step(
-            ACCOUNT, [step(0, TextStatus.QUEUED, Reason.RETRYING, "ESME_RTHROTTLED", next_at=LATER)], NOW
-        )
+        await take(tx, [step(0, TextStatus.QUEUED, Reason.RETRYING, "ESME_RTHROTTLED", next_at=LATER)], NOW)
     waiting, its = await text(store, 0), await envelope(store, 0)
     assert (waiting.status, waiting.epoch, waiting.code) == (TextStatus.QUEUED, None, "ESME_RTHROTTLED")
     assert (its.status, its.reason, its.retry_attempts) == (EnvelopeStatus.PROCESSING, Reason.RETRYING, 0)
@@ -220,7 +204,7 @@ async def test_a_retry_of_what_is_not_queued_is_fenced(store: Store) -> None:
     """A text that is sending, or in doubt, is never submitted again, even when its envelope looks due."""
     await sending(store, 1)
     async with store.writing() as tx:
-        await tx.batches.step(ACCOUNT, [step(0, TextStatus.IN_DOUBT, Reason.IN_DOUBT, next_at=NOW)], NOW)
+        await take(tx, [step(0, TextStatus.IN_DOUBT, Reason.IN_DOUBT, next_at=NOW)], NOW)
     with pytest.raises(Fenced):
         async with store.writing() as tx:
             await tx.batches.intend(ACCOUNT, LANE, OUTGOING, [intent(0, is_retry=True)], NOW)
@@ -234,7 +218,7 @@ async def test_envelopes_without_a_text_are_settled(store: Store) -> None:
         await tx.batches.intend(ACCOUNT, LANE, OUTGOING, [intent(3)], NOW)
     reasons = [Reason.OPTED_OUT, Reason.DUPLICATE, Reason.MISSING_VARIABLE, Reason.CANCELED]
     async with store.writing() as tx:
-        settled = [(envelope_id(place), reason) for place, reason in enumerate(reasons)]
+        settled = [Settled(envelope_id(place), reason, None) for place, reason in enumerate(reasons)]
         await tx.batches.settle_envelopes(ACCOUNT, settled, LATER)
     for place, reason in enumerate(reasons[:3]):
         its = await envelope(store, place)
@@ -293,69 +277,13 @@ async def test_what_is_in_doubt(store: Store) -> None:
     await sending(store, 3)
     doubt = [step(place, TextStatus.IN_DOUBT, Reason.IN_DOUBT, "no-answer") for place in (0, 1)]
     async with store.writing() as tx:
-        await tx.batches.step(ACCOUNT, doubt, NOW)
+        await take(tx, doubt, NOW)
         found = await tx.batches.in_doubt(ACCOUNT, [number(1), number(2)])
         assert found == [(number(1), unanswered(1, TextStatus.IN_DOUBT))]
         assert await tx.batches.in_doubt(OTHER_ACCOUNT, [number(1)]) == []
     assert (await text(store, 1)).epoch == 7
     async with store.writing() as tx:
-        await tx.batches.step(ACCOUNT, [step(2, TextStatus.SENT, Reason.SENT)], NOW)
-        one = Step(unanswered(1, TextStatus.IN_DOUBT), TextStatus.DELIVERED, Reason.DELIVERED, None, id_of(77))
-        await tx.batches.step(ACCOUNT, [one], NOW)
+        await take(tx, [step(2, TextStatus.SENT, Reason.SENT)], NOW)
+        one = step(1, TextStatus.DELIVERED, Reason.DELIVERED, result_id=id_of(77))
+        await take(tx, [one], NOW)
         assert await tx.batches.in_doubt(ACCOUNT, [number(1)]) == []
-
-
-@pytest.mark.parametrize(
-    ("status", "reason", "code", "sent_at", "settled_at", "completed_at"),
-    [
-        (TextStatus.SENT, Reason.SENT, None, LATER, None, None),
-        (TextStatus.DELIVERED, Reason.DELIVERED, "DELIVRD", None, LATER, LATER),
-        (TextStatus.UNDELIVERED, Reason.UNDELIVERED, "UNDELIV:069", None, LATER, LATER),
-        (TextStatus.FAILED, Reason.REJECTED, "ESME_RINVDSTADR", None, LATER, LATER),
-        (TextStatus.IN_DOUBT, Reason.IN_DOUBT, "no-answer", None, None, None),
-        (TextStatus.SENT, Reason.SENT_UNCONFIRMED, None, LATER, None, LATER),
-    ],
-)
-async def test_a_step_moves_text_envelope_and_history(
-    store: Store,
-    status: TextStatus,
-    reason: Reason,
-    code: str | None,
-    sent_at: Instant | None,
-    settled_at: Instant | None,
-    completed_at: Instant | None,
-) -> None:
-    """All three in one go, and no neighbour."""
-    await sending(store, 2)
-    async with store.writing() as tx:
-        await tx.batches.step(ACCOUNT, [step(0, status, reason, code)], LATER)
-    one, its = await text(store, 0), await envelope(store, 0)
-    assert (one.status, one.code, one.result_id, one.updated_at) == (status, code, id_of(500_000), LATER)
-    assert (one.sent_at, one.settled_at) == (sent_at, settled_at)
-    assert (one.epoch is None) == (status is not TextStatus.IN_DOUBT)
-    assert (its.status, its.reason, its.completed_at) == (STATUS_OF[reason], reason, completed_at)
-    assert await results(store, 0) == [(status.value, code)]
-    assert ((await text(store, 1)).status, (await envelope(store, 1)).reason) == (TextStatus.SENDING, Reason.SENDING)
-
-
-async def test_the_time_of_sending_stays(store: Store) -> None:
-    """A receipt adds its own time and leaves that of the answer."""
-    await sending(store, 1)
-    async with store.writing() as tx:
-        await tx.batches.step(ACCOUNT, [step(0, TextStatus.SENT, Reason.SENT)], NOW)
-        last = Step(unanswered(0, TextStatus.SENT), TextStatus.DELIVERED, Reason.DELIVERED, "DELIVRD", id_of(600_000))
-        await tx.batches.step(ACCOUNT, [last], LATER)
-    one = await text(store, 0)
-    assert (one.sent_at, one.settled_at, one.result_id) == (NOW, LATER, id_of(600_000))
-    assert await results(store, 0) == [("sent", None), ("delivered", "DELIVRD")]
-
-
-async def test_a_text_without_an_envelope_moves_alone(store: Store) -> None:
-    """A text that was written by itself has no envelope to move."""
-    await sending(store, 1)
-    one = step(0, TextStatus.SENT, Reason.SENT)
-    lone = Unanswered(ACCOUNT, text_id(0), TextStatus.SENDING, 1, 1, None, None)
-    async with store.writing() as tx:
-        await tx.batches.step(ACCOUNT, [Step(lone, one.status, one.reason, None, one.result_id)], NOW)
-    assert (await text(store, 0)).status is TextStatus.SENT
-    assert (await envelope(store, 0)).reason is Reason.SENDING

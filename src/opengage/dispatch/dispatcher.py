@@ -89,6 +89,7 @@ class Dispatcher:
 
     async def _tick(self) -> None:
         now = self._clock.monotonic()
+        self._require_recorders()
         await self._scheduler.start_due()
         if now - self._kept_at >= self._settings.lease_seconds / 3:
             await self._keep_lanes()
@@ -102,6 +103,12 @@ class Dispatcher:
         for lane in self._lanes.values():
             lane.sender.wake()
 
+    def _require_recorders(self) -> None:
+        """A recorder ends by a mistake of ours alone, and without it nothing is recorded: end, and be started anew."""
+        for _, task in self._recorders.values():
+            if task.done():
+                task.result()
+
     async def _keep_lanes(self) -> None:
         """Renew what is held; stop sending on lanes that were lost."""
         until = self._clock.monotonic() + self._settings.lease_seconds
@@ -112,7 +119,7 @@ class Dispatcher:
             if lane.sender.lease in leases and not lane.task.done():
                 lane.sender.valid_until = until
             else:
-                lane.task.cancel()
+                _end(lane.task)
                 del self._lanes[key]
 
     async def _take_lanes(self) -> None:
@@ -136,6 +143,8 @@ class Dispatcher:
         window = profile.window or self._settings.window
         pace = Pace(window=window, max_segments=self._settings.max_segments)
         recorder = self._recorder(profile)
+        if rescued:
+            await recorder.match_parked()
         sender = Sender(number, lease, recorder, self._store, self._clock, self._new_id, pace)
         sender.valid_until = until
         self._lanes[number.account_id, number.id] = _Lane(sender, profile, asyncio.create_task(sender.run()))
@@ -177,3 +186,10 @@ class Dispatcher:
         async with self._store.writing() as tx:
             await lanes.release(tx, self._settings.owner)
         log.info("worker stopped", action="stopped", lanes=len(self._lanes))
+
+
+def _end(task: asyncio.Task[None]) -> None:
+    """End a lane's sender; if a mistake of ours has ended it before, say so."""
+    if task.done() and not task.cancelled() and task.exception() is not None:
+        log.error("a sender failed; its lane is taken anew", action="lane", exc_info=task.exception())
+    task.cancel()

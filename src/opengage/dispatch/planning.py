@@ -4,7 +4,7 @@ Every check that keeps a person from being texted wrongly is made here, between 
 intent, in one transaction: suppressed, already texted, a value missing, too long.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from opengage.domain.segments import TooManySegments, check
 from opengage.domain.states import Reason
 from opengage.domain.templates import RenderError, Template
-from opengage.ids import NewId
+from opengage.ids import Id, NewId
 from opengage.store.contract import Due, Intent, Settled
 
 _META = msgspec.json.Decoder(dict[str, Any])
@@ -36,6 +36,8 @@ class Known(msgspec.Struct, frozen=True):
     suppressed: Collection[str]
     texted: Collection[tuple[str, str]]
     """(number, body) of texts that this engagement already has."""
+    written: Mapping[Id, str] = {}
+    """The words of texts that were put off: they stay as they are, whatever became of the template since."""
 
 
 def plan(due: Sequence[Due], template: Template, known: Known, max_segments: int, new_id: NewId) -> Plan:
@@ -70,7 +72,8 @@ def _verdict(
     if envelope.phone_number in known.suppressed:
         return Reason.OPTED_OUT
     try:
-        body = template.render(_META.decode(envelope.meta))
+        # parts of a long text may have arrived already: the others must belong to the same words
+        body = known.written[envelope.text_id] if envelope.text_id else template.render(_META.decode(envelope.meta))
         segments = check(body, max_segments).segments
     except (RenderError, TooManySegments) as refusal:
         return Reason(refusal.reason)

@@ -6,7 +6,8 @@ only after the commit that stores it; when the store cannot be written, everythi
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -41,6 +42,9 @@ log = logs.get(__name__)
 
 GATHER: Final = 0.004
 """Seconds in which answers are gathered into one commit, once one has come."""
+
+_LAST_COMMIT: Final = 3.0
+"""Seconds that the last commits may take, beside what the carrier was given to come to rest."""
 
 _RETRY: Final = 0.5
 """Seconds until the next try, when the store could not be written."""
@@ -87,6 +91,7 @@ class Recorder:
         self._new_id = new_id
         self._chance = chance
         self._open: dict[Id, tuple[Feedback, Id]] = {}
+        self._reserved = 0
         self._senders: set[Feedback] = set()
         self._batch = _Batch()
         self._something = asyncio.Event()
@@ -105,7 +110,17 @@ class Recorder:
 
     def room(self, window: int) -> int:
         """How many segments may be submitted so that no more than `window` texts await a stored outcome."""
-        return min(self.carrier.capacity(), window - len(self._open)) if self.carrier.is_bound else 0
+        room = min(self.carrier.capacity(), window - len(self._open)) if self.carrier.is_bound else 0
+        return room - self._reserved
+
+    @contextlib.contextmanager
+    def reserved(self, texts: int) -> Iterator[None]:
+        """Keep this much of the room for a sender that writes an intent: its neighbours do so meanwhile."""
+        self._reserved += texts
+        try:
+            yield
+        finally:
+            self._reserved -= texts
 
     def submit(self, sender: Feedback, engagement_id: Id, submissions: Sequence[Submission]) -> None:
         """Hand texts, whose intent is committed, to the carrier."""
@@ -151,15 +166,25 @@ class Recorder:
             await self._something.wait()
             await asyncio.sleep(GATHER)
             self._something.clear()
-            await self._commit()
+            await self.commit()
 
-    async def drain(self, within: float) -> None:
-        """Take leave of the carrier, then wait until every outcome is stored."""
+    async def drain(self, within: float) -> bool:
+        """Take leave of the carrier, then wait until every outcome is stored; whether that came about in time.
+
+        A store that cannot be written must not keep the process from ending: what is not stored is rescued later.
+        """
+        until = asyncio.get_running_loop().time() + within
         await self.carrier.stop(within)
         self._something.set()
-        await self._idle.wait()
+        try:
+            async with asyncio.timeout_at(until + _LAST_COMMIT):
+                await self._idle.wait()
+        except TimeoutError:
+            log.error("outcomes are not stored: their texts will be in doubt", action="drain", texts=len(self._open))
+            return False
+        return True
 
-    async def _commit(self) -> None:
+    async def commit(self) -> None:
         """Store one batch, however often it takes, and only then let go of it."""
         batch, self._batch = self._batch, _Batch()
         if not batch:
@@ -203,10 +228,17 @@ class Recorder:
                 completed += await resolved.write(tx)
         for text_id in settling.newly_in_doubt:
             log.warning(
-                "no answer: the text is in doubt and is not sent again", action="in-doubt", text=to_wire(text_id)
+                "no answer: the text is in doubt and is not sent again", action="in-doubt", text_id=to_wire(text_id)
             )
-        for engagement_id in completed:
-            log.info("engagement completed", action="completed", engagement_id=to_wire(engagement_id))
+        _tell_completed(completed)
+
+    async def match_parked(self) -> None:
+        """Give receipts that wait for their texts another look: a rescue has put texts in doubt."""
+        settling = self._settling()
+        async with self._store.writing() as tx:
+            await self._match_parked(tx, settling)
+            completed = await settling.write(tx)
+        _tell_completed(completed)
 
     def _settling(self) -> Settling:
         return Settling(self.profile.account_id, self._clock.now(), self._new_id, self._chance)
@@ -251,8 +283,12 @@ class Recorder:
             if text is None:
                 continue
             settled.append(receipt)
-            if text.segments == 1 or await self._settles_long_text(tx, text, receipt):
-                settling.apply(text, _EVENTS[receipt.state], receipt.code)
+            state = receipt.state if text.segments == 1 else await self._state_of_long_text(tx, text, receipt)
+            if state is not None:
+                settling.apply(text, _EVENTS[state], receipt.code)
+        found = [(each.carrier_ref, guesses[id(each)].text_id, 1, 1) for each in strays if id(each) in guesses]
+        if found:  # the next receipt with this id is a repetition, and known as one
+            await tx.batches.add_refs(account_id, self.profile.id, found)
         return settled
 
     async def _in_doubt(self, tx: Transaction, strays: Sequence[Receipt]) -> dict[int, Unanswered]:
@@ -271,13 +307,21 @@ class Recorder:
                 found[id(receipt)] = fitting[0]
         return found
 
-    async def _settles_long_text(self, tx: Transaction, text: Unanswered, receipt: Receipt) -> bool:
-        """Whether this receipt decides a text of several segments: any failure does, and the last delivery."""
+    async def _state_of_long_text(self, tx: Transaction, text: Unanswered, receipt: Receipt) -> ReceiptState | None:
+        """What a text of several segments comes to by this receipt: any failure decides it, and the last delivery.
+
+        The failure may be an older one, of a segment that was taken before the rest of the text was put off.
+        """
         await parking.mark_segment(tx, text.account_id, text.text_id, receipt.carrier_ref, receipt.state)
-        if receipt.state is ReceiptState.UNDELIVERED:
-            return True
-        segments = await parking.segments(tx, text.account_id, text.text_id)
-        return sum(segment.state == ReceiptState.DELIVERED for segment in segments) >= text.segments
+        states = [segment.state for segment in await parking.segments(tx, text.account_id, text.text_id)]
+        if ReceiptState.UNDELIVERED in states:
+            return ReceiptState.UNDELIVERED
+        return ReceiptState.DELIVERED if states.count(ReceiptState.DELIVERED) >= text.segments else None
+
+
+def _tell_completed(engagement_ids: Sequence[Id]) -> None:
+    for engagement_id in engagement_ids:
+        log.info("engagement completed", action="completed", engagement_id=to_wire(engagement_id))
 
 
 def _refs(outcome: Outcome) -> list[tuple[int, str]]:

@@ -58,9 +58,11 @@ class Rescuer:
             found = await tx.batches.open_texts(
                 lease.account_id, lease.phone_number_id, TextStatus.SENT, _floor(before), _BATCH
             )
+            stale = await receipts.stale(tx, lease.account_id, service_profile_id, before)
         late = [text for text, _, sent_at in found if sent_at is not None and sent_at < before]
         if late:
             await self._settle(lease.account_id, late, TextEvent.RECEIPT_WINDOW_OVER, None)
+        if stale:
             async with self._store.writing() as tx:
                 await receipts.expire(tx, lease.account_id, service_profile_id, before)
         return len(late)

@@ -6,6 +6,7 @@ that commit sends nothing; a crash after it leaves the texts to the rescuer, in 
 """
 
 import asyncio
+import math
 from collections import Counter
 from typing import Final
 
@@ -19,7 +20,7 @@ from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.ledger import Moves
 from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, Submission
 from opengage.domain.pacing import Bucket
-from opengage.domain.records import Activity, Engagement, PhoneNumber, TextTemplate
+from opengage.domain.records import Activity, Engagement, PhoneNumber, Text, TextTemplate
 from opengage.domain.states import Reason
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, to_wire
@@ -74,7 +75,6 @@ class Sender:
         self._new_id = new_id
         self._pace = pace
         self._bucket = Bucket(number.rate)
-        self._credit = 0.0
         self._segments_per_text = 1.0
         self._wake = asyncio.Event()
         self._under_way: Counter[Id] = Counter()
@@ -109,7 +109,7 @@ class Sender:
             while True:
                 self._wake.clear()
                 try:
-                    pause = await self._turn()
+                    pause = await self.turn()
                 except Fenced:
                     log.warning(
                         "the lane has passed to another worker",
@@ -132,17 +132,18 @@ class Sender:
         except TimeoutError:
             return
 
-    async def _turn(self) -> float:
+    async def turn(self) -> float:
         """Send one batch of one engagement; how many seconds to wait before the next turn."""
         room = self._room()
         if room <= 0:
             return self._until_room()
-        async with self._store.reading() as tx:
-            running = await work.running(tx, self._number.account_id, self._number.id)
-            chosen = await self._choose(tx, running)
-        if chosen is None:
-            return _LOOK_AGAIN if running else _NOTHING_RUNS
-        written = await self._intend(*chosen, room)
+        with self._recorder.reserved(room):
+            async with self._store.reading() as tx:
+                running = await work.running(tx, self._number.account_id, self._number.id)
+                chosen = await self._choose(tx, running)
+            if chosen is None:
+                return _LOOK_AGAIN if running else _NOTHING_RUNS
+            written = await self._intend(*chosen, room)
         self._submit(written)
         return 0.0
 
@@ -153,16 +154,17 @@ class Sender:
         if window <= 0 or (window < self._pace.window // 4 and self._under_way.total() > window):
             return 0
         texts = max(1, int(window / self._segments_per_text))
-        wanted = max(0, int(texts * self._segments_per_text - self._credit))
-        self._credit += self._bucket.take(self._clock.monotonic(), wanted)
-        return min(texts, int(self._credit / self._segments_per_text)) if self._bucket.rate is not None else texts
+        available = self._bucket.available(self._clock.monotonic())
+        if available < min(self._segments_per_text, self._bucket.burst):
+            return 0
+        return int(min(texts, max(1.0, available / self._segments_per_text)))
 
     def _until_room(self) -> float:
         """Seconds to wait for the pace; answers wake the sender before that."""
         if self._recorder.room(self._pace.window) <= 0 or self._bucket.rate is None:
             return 1.0
-        missing = max(1, round(self._segments_per_text - self._credit))
-        return min(1.0, max(0.001, self._bucket.wait(self._clock.monotonic(), missing)))
+        wanted = math.ceil(self._segments_per_text)
+        return min(1.0, max(0.001, self._bucket.wait(self._clock.monotonic(), wanted)))
 
     async def _choose(
         self, tx: Transaction, running: list[tuple[Engagement, Activity]]
@@ -207,7 +209,14 @@ class Sender:
         return Known(
             suppressed=await tx.batches.suppressed(engagement.account_id, numbers),
             texted=await tx.batches.sent_before(engagement.account_id, engagement.id, numbers),
+            written=await self._written_before(tx, due),
         )
+
+    async def _written_before(self, tx: Transaction, due: list[Due]) -> dict[Id, str]:
+        """The words of texts that were put off."""
+        again = [envelope.text_id for envelope in due if envelope.text_id]
+        found = await rows.find_many(tx, Text, self._number.account_id, again) if again else {}
+        return {text.id: text.body for text in found.values()}
 
     async def _write(self, tx: Transaction, engagement: Engagement, batch: Plan, now: Instant) -> None:
         number = self._number
@@ -257,7 +266,7 @@ class Sender:
         self._under_way[engagement_id] += len(submissions)
         segments = written.plan.segments
         self._segments_per_text = max(1.0, segments / len(submissions))
-        self._credit = self._credit - segments if self._bucket.rate is not None else 0.0
+        self._bucket.spend(self._clock.monotonic(), segments)
         if self._clock.monotonic() < self.valid_until:
             self._recorder.submit(self, engagement_id, submissions)
         else:

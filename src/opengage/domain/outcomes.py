@@ -70,7 +70,8 @@ class Deferred(msgspec.Struct, gc=False):
 class Unknown(msgspec.Struct, gc=False):
     """Submitted, and no answer came: the text is in doubt and must not be sent again blindly.
 
-    Should every answer still come, an Accepted or a Refused follows, once; never a Deferred.
+    Should every answer still come, one more outcome follows and ends the doubt: Accepted, Refused, or Deferred where
+    the carrier says that it did not take the text.
     """
 
     text_id: Id

@@ -4,6 +4,8 @@ Carriers bill and limit segments, not texts. Time is an argument: seconds that n
 Rates are segments per second; None is unlimited.
 """
 
+import math
+
 PAUSE = 1.0
 """Seconds in which a lane changes its pace once: a window of throttled answers is one complaint, not hundreds."""
 
@@ -44,6 +46,19 @@ class Bucket:
         granted = max(0, min(wanted, int(self._tokens + _DUST)))
         self._tokens -= granted
         return granted
+
+    def available(self, now: float) -> float:
+        """Segments that may go now; below zero while a text longer than the burst is paid off."""
+        if self.rate is None:
+            return math.inf
+        self._refill(now)
+        return self._tokens + _DUST
+
+    def spend(self, now: float, segments: int) -> None:
+        """These segments go, whatever is available: what they exceed it by is owed."""
+        if self.rate is not None:
+            self._refill(now)
+            self._tokens -= segments
 
     def take_text(self, now: float, segments: int) -> bool:
         """Take all segments of one text, or none: whether the text may go now."""

@@ -64,6 +64,7 @@ class ConnectionOwner(EsmeOwner, Protocol):
 
     def on_phase(self, report: Report) -> None:
         """The connection entered a phase. With BOUND, its `session` is there to submit by."""
+        return
 
 
 Connect = Callable[[EsmeOwner, SessionSettings, str, int, Bind], Awaitable[Esme]]

@@ -104,15 +104,19 @@ class SessionOwner(Protocol[S_contra]):
 
     def on_answers(self, session: S_contra, answers: list[Answer]) -> None:
         """Answers to requests, all those of one read, in order."""
+        return
 
     def on_late_answers(self, session: S_contra, answers: list[Answer]) -> None:
         """Answers to requests that were reported by `on_timed_out` before."""
+        return
 
     def on_timed_out(self, session: S_contra, tokens: list[Token]) -> None:
         """No answer within the response time-out: whether the peer acted on these is unknown."""
+        return
 
     def on_window(self, session: S_contra) -> None:
         """There is room in the window after something became free, or the peer reads again."""
+        return
 
     def on_lost(self, session: S_contra, unanswered: list[Token], never_sent: list[Token], loss: Loss) -> None:
         """The link is gone; called once, last.
@@ -120,3 +124,4 @@ class SessionOwner(Protocol[S_contra]):
         `unanswered`: given to the transport, fate unknown. `never_sent`: no byte of these has left; only these may be
         sent again.
         """
+        return

@@ -30,6 +30,7 @@ class EsmeOwner(SessionOwner["Esme"], Protocol):
 
         Each stays unanswered until `answer_delivery`, which is to follow the commit.
         """
+        return
 
 
 class Esme(Session):

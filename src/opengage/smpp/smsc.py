@@ -19,14 +19,15 @@ class SmscOwner(SessionOwner["SmscSession"], Protocol):
 
     def on_bind(self, session: "SmscSession", bind: Bind) -> int | None:
         """The command_status for this bind (its class tells the kind): 0, or None as when not overridden, accepts."""
-        ...
+        return None
 
     def on_submits(self, session: "SmscSession", submits: list[pdu.SubmitSm]) -> None:
         """Submits, all those of one read, in order; each stays unanswered until `answer_submits`."""
+        return
 
     def on_request(self, session: "SmscSession", record: pdu.Pdu) -> pdu.Pdu | None:
         """The answer to query_sm, cancel_sm, replace_sm, data_sm or submit_multi; None refuses it (ESME_RINVCMDID)."""
-        ...
+        return None
 
 
 class SmscSession(Session):

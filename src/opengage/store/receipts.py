@@ -45,6 +45,14 @@ _EXPIRE: Final = sa.delete(_parked).where(
     _parked.c.received_at < sa.bindparam("before"),
 )
 
+_STALE: Final = sa.select(
+    sa.exists().where(
+        _parked.c.account_id == sa.bindparam("account_id"),
+        _parked.c.service_profile_id == sa.bindparam("service_profile_id"),
+        _parked.c.received_at < sa.bindparam("before"),
+    )
+)
+
 _MARK: Final = (
     sa.update(_segments)
     .where(
@@ -102,6 +110,12 @@ async def parked(tx: Transaction, account_id: int, service_profile_id: Id) -> li
 async def forget(tx: Transaction, account_id: int, service_profile_id: Id, carrier_ref: str) -> None:
     """A parked receipt has found its text."""
     await tx.run(_FORGET, account_id=account_id, service_profile_id=service_profile_id, carrier_ref=carrier_ref)
+
+
+async def stale(tx: Transaction, account_id: int, service_profile_id: Id, before: Instant) -> bool:
+    """Whether there is anything for `expire` to drop."""
+    found = await tx.rows(_STALE, account_id=account_id, service_profile_id=service_profile_id, before=before)
+    return bool(found[0][0])
 
 
 async def expire(tx: Transaction, account_id: int, service_profile_id: Id, before: Instant) -> int:

@@ -147,10 +147,10 @@ async def test_a_text_that_cannot_be_written_is_refused_alone(
     [
         ("Hi", [None], [OK1], Accepted(ONE, ("m1",))),
         ("Hi", [None], [NO], Refused(ONE, "ESME_RINVDSTADR")),
-        ("Hi", [None], [THROTTLED], Refused(ONE, "ESME_RTHROTTLED")),
+        ("Hi", [None], [THROTTLED], Deferred(ONE, "ESME_RTHROTTLED", throttled=True)),
         (LONG, [OK1, None, None], [OK2, OK3], Accepted(ONE, ("m1", "m2", "m3"))),
         (LONG, [OK1, None, None], [OK2, NO], Refused(ONE, "ESME_RINVDSTADR", ((1, "m1"), (2, "m2")))),
-        (LONG, [OK1, BUSY, None], [OK3], Refused(ONE, "ESME_RSYSERR", ((1, "m1"), (3, "m3")))),
+        (LONG, [OK1, BUSY, None], [OK3], Deferred(ONE, "ESME_RSYSERR", False, ((1, "m1"), (3, "m3")))),
         (LONG, [OK1, None, None], [OK2], None),
     ],
 )

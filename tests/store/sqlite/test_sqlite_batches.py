@@ -24,7 +24,9 @@ SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
         ("e", NUMBERS, ["account_id", "engagement_id", "phone_number"]),
         ("t", TEXTS_KEY, ["account_id", "id"]),
     ],
-    "_IN_DOUBT": [("texts", "texts_unanswered", ["account_id"])],
+    "_IN_DOUBT": [("texts", "texts_open", ["account_id"])],
+    "_OPEN_TEXTS": [("texts", "texts_open", ["account_id", "phone_number_id", "id"])],
+    "_CANCEL_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
     "_INSERT_TEXTS": [],
     "_RESUBMIT_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
     "_INTEND_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
@@ -116,6 +118,7 @@ def test_a_statement_walks_through_no_table(connection: sqlite3.Connection, name
         assert loops[0].startswith("SCAN json_each")
 
 
-def test_due_needs_no_sorting(connection: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("name", ["_DUE", "_OPEN_TEXTS"])
+def test_a_window_needs_no_sorting(connection: sqlite3.Connection, name: str) -> None:
     """The index gives the order, so that the next window costs the same in an engagement of a million."""
-    assert not [line for line in plan(connection, batches._DUE) if "TEMP B-TREE" in line]
+    assert not [line for line in plan(connection, STATEMENTS[name]) if "TEMP B-TREE" in line]

@@ -17,8 +17,7 @@ from opengage.carriers.smpp.deliveries import REF_FORMS, Deliveries, RefForm
 from opengage.carriers.smpp.outgoing import Encoder, Item, Token
 from opengage.carriers.smpp.verdicts import TREATMENTS, LongText, Treatment, declined, never_sent
 from opengage.clock import Clock
-from opengage.domain.outcomes import CONNECTION_LOST, NO_ANSWER, Accepted, Outcome, Refused, Submission, Unknown
-from opengage.smpp.commands import status_name
+from opengage.domain.outcomes import CONNECTION_LOST, NO_ANSWER, Accepted, Outcome, Submission, Unknown
 from opengage.smpp.connection import Backoff, Connection, ConnectionOwner, Phase, Report
 from opengage.smpp.contract import Answer, Cause, Loss, SessionSettings, State
 from opengage.smpp.esme import Esme
@@ -171,11 +170,8 @@ class SmppCarrier(ConnectionOwner):
         self._tell(outcomes)
 
     def on_late_answers(self, session: Esme, answers: list[Answer]) -> None:
-        """Answers to texts that were told as Unknown: for good or bad, but never put off."""
-        # a long text knows by itself that it was told as Unknown
-        refused = [answer for answer in answers if answer[1] and not isinstance(answer[0], tuple)]
-        self._tell([Refused(token, status_name(status)) for token, status, _ in refused])
-        self.on_answers(session, [answer for answer in answers if answer not in refused])
+        """Answers to texts that were told as Unknown: their doubt is over, one way or the other."""
+        self.on_answers(session, answers)
 
     def on_timed_out(self, session: Esme, tokens: list[Token]) -> None:  # noqa: ARG002 - SessionOwner's
         """No answer in time."""

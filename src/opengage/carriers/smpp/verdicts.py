@@ -131,13 +131,9 @@ class LongText:
         return self._unfinished()
 
     def _unfinished(self) -> Outcome:
-        """Every segment's fate is known and some were not taken.
-
-        A text that was Unknown before is not put off any more: who gave it up must hear its end.
-        """
-        if self._refusal or self._was_unknown:
-            code = self._refusal or next(iter(self._put_off.values()))
-            return Refused(self.text_id, code, self._refs())
+        """Every segment's fate is known and some were not taken."""
+        if self._refusal:
+            return Refused(self.text_id, self._refusal, self._refs())
         # what burns an attempt goes first, so that a text which always fails comes to its end
         for treatment in (Treatment.TEMPORARY, Treatment.THROTTLED, None):
             if treatment in self._put_off:

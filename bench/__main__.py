@@ -1,0 +1,145 @@
+"""`python -m bench`: what `make bench` runs."""
+
+import argparse
+import os
+import platform
+import signal
+import sqlite3
+import sys
+import time
+import types
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import blast, figures, ingest, place, profiling, raw
+from bench.children import Child, Simulator, free_port, init, opengage, peaks, running, simulator
+from bench.client import Access, Broken, wait_until_ready
+from bench.figures import Limits, Run
+
+PROFILES = {"profile-worker": "worker", "profile-web": "web"}
+"""What else can be asked for: the verb that gets a profiler."""
+
+_ACKNOWLEDGED = 5.0
+"""Seconds that the last receipts may take to be acknowledged once they are recorded."""
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Benchmarks, each figure beside the raw limit of the same run."
+    )
+    parser.add_argument("what", nargs="?", default="all", choices=("all", *PROFILES))
+    parser.add_argument("--texts", type=int, default=50_000, help="envelopes of the blast [50000]")
+    parser.add_argument("--posts", type=int, default=5, help="bulk POSTs of each ingest figure [5]")
+    parser.add_argument("--post-size", type=int, default=10_000, help="envelopes of each POST [10000]")
+    parser.add_argument("--kind", choices=("sample", "cprofile", "both"), default="both", help="which profiler [both]")
+    parser.add_argument("--dir", type=Path, help="where to keep the data while it runs [the temporary folder]")
+    parser.add_argument("--limit", type=float, default=180.0, help="seconds until the run is given up [180]")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write everything to this file too, as one line")
+    return parser.parse_args()
+
+
+def _limits(data: Path, asked: argparse.Namespace) -> Limits:
+    """The raw limits, while nothing else of ours runs."""
+    posts, size, texts = asked.posts, asked.post_size, asked.texts
+    with simulator(data) as smsc:
+        alone = raw.smpp(smsc, texts)
+    return Limits(
+        plain_decode=raw.plain_decode(posts, size),
+        decode=raw.decode(posts, size),
+        insert=raw.insert(data / "insert", posts, size),
+        store_cycle=raw.store_cycle(data / "cycle", texts),
+        smpp=alone.rate,
+        smpp_processor_seconds=alone.processor_seconds,
+    )
+
+
+def _measure(data: Path, asked: argparse.Namespace) -> Run:
+    """Raw limits first, then ingest and blast on one `opengage serve`."""
+    print(f"bench: data in {data} ({place.file_system(data)}); measuring raw limits", file=sys.stderr)
+    limits = _limits(data, asked)
+    with ExitStack() as stack:
+        smsc = stack.enter_context(simulator(data))
+        port = free_port()
+        access = Access(init(data, smsc.port), port)
+        environment = {"OPENGAGE_SANDBOX_SMSC": f"smpp://bench:bench@127.0.0.1:{smsc.port}"}  # no second simulator
+        flags = ("--data", str(data), "--port", str(port))
+        served = stack.enter_context(running(Child(opengage("serve", *flags), data, environment)))
+        wait_until_ready(port)
+        return _drive(access, smsc, served, asked, limits)
+
+
+def _drive(access: Access, smsc: Simulator, served: Child, asked: argparse.Namespace, limits: Limits) -> Run:
+    print("bench: ingest", file=sys.stderr)
+    rates = {connections: ingest.run(access, asked.posts, asked.post_size, connections) for connections in (1, 2)}
+    print("bench: blast", file=sys.stderr)
+    engagement_id = blast.prepare(access, asked.texts, "blast")
+    blast.wait_for_link(smsc)
+    took = blast.run(access, smsc, engagement_id, asked.texts)
+    _check(smsc, asked.texts)
+    gets = sorted(took.get_seconds)
+    return Run(
+        limits=limits,
+        ingest=rates,
+        texts=took.texts,
+        submit_rate=took.texts / took.last_submit,
+        receipt_rate=took.texts / took.last_receipt,
+        first_text_ms=1000 * took.first_text,
+        get_p99_ms=1000 * gets[int(0.99 * len(gets))] if gets else 0.0,
+        gets=len(gets),
+        peaks=peaks(served.pid) | peaks(smsc.child.pid),
+    )
+
+
+def _check(smsc: Simulator, texts: int) -> None:
+    """Raises Broken unless the network took each text exactly once and has all its receipts acknowledged."""
+    deadline = time.monotonic() + _ACKNOWLEDGED
+    while (seen := _seen(smsc)) != [texts] * 3 and time.monotonic() < deadline:
+        time.sleep(blast.POLL)  # receipts are acknowledged after the commit that the ledger shows
+    if seen != [texts] * 3:
+        raise Broken(f"{texts} texts, but the network has submits, unique and receipts {seen}")
+
+
+def _seen(smsc: Simulator) -> list[int]:
+    counts = smsc.counts()
+    return [counts[name] for name in ("submits", "unique", "receipts")]
+
+
+def _all(data: Path, asked: argparse.Namespace) -> None:
+    run = _measure(data, asked)
+    run.place = {
+        "Python": platform.python_version(),
+        "SQLite": sqlite3.sqlite_version,
+        "cores": str(os.cpu_count()),
+        "file system": place.file_system(data),
+        "posts": f"{asked.posts} of {asked.post_size:,} envelopes",
+    }
+    print(figures.shown(run))
+    if asked.json:
+        asked.json.write_text(run.as_json() + "\n", "utf-8")
+
+
+def _give_up(number: int, _: types.FrameType | None) -> None:
+    raise Broken("the run took too long" if number == signal.SIGALRM else "stopped")
+
+
+def main() -> int:
+    """Run what is asked for; 0 unless the run broke: how fast it was is for people to judge."""
+    asked = _arguments()
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, asked.limit)
+    try:
+        with place.folder(asked.dir) as data:
+            if asked.what == "all":
+                _all(data, asked)
+            else:
+                kinds = ("sample", "cprofile") if asked.kind == "both" else (asked.kind,)
+                profiling.profile(data, PROFILES[asked.what], asked.texts, kinds)
+    except Broken as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The benchmarks run: tiny sizes, real processes, no figure asserted, because a test's machine is never quiet."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from source import ROOT
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """One run."""
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the runs of this file keep their data."""
+    return tmp_path_factory.mktemp("bench")
+
+
+def test_every_figure_stands_beside_its_limit(place: Path) -> None:
+    """A run measures ingest, blast, memory and the raw limits, judges the musts, and leaves nothing behind."""
+    out = place / "out.json"
+    sizes = ("--texts", "200", "--posts", "2", "--post-size", "50")
+    done = bench(*sizes, "--dir", str(place), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    rates = [*found["limits"].values(), *found["ingest"].values(), found["submit_rate"], found["receipt_rate"]]
+    assert all(rate > 0 for rate in rates)
+    assert {"smsc", "worker", "web"} <= set(found["peaks"])
+    assert [must["met"] for must in found["musts"].values()] == [line.endswith(" met") for line in musts(done.stdout)]
+    assert list(place.iterdir()) == [out]
+
+
+def musts(shown: str) -> list[str]:
+    """The lines of the last table."""
+    return shown.partition("\nMusts\n")[2].splitlines()
+
+
+def test_the_worker_can_be_profiled(place: Path) -> None:
+    """A blast with a profiler in the worker names the functions that took the time."""
+    done = bench("profile-worker", "--texts", "200", "--kind", "sample", "--dir", str(place))
+    assert done.returncode == 0, done.stderr
+    assert "sample of worker: 200 texts" in done.stdout
+    assert "opengage/store/sqlite/batches.py" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["sample", "cprofile"])
+def test_either_profiler_watches_from_signal_to_signal(place: Path, kind: str) -> None:
+    """SIGUSR1 starts it in a running verb, SIGUSR2 makes it write, and the verb ends as ever."""
+    out = place / kind
+    command = [sys.executable, "-m", "bench.profiled", kind, str(out), "smsc", "--port", "0", "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as verb:
+        assert verb.stdout is not None
+        assert json.loads(verb.stdout.readline())["port"]
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
+            verb.send_signal(number)
+        assert json.loads(verb.stdout.read())["submits"] == 0
+    assert verb.returncode == 0
+    assert out.stat().st_size
+    out.unlink()
+
+
+def test_a_run_that_takes_too_long_is_given_up(place: Path) -> None:
+    """It ends by itself, says so, and cleans up."""
+    done = bench("--limit", "0.5", "--dir", str(place))
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "bench: the run took too long")
+    assert not [path for path in place.iterdir() if path.is_dir()]
