@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,15 @@ class Served:
 
     def children(self) -> set[int]:
         """The processes that it has started and that live."""
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)
-        rows = [line.split() for line in listed.stdout.splitlines()]
-        return {int(row[0]) for row in rows if int(row[1]) == self.process.pid and not row[2].startswith("Z")}
+        return {pid for pid, parent, state in _processes() if parent == self.process.pid and state != "Z"}
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Each process of this machine: its id, its parent's, and its state's letter."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it may just have ended
+            state, parent, *_ = path.read_text("utf-8", "replace").rpartition(")")[2].split()
+            yield int(path.parent.name), int(parent), state
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """`opengage migrate`: safe to run again, clear when it cannot."""
 
+import json
+import subprocess
 from pathlib import Path
 
 from cli.conftest import Opengage
+from running import PATIENCE, arguments, environment
 
 
 def test_the_second_run_changes_nothing(opengage: Opengage, tmp_path: Path) -> None:
@@ -12,6 +15,19 @@ def test_the_second_run_changes_nothing(opengage: Opengage, tmp_path: Path) -> N
     assert "(was: empty)" in first.out
     assert "was" not in second.out
     assert first.out.split()[5] == second.out.split()[5].rstrip(".")
+
+
+def test_two_can_start_at_once(tmp_path: Path) -> None:
+    """Whoever comes second on a new folder waits for the first, and both have done their work."""
+    data = tmp_path / "new"
+    commands = [arguments("init", "--data", str(data), "--account", key, "--json") for key in ("first", "second")]
+    processes = [
+        subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    said = [process.communicate(timeout=PATIENCE) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert [json.loads(out)["account-key"] for out, _ in said] == ["first", "second"]
 
 
 def test_a_folder_that_cannot_be_written_is_told(opengage: Opengage) -> None:
