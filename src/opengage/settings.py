@@ -185,8 +185,8 @@ class Settings:
     sandbox_smsc: str | None = _setting(
         None,
         _url("smpp"),
-        "The simulator that sandbox profiles send to, `smpp://SYSTEM_ID:PASSWORD@HOST:PORT`. "
-        "`opengage serve` starts one and sets this for its worker.",
+        "The simulator that sandbox profiles send to, `smpp://SYSTEM_ID:PASSWORD@HOST:PORT`; each account binds as "
+        "`SYSTEM_ID-ACCOUNT`. `opengage serve` starts one and sets this for its worker.",
         secret=True,
     )
     max_segments: int = _setting(

@@ -1,6 +1,7 @@
-"""What the carrier said is stored, and only then acknowledged; receipts find their texts in any order."""
+"""What the carrier said is stored, and only then acknowledged; receipts find their texts in whatever order."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,7 +62,9 @@ async def sent(world: World, count: int = 1, **values: str) -> Sent:
     ],
     ids=["accepted", "refused", "unknown", "deferred"],
 )
-async def test_each_outcome_has_its_place(world: World, outcome, status: str, reason: str) -> None:  # type: ignore[no-untyped-def]
+async def test_each_outcome_has_its_place(
+    world: World, outcome: Callable[[Submission], Outcome], status: str, reason: str
+) -> None:
     """Text, envelope, fate event and ledger agree on what the carrier said."""
     made = await sent(world)
     await made.hear(outcome(made.texts[0]))

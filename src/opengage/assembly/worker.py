@@ -22,6 +22,9 @@ from opengage.store.contract import Store
 _SMPP_PORT = 2775
 """The port of an SMSC whose address names none."""
 
+_LONGEST_SYSTEM_ID = 15
+"""Octets without the final NUL (SMPP 3.4 section 5.2.1)."""
+
 _BACKOFF = Backoff(first=0.2, cap=30.0)
 
 
@@ -51,16 +54,23 @@ def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:
             "A sandbox needs the simulator's address: start it with “opengage serve”, or set OPENGAGE_SANDBOX_SMSC."
         )
     parts = urlsplit(url)
+    system_id = unquote(parts.username or "")
     address = SmscAddress(
         host=parts.hostname or "127.0.0.1",
         port=parts.port or _SMPP_PORT,
-        system_id=unquote(parts.username or ""),
+        system_id=_own_id(system_id, profile) if profile.kind == "sandbox" else system_id,
         password=profile.password if profile.password is not None else unquote(parts.password or ""),
     )
     options = SmppOptions(
         window=profile.window or settings.window, response_timeout=settings.response_timeout_seconds, backoff=_BACKOFF
     )
     return SmppCarrier(address, SystemClock(), options)
+
+
+def _own_id(system_id: str, profile: ServiceProfile) -> str:
+    """The simulator's name for an account: receipts go to any link of a system_id, so no two may share one."""
+    mark = f"-{profile.account_id}"
+    return system_id[: _LONGEST_SYSTEM_ID - len(mark)] + mark
 
 
 def worker_name(settings: Settings) -> tuple[str, IO[str] | None]:

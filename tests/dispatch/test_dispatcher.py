@@ -1,0 +1,229 @@
+"""The whole worker: lanes taken, kept, lost and let go, and two workers on one store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from dispatch.world import ScriptedCarrier, World, accept, receipt_for, recipient, until
+from opengage.carriers.contract import Carrier
+from opengage.clock import SystemClock
+from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
+from opengage.domain.outcomes import Submission, Unknown
+from opengage.domain.records import ServiceProfile
+from opengage.domain.states import EngagementStatus
+from opengage.ids import new_id
+from opengage.store.sqlite import SqliteStore
+
+
+class Worker:
+    """A dispatcher that runs, with a carrier and a store connection of its own."""
+
+    def __init__(self, world: World, owner: str, lease_seconds: float) -> None:
+        self.store = SqliteStore(world.path)
+        self.carrier = ScriptedCarrier()
+        self.stop = asyncio.Event()
+        settings = DispatchSettings(
+            owner=owner,
+            lease_seconds=lease_seconds,
+            window=100,
+            max_segments=10,
+            receipt_window_seconds=60.0,
+            sandbox_receipt_window_seconds=60.0,
+            stop_timeout_seconds=5.0,
+        )
+        self.dispatcher = Dispatcher(self.store, SystemClock(), new_id, self._connect, settings)
+        self.task = asyncio.create_task(self.dispatcher.run(self.stop))
+
+    def _connect(self, _: ServiceProfile) -> Carrier:
+        return self.carrier
+
+    async def end(self) -> None:
+        """An orderly stop."""
+        self.stop.set()
+        async with asyncio.timeout(10):
+            await self.task
+
+    async def kill(self) -> None:
+        """An end without any farewell, as by kill -9: whatever it runs just stops."""
+        lanes = [lane.task for lane in self.dispatcher._lanes.values()]
+        tasks = [self.task, *lanes, *(task for _, task in self.dispatcher._recorders.values())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Workers:
+    """Starts workers, and sees that none outlives its test."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._all: list[Worker] = []
+
+    def start(self, owner: str = "one", lease_seconds: float = 30.0) -> Worker:
+        """A running worker."""
+        worker = Worker(self._world, owner, lease_seconds)
+        self._all.append(worker)
+        return worker
+
+    async def end(self) -> None:
+        """End what still runs."""
+        for worker in self._all:
+            await worker.kill()
+            await worker.store.close()
+
+
+@pytest.fixture
+async def workers(world: World) -> AsyncIterator[Workers]:
+    """Workers of this world."""
+    made = Workers(world)
+    yield made
+    await made.end()
+
+
+def lanes_of(world: World) -> list[tuple[object, ...]]:
+    """(owner, epoch) of every lane."""
+    return world.look("SELECT owner, epoch FROM lanes ORDER BY phone_number_id")
+
+
+async def test_a_scheduled_engagement_is_carried_to_its_end(world: World, workers: Workers) -> None:
+    """From the PATCH to the last receipt, by one worker: started, sent, delivered, completed."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 50, status=EngagementStatus.SCHEDULED)
+    worker = workers.start()
+    worker.carrier.answer = accept
+
+    def deliver(submissions: list[Submission]) -> None:
+        assert worker.carrier.sink
+        worker.carrier.sink.receipts([receipt_for(each) for each in submissions])
+
+    worker.carrier.on_submit = lambda submissions: deliver(list(submissions))
+    await until(lambda: world.engagement_status(engagement) == "completed")
+    assert (await world.ledger(engagement)).reasons == {"delivered": 50}
+    assert len(worker.carrier.submitted) == 50
+    await worker.end()
+
+
+async def test_what_comes_later_is_seen(world: World, workers: Workers) -> None:
+    """A number and an engagement that are made while the worker runs are served without a restart."""
+    worker = workers.start()
+    worker.carrier.answer = accept
+    tenant = await world.tenant()
+    await until(lambda: lanes_of(world) == [("one", 1)])
+    await world.engagement(tenant, 3, status=EngagementStatus.SCHEDULED)
+    await until(lambda: len(worker.carrier.submitted) == 3)
+
+
+async def test_a_stop_drains_and_releases(world: World, workers: Workers) -> None:
+    """On a stop nothing new is taken, what is in flight is recorded, and the lane is free at once."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 500)
+    worker = workers.start()
+    await until(lambda: len(worker.carrier.submitted) >= 50)
+    worker.carrier.last_words = lambda: [accept(each) for each in worker.carrier.submitted]
+    await worker.end()
+    count = len(worker.carrier.submitted)
+    assert worker.carrier.stopped
+    assert count < 500
+    assert (await world.ledger(engagement)).reasons == {"sent": count}
+    assert lanes_of(world) == [("", 1)]
+
+
+async def test_what_the_carrier_gives_up_at_a_stop_is_in_doubt(world: World, workers: Workers) -> None:
+    """A text that was not answered by the end of the stop is recorded as in doubt before the worker ends."""
+    engagement = await world.engagement(await world.tenant(), 2)
+    worker = workers.start()
+    await until(lambda: len(worker.carrier.submitted) == 2)
+    worker.carrier.last_words = lambda: [Unknown(each.text_id, "no-answer") for each in worker.carrier.submitted]
+    await worker.end()
+    assert (await world.ledger(engagement)).reasons == {"in-doubt": 2}
+
+
+async def test_of_two_workers_one_sends(world: World, workers: Workers) -> None:
+    """While one holds the lane the other sends nothing, however much there is to do."""
+    await world.engagement(await world.tenant(), 60)
+    first = workers.start("one")
+    first.carrier.answer = accept
+    await until(lambda: lanes_of(world) == [("one", 1)])
+    second = workers.start("two")
+    second.carrier.answer = accept
+    await until(lambda: list(world.statuses().values()) == ["sent"] * 60)
+    assert second.carrier.submitted == []
+    assert sorted(first.carrier.recipients) == sorted(recipient(number) for number in range(60))
+
+
+async def test_after_the_lease_another_worker_takes_over(world: World, workers: Workers) -> None:
+    """A worker that is gone leaves its lane with its lease: the next one names what is in doubt and sends the rest."""
+    engagement = await world.engagement(await world.tenant(), 150)
+    first = workers.start("one", lease_seconds=0.5)
+    await until(lambda: len(first.carrier.submitted) == 100)
+    await first.kill()
+    second = workers.start("two", lease_seconds=0.5)
+    second.carrier.answer = accept
+    await until(lambda: len(second.carrier.submitted) == 50)
+    await until(lambda: list(world.statuses().values()).count("sent") == 50)
+    assert set(first.carrier.recipients).isdisjoint(second.carrier.recipients)
+    assert (await world.ledger(engagement)).reasons == {"in-doubt": 100, "sent": 50}
+    assert lanes_of(world) == [("two", 2)]
+
+
+async def test_a_worker_takes_its_own_lane_back_at_once(world: World, workers: Workers) -> None:
+    """A restart under the same name does not wait for its own old lease, and the old epoch is void."""
+    engagement = await world.engagement(await world.tenant(), 120)
+    first = workers.start("one", lease_seconds=600)
+    await until(lambda: len(first.carrier.submitted) == 100)
+    await first.kill()
+    second = workers.start("one", lease_seconds=600)
+    second.carrier.answer = accept
+    await until(lambda: len(second.carrier.submitted) == 20)
+    await until(lambda: list(world.statuses().values()).count("sent") == 20)
+    assert (await world.ledger(engagement)).reasons == {"in-doubt": 100, "sent": 20}
+    assert lanes_of(world) == [("one", 2)]
+
+
+async def test_a_lane_is_renewed_while_its_worker_lives(world: World, workers: Workers) -> None:
+    """The lease outlives its length many times, under the same epoch."""
+    await world.tenant()
+    workers.start("one", lease_seconds=0.3)
+    await until(lambda: lanes_of(world) == [("one", 1)])
+    taken = world.look("SELECT expires_at FROM lanes")[0][0]
+    await until(lambda: world.look("SELECT expires_at FROM lanes")[0][0] > taken + 600_000)
+    assert lanes_of(world) == [("one", 1)]
+
+
+async def test_a_lost_lane_is_not_sent_on(world: World, workers: Workers) -> None:
+    """A worker whose lane passed to another one stops sending; what it hears of its texts still counts."""
+    tenant = await world.tenant()
+    worker = workers.start("one", lease_seconds=0.3)
+    await until(lambda: lanes_of(world) == [("one", 1)])
+    world.change("UPDATE lanes SET owner = 'two', epoch = epoch + 1, expires_at = 9000000000000000")
+    await world.engagement(tenant, 3)
+    await until(lambda: not worker.dispatcher._lanes)
+    assert worker.carrier.submitted == []
+    assert lanes_of(world) == [("two", 2)]
+
+
+async def test_a_failed_recorder_ends_the_worker(world: World, workers: Workers) -> None:
+    """Without its recorder nothing would be recorded: the worker ends with the reason, to be started again."""
+    await world.engagement(await world.tenant(), 1)
+    worker = workers.start(lease_seconds=0.6)
+    await until(lambda: worker.carrier.submitted)
+    assert worker.carrier.sink
+    worker.carrier.sink.outcomes([Unknown(new_id(), "a text that nobody knows")])
+    with pytest.raises(KeyError):
+        async with asyncio.timeout(15):
+            await worker.task
+
+
+async def test_each_account_has_its_lane(world: World, workers: Workers) -> None:
+    """Numbers of two accounts are two lanes, though the numbers are the same."""
+    first, second = await world.tenant(), await world.tenant("otherbank")
+    await world.engagement(first, 2)
+    await world.engagement(second, 2)
+    worker = workers.start()
+    worker.carrier.answer = accept
+    await until(lambda: len(worker.carrier.submitted) == 4)
+    assert (
+        sorted(each.account_id for each in worker.carrier.submitted) == [first.account_id] * 2 + [second.account_id] * 2
+    )
+    assert lanes_of(world) == [("one", 1), ("one", 1)]
