@@ -194,7 +194,7 @@ class Tenants:
     def new(self, smsc: Callable[[str], str] | None = None, **more: Any) -> Tenant:
         """The client of a new account; `smsc` makes its carrier's address of its key."""
         key = f"{self._name}-{len(self._all)}"
-        return self.of(add_account(self._data, key, smsc=smsc(key) if smsc else None, **more))
+        return self.of(add_account(self._data, key, smsc=smsc(key[-15:]) if smsc else None, **more))
 
     def of(self, told: dict[str, str]) -> Tenant:
         """The client of an account that `opengage init` made."""
@@ -207,10 +207,15 @@ class Tenants:
             tenant.http.close()
 
 
-def recount(data: Path) -> dict[str, int]:
-    """The envelopes of the whole folder by status, counted row by row."""
+def recount(data: Path, key: str) -> dict[str, int]:
+    """The envelopes of an account by status, counted row by row in the table itself."""
     connection = sqlite3.connect(data / "opengage.db")
     try:
-        return dict(connection.execute("SELECT status, count(*) FROM envelopes GROUP BY status").fetchall())
+        counted = connection.execute(
+            "SELECT e.status, count(*) FROM envelopes AS e JOIN accounts AS a ON a.account_id = e.account_id"
+            " WHERE a.key = ? GROUP BY e.status",
+            (key,),
+        )
+        return dict(counted.fetchall())
     finally:
         connection.close()

@@ -7,7 +7,7 @@ import pytest
 
 from dispatch.world import ScriptedCarrier, World, accept, receipt_for, recipient, until
 from opengage.carriers.contract import Carrier
-from opengage.clock import SystemClock
+from opengage.clock import SECOND, Instant, SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
 from opengage.domain.outcomes import Submission, Unknown
 from opengage.domain.records import ServiceProfile
@@ -112,6 +112,29 @@ async def test_what_comes_later_is_seen(world: World, workers: Workers) -> None:
     await until(lambda: lanes_of(world) == [("one", 1)])
     await world.engagement(tenant, 3, status=EngagementStatus.SCHEDULED)
     await until(lambda: len(worker.carrier.submitted) == 3)
+
+
+async def test_numbers_made_one_after_the_other_are_all_served_at_once(world: World, workers: Workers) -> None:
+    """A number that is made just after a look for new ones is not overlooked until something else changes."""
+    worker = workers.start()
+    worker.carrier.answer = accept
+    await world.tenant()
+    await until(lambda: len(lanes_of(world)) == 1)
+    second = await world.tenant("otherbank")
+    await world.engagement(second, 1, status=EngagementStatus.SCHEDULED)
+    await until(lambda: len(worker.carrier.submitted) == 1, within=1.5)
+
+
+async def test_a_delivery_time_is_kept_though_nothing_changes(world: World, workers: Workers) -> None:
+    """An idle worker starts a scheduled engagement when its time comes, not when something else happens."""
+    tenant = await world.tenant()
+    at = Instant(SystemClock().now() + SECOND // 2)
+    engagement = await world.engagement(tenant, 1, status=EngagementStatus.SCHEDULED, delivery_time=at)
+    worker = workers.start()
+    worker.carrier.answer = accept
+    await until(lambda: worker.carrier.submitted, within=3)
+    assert SystemClock().now() >= at
+    assert world.engagement_status(engagement) == "processing"
 
 
 async def test_a_stop_drains_and_releases(world: World, workers: Workers) -> None:

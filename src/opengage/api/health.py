@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from opengage.api.errors import TITLES
 from opengage.api.state import Api
 from opengage.domain.errors import Code
-from opengage.store import revision
+from opengage.store import revision, writable
 
 
 @get("/healthz")
@@ -22,8 +22,9 @@ async def healthz() -> ASGIResponse:
 
 @get("/readyz")
 async def readyz(api: Api) -> ASGIResponse:
-    """The process can serve: its store answers and is migrated. 503 otherwise."""
+    """The process can serve: its store answers, is migrated and takes a change. 503 otherwise."""
     await revision.require(api.store)
+    await writable.require(api.store)
     return ASGIResponse(body=b'{"status":"ready"}\n')
 
 

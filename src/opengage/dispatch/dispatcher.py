@@ -1,6 +1,7 @@
 """The worker's whole: connects service profiles, holds lanes, and lets senders, recorders and the rescuer run.
 
-One `_tick` looks at what there is to do; it comes whenever the store changes, and at least three times a lease.
+One `_tick` looks at what there is to do; it comes whenever the store changes, at least once a second, and at least
+three times a lease.
 """
 
 import asyncio
@@ -70,6 +71,7 @@ class Dispatcher:
         self._rescuer = Rescuer(store, clock, new_id, random.random)
         self._lanes: dict[tuple[int, Id], _Lane] = {}
         self._recorders: dict[Id, tuple[Recorder, asyncio.Task[None]]] = {}
+        self._must_take = False
         self._kept_at = self._taken_at = self._swept_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -80,12 +82,22 @@ class Dispatcher:
                 await self._tick()
             except Unavailable as error:
                 log.error("the store cannot be used; trying again", action="tick", error=str(error))
-            changed = asyncio.create_task(self._store.changed(self._settings.lease_seconds / 3))
+            changed = asyncio.create_task(self._store.changed(self._pause()))
             await asyncio.wait((stopping, changed), return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
             if not stop.is_set():
                 await asyncio.sleep(_REST)
         await self._stop()
+
+    def _pause(self) -> float:
+        """Seconds until the next look though nothing changes: delivery times come, receipt windows and leases end.
+
+        A change that came too soon after the last look for numbers is made up for as soon as that may be repeated.
+        """
+        pause = min(_SWEEP, self._settings.lease_seconds / 3)
+        if self._must_take:
+            pause = min(pause, max(0.0, self._taken_at + _TAKE - self._clock.monotonic()))
+        return pause
 
     async def _tick(self) -> None:
         now = self._clock.monotonic()
@@ -94,7 +106,8 @@ class Dispatcher:
         if now - self._kept_at >= self._settings.lease_seconds / 3:
             await self._keep_lanes()
             self._kept_at = now
-        if now - self._taken_at >= _TAKE:
+        self._must_take = now - self._taken_at < _TAKE
+        if not self._must_take:
             await self._take_lanes()
             self._taken_at = now
         if now - self._swept_at >= _SWEEP:
