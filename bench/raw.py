@@ -14,8 +14,9 @@ import uvloop
 from bench.children import Simulator
 from bench.client import Broken
 from bench.recipients import SENDER, bulk_bodies, numbers
-from opengage import assembly
 from opengage.api.envelope_batches import Batch, read_batch
+from opengage.assembly.schema import migrate
+from opengage.assembly.store import open_store
 from opengage.clock import SystemClock
 from opengage.domain.ledger import Moves
 from opengage.domain.states import Reason, TextEvent, TextStatus, change, place
@@ -69,8 +70,8 @@ async def _read(body: bytes) -> Batch:
 
 def _store(home: Path) -> Store:
     settings = load({}, data=home)
-    assembly.migrate(settings)
-    return assembly.open_store(settings)
+    migrate(settings)
+    return open_store(settings)
 
 
 def insert(home: Path, posts: int, size: int) -> float:

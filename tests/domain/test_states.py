@@ -30,8 +30,10 @@ CHANGES = {
     (T.IN_DOUBT, E.DEFERRED): T.QUEUED,
     (T.IN_DOUBT, E.DELIVERY): T.DELIVERED,
     (T.IN_DOUBT, E.NON_DELIVERY): T.UNDELIVERED,
+    (T.IN_DOUBT, E.EXPIRY): T.UNDELIVERED,
     (T.SENT, E.DELIVERY): T.DELIVERED,
     (T.SENT, E.NON_DELIVERY): T.UNDELIVERED,
+    (T.SENT, E.EXPIRY): T.UNDELIVERED,
     (T.SENT, E.RECEIPT_WINDOW_OVER): T.SENT,
 }
 TERMINAL = (T.DELIVERED, T.UNDELIVERED, T.FAILED, T.CANCELED, T.RECEIVED)
@@ -108,6 +110,20 @@ def test_where_an_envelope_stands(status: TextStatus, reason: Reason, envelope: 
     """A text's status puts its envelope in one named place."""
     assert place(status) is reason
     assert STATUS_OF[reason] is envelope
+
+
+@pytest.mark.parametrize(
+    ("status", "event", "reason"),
+    [
+        (T.UNDELIVERED, E.EXPIRY, Reason.EXPIRED),
+        (T.UNDELIVERED, E.NON_DELIVERY, Reason.UNDELIVERED),
+        (T.SENT, E.RECEIPT_WINDOW_OVER, Reason.SENT_UNCONFIRMED),
+        (T.SENT, E.ACCEPTED, Reason.SENT),
+    ],
+)
+def test_what_brought_it_there_may_say_more(status: TextStatus, event: TextEvent, reason: Reason) -> None:
+    """Expiry and a receipt window that ran out have reasons of their own."""
+    assert place(status, event) is reason
 
 
 def test_an_inbound_text_has_no_envelope() -> None:

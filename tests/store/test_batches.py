@@ -284,6 +284,7 @@ async def test_what_is_in_doubt(store: Store) -> None:
     assert (await text(store, 1)).epoch == 7
     async with store.writing() as tx:
         await take(tx, [step(2, TextStatus.SENT, Reason.SENT)], NOW)
-        one = step(1, TextStatus.DELIVERED, Reason.DELIVERED, result_id=id_of(77))
+        doubted = unanswered(1, TextStatus.IN_DOUBT)
+        one = step(1, TextStatus.DELIVERED, Reason.DELIVERED, text=doubted, result_id=id_of(77))
         await take(tx, [one], NOW)
         assert await tx.batches.in_doubt(ACCOUNT, [number(1)]) == []

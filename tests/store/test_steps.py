@@ -6,7 +6,7 @@ from opengage.clock import Instant
 from opengage.domain import records
 from opengage.domain.states import STATUS_OF, Reason, TextStatus
 from opengage.store import rows
-from opengage.store.contract import Result, Settled, Store, Unanswered
+from opengage.store.contract import Result, Settled, Stale, Store, Unanswered
 from store.samples import (
     ACCOUNT,
     NOW,
@@ -71,11 +71,24 @@ async def test_the_time_of_sending_stays(store: Store) -> None:
     await sending(store, 1)
     async with store.writing() as tx:
         await take(tx, [step(0, TextStatus.SENT, Reason.SENT, was_accepted=True)], NOW)
-        last = step(0, TextStatus.DELIVERED, Reason.DELIVERED, "DELIVRD", result_id=id_of(600_000))
+        sent = unanswered(0, TextStatus.SENT)
+        last = step(0, TextStatus.DELIVERED, Reason.DELIVERED, "DELIVRD", text=sent, result_id=id_of(600_000))
         await take(tx, [last], LATER)
     one = await text(store, 0)
     assert (one.sent_at, one.settled_at, one.result_id) == (NOW, LATER, id_of(600_000))
     assert await results(store, 0) == [("sent", None), ("delivered", "DELIVRD")]
+
+
+async def test_a_step_from_another_state_is_stale(store: Store) -> None:
+    """A text that has moved on since it was read is not moved: nothing of the batch is written."""
+    await sending(store, 2)
+    async with store.writing() as tx:
+        await take(tx, [step(0, TextStatus.SENT, Reason.SENT)], NOW)
+    both = [step(place, TextStatus.FAILED, Reason.REJECTED) for place in (0, 1)]
+    with pytest.raises(Stale):
+        async with store.writing() as tx:
+            await take(tx, both, LATER)
+    assert [(await text(store, place)).status for place in (0, 1)] == [TextStatus.SENT, TextStatus.SENDING]
 
 
 async def test_a_text_without_an_envelope_moves_alone(store: Store) -> None:

@@ -104,7 +104,12 @@ class _Collector:
         try:
             phone_number = parse(sent.phone_number)
         except InvalidNumber as error:
-            self._refuse(number, "phone-number", Code.INVALID_NUMBER, f"{error.reason.capitalize()}: {error.fix}.")
+            self._refuse(
+                number,
+                "phone-number",
+                Code.INVALID_NUMBER,
+                f"{error.reason[:1].upper()}{error.reason[1:]}: {error.fix}.",
+            )
             return
         if sent.callback is not None and not sent.callback.startswith(("http://", "https://")):
             self._refuse(number, "callback", Code.NOT_ALLOWED_VALUE, "A callback is an http or https URL: send one.")

@@ -1,6 +1,9 @@
 """The database's schema, brought to what this version needs. Apart from `store`: only this needs Alembic."""
 
+import contextlib
 import fcntl
+import sqlite3
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -20,9 +23,17 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
         # two processes that start at once on a new folder must not both make its tables
         with (settings.data / "migrate.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            return migrations.upgrade(sa.URL.create("sqlite", database=str(database_path(settings))))
-    except (OSError, sa.exc.DatabaseError) as error:
+            revisions = migrations.upgrade(sa.URL.create("sqlite", database=str(database_path(settings))))
+            _write_ahead(database_path(settings))
+            return revisions
+    except (OSError, sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
         raise Unavailable(
             f"The data folder {settings.data} cannot be used ({error}). Check that it is yours to write and on a disk "
             "with free space, or name another one with --data."
         ) from error
+
+
+def _write_ahead(path: Path) -> None:
+    """Switch the file to WAL for good: the switch cannot wait for others, so nobody may do it later, in mid-use."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")

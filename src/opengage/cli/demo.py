@@ -36,6 +36,7 @@ _BULK: Final = 10_000
 _LOOK: Final = 0.05
 """Seconds between looks at the ledger."""
 _STALLED: Final = 30.0
+_SETTLES: Final = 5.0
 _FAILED: Final = 1
 
 Watch = Callable[[Ledger], None]
@@ -179,7 +180,7 @@ class Demo:
 
     def _told(self, engagement_id: str, accepted: int, ledger: Ledger, seconds: float) -> Outcome:
         pages.ledger(self._console, ledger)
-        counts: dict[str, int] = self._own.ask({"do": "counts"})[0]
+        counts = _counted(self._own)
         pages.rate(self._console, counts, seconds)
         picked = _handsets(self._contacts.good)
         screens = self._own.ask(*({"do": "inbox", "number": number} for number in picked))
@@ -227,6 +228,16 @@ def _watched(api: Client, engagement_id: str, show: Watch) -> Ledger:
             last, changed = now, time.monotonic()
         show(now)
     return last
+
+
+def _counted(own: Sandbox) -> dict[str, int]:
+    """The simulator's counts, once nothing is under way: a receipt's acknowledgement follows its commit."""
+    deadline = time.monotonic() + _SETTLES
+    while True:
+        counts: dict[str, int] = own.ask({"do": "counts"})[0]
+        if not counts["pending"] or time.monotonic() > deadline:
+            return counts
+        time.sleep(_LOOK)
 
 
 def _duration(engagement: Resource) -> float:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opengage.cli.contacts import Contacts
-from opengage.client import ApiError, Call, Ledger
+from opengage.client import ApiError, Call, ErrorObject, Ledger
 from opengage.logs import mask
 
 _FEW: Final = 5
@@ -81,8 +81,10 @@ def refusal(console: Console, refused: ApiError, rows: int) -> None:
         f"{refused.total} errors, and nothing is taken:",
         soft_wrap=True,
     )
-    different = {error.detail: error for error in reversed(refused.errors)}.values()
-    for error in list(reversed(different))[:_POINTERS]:
+    different: dict[str, ErrorObject] = {}
+    for error in refused.errors:
+        different.setdefault(error.detail, error)
+    for error in list(different.values())[:_POINTERS]:
         console.print(f"        {error.pointer}: {error.detail}", soft_wrap=True, markup=False)
     console.print("        ...)")
 
@@ -100,12 +102,12 @@ def progress(console: Console, total: int) -> Iterator[Callable[[Ledger], None]]
 
 
 class _Rate(ProgressColumn):
-    """Envelopes settled per second."""
+    """Envelopes settled per second, since the start: over a moment it would jump with each look."""
 
     def render(self, task: Task) -> Text:
         """See rich's ProgressColumn."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+        elapsed = task.finished_time or task.elapsed
+        return Text(f"{task.completed / elapsed:,.0f}/s" if elapsed else "", style="progress.data.speed")
 
 
 def _bar(console: Console) -> Progress:

@@ -81,9 +81,19 @@ _OPTIONS = [
     ),
     click.Option(["--json"], is_flag=True, help="print the counts as one JSON object"),
     click.Option(
-        ["--log-level"], default="info", type=click.Choice(["debug", "info", "warning", "error"]), show_default=True
+        ["--log-level"],
+        default="info",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        show_default=True,
+        help="the least severe log lines that are written",
     ),
-    click.Option(["--log-format"], default="console", type=click.Choice(["console", "json"]), show_default=True),
+    click.Option(
+        ["--log-format"],
+        default="console",
+        type=click.Choice(["console", "json"]),
+        show_default=True,
+        help="lines for people, or one JSON object a line",
+    ),
     *_chaos_options(),
 ]
 

@@ -7,7 +7,7 @@ only after the commit that stores it; when the store cannot be written, everythi
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -36,7 +36,7 @@ from opengage.domain.retry import Trouble
 from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
 from opengage.store import receipts as parking
-from opengage.store.contract import Store, Transaction, Unanswered
+from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
 log = logs.get(__name__)
 
@@ -52,13 +52,14 @@ _RETRY: Final = 0.5
 _EVENTS: Final = {
     ReceiptState.DELIVERED: TextEvent.DELIVERY,
     ReceiptState.UNDELIVERED: TextEvent.NON_DELIVERY,
+    ReceiptState.EXPIRED: TextEvent.EXPIRY,
 }
 
 
 class Feedback(Protocol):
     """What a sender wants to hear of its texts."""
 
-    def answered(self, engagement_id: Id, outcome: Outcome) -> None:
+    def answered(self, engagement_id: Id | None, outcome: Outcome) -> None:
         """The outcome of one of its texts is stored."""
         ...
 
@@ -90,7 +91,7 @@ class Recorder:
         self._clock = clock
         self._new_id = new_id
         self._chance = chance
-        self._open: dict[Id, tuple[Feedback, Id]] = {}
+        self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
         self._reserved = 0
         self._senders: set[Feedback] = set()
         self._batch = _Batch()
@@ -122,19 +123,20 @@ class Recorder:
         finally:
             self._reserved -= texts
 
-    def submit(self, sender: Feedback, engagement_id: Id, submissions: Sequence[Submission]) -> None:
+    def submit(self, sender: Feedback, texts: Sequence[Unanswered], submissions: Sequence[Submission]) -> None:
         """Hand texts, whose intent is committed, to the carrier."""
-        for submission in submissions:
-            self._open[submission.text_id] = (sender, engagement_id)
-        self._idle.clear()
+        self._expect(sender, texts)
         self.carrier.submit(submissions)
 
-    def withhold(self, sender: Feedback, engagement_id: Id, text_ids: Sequence[Id]) -> None:
+    def withhold(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         """Put off texts whose intent is committed, but whose lane's lease ran out before a byte could leave."""
-        for text_id in text_ids:
-            self._open[text_id] = (sender, engagement_id)
+        self._expect(sender, texts)
+        self.outcomes([Deferred(text.text_id, NEVER_SENT, throttled=False) for text in texts])
+
+    def _expect(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
+        for text in texts:
+            self._open[text.text_id] = (sender, text)
         self._idle.clear()
-        self.outcomes([Deferred(text_id, NEVER_SENT, throttled=False) for text_id in text_ids])
 
     # the carrier's side: see carriers.contract.Sink
 
@@ -205,20 +207,27 @@ class Recorder:
         for outcome in batch.outcomes:
             found = self._open.pop(outcome.text_id, None)
             if found:
-                found[0].answered(found[1], outcome)
-                touched.add(found[0])
+                sender, text = found
+                sender.answered(text.engagement_id, outcome)
+                touched.add(sender)
         if not self._open:
             self._idle.set()
-        for sender in touched:
-            sender.wake()
+        for each in touched:
+            each.wake()
 
     async def _store_batch(self, batch: _Batch) -> None:
+        """Store one batch, trusting what is remembered of texts under way; look again if that has changed meanwhile."""
+        try:
+            await self._write_batch(batch, {text_id: text for text_id, (_, text) in self._open.items()})
+        except Stale:
+            await self._write_batch(batch, {})
+
+    async def _write_batch(self, batch: _Batch, remembered: Mapping[Id, Unanswered]) -> None:
         settling = self._settling()
         async with self._store.writing() as tx:
-            if batch.outcomes:
-                await self._apply_outcomes(tx, settling, batch.outcomes)
+            answered = await self._apply_outcomes(tx, settling, batch.outcomes, remembered) if batch.outcomes else {}
             if batch.receipts:
-                await self._apply_receipts(tx, settling, batch.receipts)
+                await self._apply_receipts(tx, settling, batch.receipts, answered)
             if batch.inbound:
                 await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
             completed = await settling.write(tx)
@@ -243,17 +252,29 @@ class Recorder:
     def _settling(self) -> Settling:
         return Settling(self.profile.account_id, self._clock.now(), self._new_id, self._chance)
 
-    async def _apply_outcomes(self, tx: Transaction, settling: Settling, outcomes: Sequence[Outcome]) -> None:
+    async def _apply_outcomes(
+        self,
+        tx: Transaction,
+        settling: Settling,
+        outcomes: Sequence[Outcome],
+        remembered: Mapping[Id, Unanswered],
+    ) -> dict[str, Unanswered]:
+        """Apply what became of submissions; the carrier's ids that they brought, and their texts."""
         account_id, profile_id = self.profile.account_id, self.profile.id
-        texts = await tx.batches.texts(account_id, [outcome.text_id for outcome in outcomes])
+        unknown = [outcome.text_id for outcome in outcomes if outcome.text_id not in remembered]
+        texts = await tx.batches.texts(account_id, unknown) if unknown else {}
         refs: list[tuple[str, Id, int, int]] = []
+        answered: dict[str, Unanswered] = {}
         for outcome in outcomes:
-            text = texts[outcome.text_id]
-            refs += [(ref, text.text_id, number, text.segments) for number, ref in _refs(outcome)]
+            text = remembered.get(outcome.text_id) or texts[outcome.text_id]
+            for number, ref in _refs(outcome):
+                refs.append((ref, text.text_id, number, text.segments))
+                answered[ref] = text
             _apply_outcome(settling, text, outcome)
         if refs:
             await tx.batches.add_refs(account_id, profile_id, refs)
             await self._match_parked(tx, settling)
+        return answered
 
     async def _match_parked(self, tx: Transaction, settling: Settling) -> None:
         """Receipts that came before the answers just stored have found their texts."""
@@ -261,20 +282,30 @@ class Recorder:
         parked = await parking.parked(tx, account_id, profile_id)
         if not parked:
             return
-        for receipt in await self._settle(tx, settling, parked):
+        for receipt in await self._settle(tx, settling, parked, {}):
             await parking.forget(tx, account_id, profile_id, receipt.carrier_ref)
 
-    async def _apply_receipts(self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt]) -> None:
-        settled = {id(receipt) for receipt in await self._settle(tx, settling, receipts)}
+    async def _apply_receipts(
+        self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt], answered: Mapping[str, Unanswered]
+    ) -> None:
+        settled = {id(receipt) for receipt in await self._settle(tx, settling, receipts, answered)}
         now = self._clock.now()
         for receipt in receipts:
             if id(receipt) not in settled:
                 await parking.park(tx, self.profile.account_id, self.profile.id, receipt, now)
 
-    async def _settle(self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt]) -> list[Receipt]:
-        """Apply the receipts whose texts are known: by the carrier's id, else by what the submit carried."""
+    async def _settle(
+        self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt], answered: Mapping[str, Unanswered]
+    ) -> list[Receipt]:
+        """Apply the receipts whose texts are known: by the carrier's id, else by what the submit carried.
+
+        `answered` are the carrier's ids that this very batch brought: most receipts come right after their answer.
+        """
         account_id = self.profile.account_id
-        known = await tx.batches.texts_of_refs(account_id, self.profile.id, [each.carrier_ref for each in receipts])
+        known = dict(answered)
+        refs = [receipt.carrier_ref for receipt in receipts if receipt.carrier_ref not in known]
+        if refs:
+            known |= await tx.batches.texts_of_refs(account_id, self.profile.id, refs)
         strays = [receipt for receipt in receipts if receipt.carrier_ref not in known]
         guesses = await self._in_doubt(tx, strays) if strays else {}
         settled = []
@@ -314,8 +345,9 @@ class Recorder:
         """
         await parking.mark_segment(tx, text.account_id, text.text_id, receipt.carrier_ref, receipt.state)
         states = [segment.state for segment in await parking.segments(tx, text.account_id, text.text_id)]
-        if ReceiptState.UNDELIVERED in states:
-            return ReceiptState.UNDELIVERED
+        for failure in (ReceiptState.UNDELIVERED, ReceiptState.EXPIRED):
+            if failure in states:
+                return failure
         return ReceiptState.DELIVERED if states.count(ReceiptState.DELIVERED) >= text.segments else None
 
 

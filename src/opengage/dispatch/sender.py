@@ -21,11 +21,11 @@ from opengage.domain.ledger import Moves
 from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, Submission
 from opengage.domain.pacing import Bucket
 from opengage.domain.records import Activity, Engagement, PhoneNumber, Text, TextTemplate
-from opengage.domain.states import Reason
+from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, to_wire
 from opengage.store import lanes, ledgers, receipts, rows, work
-from opengage.store.contract import Due, Outgoing, Store, Transaction
+from opengage.store.contract import Due, Outgoing, Store, Transaction, Unanswered
 
 log = logs.get(__name__)
 
@@ -50,6 +50,8 @@ class _Written(msgspec.Struct, frozen=True):
     engagement: Engagement
     plan: Plan
     submissions: list[Submission]
+    texts: list[Unanswered]
+    """The same texts as the store has them now."""
 
 
 class Sender:
@@ -88,9 +90,10 @@ class Sender:
         """See Feedback.wake."""
         self._wake.set()
 
-    def answered(self, engagement_id: Id, outcome: Outcome) -> None:
+    def answered(self, engagement_id: Id | None, outcome: Outcome) -> None:
         """See Feedback.answered."""
-        self._under_way[engagement_id] -= 1
+        if engagement_id is not None:
+            self._under_way[engagement_id] -= 1
         now = self._clock.monotonic()
         if isinstance(outcome, Accepted):
             self._bucket.speed_up(now)
@@ -202,7 +205,8 @@ class Sender:
             batch = plan(due, template, known, self._pace.max_segments, self._new_id)
             await self._write(tx, engagement, batch, now)
             submissions = await self._submissions(tx, batch)
-        return _Written(engagement, batch, submissions)
+            texts = await self._texts(tx, batch, engagement)
+        return _Written(engagement, batch, submissions, texts)
 
     async def _known(self, tx: Transaction, engagement: Engagement, due: list[Due]) -> Known:
         numbers = [envelope.phone_number for envelope in due]
@@ -258,6 +262,17 @@ class Sender:
             )
         return submissions
 
+    async def _texts(self, tx: Transaction, batch: Plan, engagement: Engagement) -> list[Unanswered]:
+        """The texts of a batch as they were just written; only those that go again must be read for it."""
+        account_id, status = engagement.account_id, TextStatus.SENDING
+        again = [intent.text_id for intent in batch.intents if intent.is_retry]
+        known = await tx.batches.texts(account_id, again) if again else {}
+        return [
+            known.get(each.text_id)
+            or Unanswered(account_id, each.text_id, status, each.segments, 1, engagement.id, each.envelope_id)
+            for each in batch.intents
+        ]
+
     def _submit(self, written: _Written | None) -> None:
         """The intent is committed: let the texts go, if the lease still holds at this very moment."""
         if written is None or not written.submissions:
@@ -268,9 +283,9 @@ class Sender:
         self._segments_per_text = max(1.0, segments / len(submissions))
         self._bucket.spend(self._clock.monotonic(), segments)
         if self._clock.monotonic() < self.valid_until:
-            self._recorder.submit(self, engagement_id, submissions)
+            self._recorder.submit(self, written.texts, submissions)
         else:
-            self._recorder.withhold(self, engagement_id, [each.text_id for each in submissions])
+            self._recorder.withhold(self, written.texts)
 
     async def _template(self, tx: Transaction, activity: Activity) -> Template:
         """The activity's template as it reads now, compiled once for each revision."""

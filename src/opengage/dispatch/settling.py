@@ -9,7 +9,7 @@ from collections.abc import Callable
 from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Moves
 from opengage.domain.retry import Trouble, next_delay
-from opengage.domain.states import Reason, TextEvent, TextStatus, change, place
+from opengage.domain.states import TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
 from opengage.store import ledgers
 from opengage.store.contract import Result, Step, Transaction, Unanswered
@@ -41,7 +41,7 @@ class Settling:
         status = change(step.status if step else text.status, event)
         if status is None:
             return False
-        reason = Reason.SENT_UNCONFIRMED if event is TextEvent.RECEIPT_WINDOW_OVER else place(status)
+        reason = place(status, event)
         if step is None:
             step = Step(text, status, reason, code, b"", text.attempts)  # type: ignore[arg-type]
             self._steps[text.text_id] = step

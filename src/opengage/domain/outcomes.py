@@ -87,6 +87,8 @@ class ReceiptState(StrEnum):
 
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
+    EXPIRED = "expired"
+    """The network gave up when its validity period was over."""
 
 
 class Receipt(msgspec.Struct, gc=False):

@@ -125,6 +125,8 @@ class TextEvent(StrEnum):
     """A receipt says that the handset has it."""
     NON_DELIVERY = "non-delivery"
     """A receipt says that the handset will not have it."""
+    EXPIRY = "expiry"
+    """A receipt says that the network tried for as long as it was allowed to."""
     RECEIPT_WINDOW_OVER = "receipt-window-over"
     """No receipt came in time; the text stays sent, its envelope is closed as sent-unconfirmed."""
     CANCEL = "cancel"
@@ -143,6 +145,8 @@ _CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
     (TextStatus.IN_DOUBT, TextEvent.DEFERRED): TextStatus.QUEUED,
     (TextStatus.IN_DOUBT, TextEvent.DELIVERY): TextStatus.DELIVERED,
     (TextStatus.IN_DOUBT, TextEvent.NON_DELIVERY): TextStatus.UNDELIVERED,
+    (TextStatus.IN_DOUBT, TextEvent.EXPIRY): TextStatus.UNDELIVERED,
+    (TextStatus.SENT, TextEvent.EXPIRY): TextStatus.UNDELIVERED,
     (TextStatus.SENT, TextEvent.DELIVERY): TextStatus.DELIVERED,
     (TextStatus.SENT, TextEvent.NON_DELIVERY): TextStatus.UNDELIVERED,
     (TextStatus.SENT, TextEvent.RECEIPT_WINDOW_OVER): TextStatus.SENT,
@@ -169,9 +173,16 @@ _PLACE: Final[Mapping[TextStatus, Reason]] = {
 }
 
 
-def place(status: TextStatus) -> Reason:
-    """Where the envelope of an outbound text with this status stands."""
-    return _PLACE[status]
+_ENDING: Final[Mapping[TextEvent, Reason]] = {
+    TextEvent.EXPIRY: Reason.EXPIRED,
+    TextEvent.RECEIPT_WINDOW_OVER: Reason.SENT_UNCONFIRMED,
+}
+"""Events that say more of an envelope's place than the status that they lead to."""
+
+
+def place(status: TextStatus, event: TextEvent | None = None) -> Reason:
+    """Where the envelope of an outbound text with this status stands; `event` is what brought it there."""
+    return _ENDING.get(event) or _PLACE[status] if event else _PLACE[status]
 
 
 _WRITES: Final[Mapping[tuple[EngagementStatus, EngagementStatus], EngagementStatus]] = {

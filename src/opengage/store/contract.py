@@ -56,6 +56,10 @@ class Intent(msgspec.Struct, gc=False):
     is_retry: bool
 
 
+class Stale(Exception):
+    """A row is no longer as it was read: nothing was written; read it again."""
+
+
 class Settled(msgspec.Struct, gc=False, frozen=True):
     """A due envelope to be closed without a text; `text_id` is its text of an earlier, deferred attempt."""
 
@@ -211,7 +215,10 @@ class Batches(Protocol):
         ...
 
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
-        """Move texts and their envelopes, and write down what happened to them."""
+        """Move texts and their envelopes, and write down what happened to them.
+
+        Raises Stale when a text no longer has the status that its step starts from, or is settled.
+        """
         ...
 
     async def open_texts(

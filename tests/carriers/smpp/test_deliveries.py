@@ -42,7 +42,7 @@ def read(*messages: pdu.DeliverSm) -> Read:
         (b"DELIVRD err:000", YES, "DELIVRD"),
         (b"DELIVRD", YES, "DELIVRD"),
         (b"UNDELIV err:069 text:", NO, "UNDELIV:069"),
-        (b"EXPIRED err:000 text:", NO, "EXPIRED"),
+        (b"EXPIRED err:000 text:", ReceiptState.EXPIRED, "EXPIRED"),
         (b"DELETED err:1 text:", NO, "DELETED:1"),
         (b"REJECTD err:0x45 text:", NO, "REJECTD:0x45"),
         (b"UNKNOWN err:000 text:", NO, "UNKNOWN"),

@@ -80,7 +80,7 @@ STATES: Final[Mapping[receipt.State, ReceiptState]] = MappingProxyType(
     {
         receipt.State.DELIVRD: ReceiptState.DELIVERED,
         receipt.State.UNDELIV: ReceiptState.UNDELIVERED,
-        receipt.State.EXPIRED: ReceiptState.UNDELIVERED,
+        receipt.State.EXPIRED: ReceiptState.EXPIRED,
         receipt.State.DELETED: ReceiptState.UNDELIVERED,
         receipt.State.REJECTD: ReceiptState.UNDELIVERED,
         # "the message is in an invalid state" (section 5.2.28): the network has lost it and will say no more

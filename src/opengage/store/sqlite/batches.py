@@ -19,7 +19,7 @@ from opengage.clock import Instant
 from opengage.domain.errors import Fenced
 from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
-from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Settled, Step, Unanswered
+from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Settled, Stale, Step, Unanswered
 
 _IN_THREAD: Final = 500
 """From this many rows on, an insert leaves the event loop free while it runs."""
@@ -142,9 +142,11 @@ UPDATE texts SET status = some.status, code = some.code, result_id = some.result
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, json_extract(value, '$[0]') AS status,
              json_extract(value, '$[1]') AS code, json_extract(value, '$[2]') AS attempts,
-             json_extract(value, '$[3]') AS accepted, json_extract(value, '$[4]') AS settled
+             json_extract(value, '$[3]') AS accepted, json_extract(value, '$[4]') AS settled,
+             json_extract(value, '$[5]') AS before
       FROM json_each(:rows) LIMIT -1) AS some
-WHERE texts.account_id = some.account AND texts.id = some.wanted
+WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = some.before
+    AND texts.settled_at IS NULL
 """
 
 _INSERT_RESULTS: Final = """
@@ -320,13 +322,15 @@ class SqliteBatches:
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """See Batches.step."""
         common = {"account_id": account_id, "now": now}
-        self._run(
+        moved = self._run(
             _STEP_TEXTS,
             **common,
             texts=_packed([step.text.text_id for step in steps]),
             results=_packed([step.result_id for step in steps]),
             rows=_json([_text_row(step) for step in steps]),
         )
+        if moved != len(steps):
+            raise Stale
         self._run(
             _INSERT_RESULTS,
             **common,
@@ -334,13 +338,13 @@ class SqliteBatches:
             results=_packed([result.id for result in results]),
             rows=_json([(result.kind, result.code) for result in results]),
         )
-        moved = [(step, step.text.envelope_id) for step in steps if step.text.envelope_id]
-        if moved:
+        of_envelopes = [(step, step.text.envelope_id) for step in steps if step.text.envelope_id]
+        if of_envelopes:
             self._run(
                 _STEP_ENVELOPES,
                 **common,
-                envelopes=_packed([envelope_id for _, envelope_id in moved]),
-                rows=_json([_envelope_row(step) for step, _ in moved]),
+                envelopes=_packed([envelope_id for _, envelope_id in of_envelopes]),
+                rows=_json([_envelope_row(step) for step, _ in of_envelopes]),
             )
 
     async def open_texts(
@@ -351,9 +355,9 @@ class SqliteBatches:
         return [(_unanswered(row), epoch, sent_at) for epoch, sent_at, *row in rows]
 
 
-def _text_row(step: Step) -> tuple[TextStatus, str | None, int, bool, bool]:
+def _text_row(step: Step) -> tuple[TextStatus, str | None, int, bool, bool, TextStatus]:
     is_settled = STATUS_OF[step.reason] in _CLOSED
-    return step.status, step.code, step.attempts, step.was_accepted, is_settled
+    return step.status, step.code, step.attempts, step.was_accepted, is_settled, step.text.status
 
 
 def _envelope_row(step: Step) -> tuple[EnvelopeStatus, Reason, Instant | None, int]:
