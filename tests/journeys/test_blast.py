@@ -119,7 +119,7 @@ def test_magic_numbers_end_as_promised(server: Server, tenants: Tenants) -> None
         "99": "in-doubt",
         "98": "rejected",
         "97": "undelivered",
-        "96": "undelivered",
+        "96": "expired",
         "95": "sent-unconfirmed",
         "94": "delivered",
         "93": "delivered",
