@@ -10,7 +10,7 @@ from dispatch.world import LONG, HookedStore, Tenant, World, accept, receipt_for
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.domain.errors import Unavailable
-from opengage.domain.outcomes import Accepted, Deferred, Outcome, ReceiptState, Refused, Submission, Unknown
+from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, ReceiptState, Refused, Submission, Unknown
 from opengage.domain.records import Engagement
 from opengage.ids import new_id
 
@@ -193,6 +193,23 @@ async def test_a_late_answer_resolves_the_doubt(world: World) -> None:
     await made.hear(accept(made.texts[0]))
     assert made.reason() == "sent"
     assert len(made.texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [(accept, "sent"), (lambda text: Deferred(text.text_id, NEVER_SENT, throttled=True), "retrying")],
+    ids=["accepted", "never sent"],
+)
+async def test_an_answer_after_anothers_rescue_still_counts(
+    world: World, outcome: Callable[[Submission], Outcome], reason: str
+) -> None:
+    """Another worker took the lane over and put the text in doubt: what this one hears of it resolves that doubt."""
+    made = await sent(world)
+    world.expire_lanes()
+    rescuer = Rescuer(world.store, world.clock, new_id, lambda: 0.0)
+    assert await rescuer.rescue(await world.lease(made.tenant.number, "two")) == 1
+    await made.hear(outcome(made.texts[0]))
+    assert (await world.ledger(made.engagement)).reasons == {reason: 1}
 
 
 async def test_a_repeated_or_contradicting_receipt_changes_nothing(world: World) -> None:
