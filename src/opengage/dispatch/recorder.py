@@ -40,7 +40,7 @@ from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
 log = logs.get(__name__)
 
-GATHER: Final = 0.004
+GATHER: Final = 0.001
 """Seconds in which answers are gathered into one commit, once one has come."""
 
 _LAST_COMMIT: Final = 3.0
