@@ -33,6 +33,21 @@ async def test_stop_suppresses(world: World, body: str) -> None:
     assert found == [(recipient(0), "inbound", "received", body)]
 
 
+async def test_a_login_shared_by_two_accounts(world: World) -> None:
+    """A text comes over either one's connection; each account that has the number keeps it, and heeds its STOP."""
+    one, other = await world.tenant(), await world.tenant("secondbank")
+    await world.set(other.number, phone_number="+12025550111")
+    to_other = Inbound(recipient(0), "+12025550111", "STOP", 1)
+    await hear(world.recorder(one), to_other)
+    assert world.look("SELECT account_id FROM suppressions") == [(other.account_id,)]
+    await world.set(other.number, phone_number=one.number.phone_number)
+    await hear(world.recorder(one), text("STOP", one, sender=recipient(1)))
+    assert world.look("SELECT account_id, count(*) FROM suppressions GROUP BY 1 ORDER BY 1") == [
+        (one.account_id, 1),
+        (other.account_id, 2),
+    ]
+
+
 async def test_any_other_text_is_only_kept(world: World) -> None:
     """A sentence with the word stop in it is no STOP."""
     tenant = await world.tenant()
@@ -88,6 +103,7 @@ async def test_stop_is_the_accounts_own(world: World) -> None:
     """A STOP to one tenant's number does not keep another tenant from texting."""
     tenant = await world.tenant()
     other = await world.tenant("otherbank")
+    await world.set(other.number, phone_number="+12025550111")
     await hear(world.recorder(tenant), text("STOP", tenant))
     assert world.look("SELECT account_id FROM suppressions") == [(tenant.account_id,)]
     await world.engagement(other, 1)

@@ -118,6 +118,29 @@ async def test_a_receipt_before_its_answer_is_parked(world: World) -> None:
     assert world.engagement_status(made.engagement) == "completed"
 
 
+async def test_a_login_shared_by_several_accounts(world: World) -> None:
+    """The SMSC brings a receipt over anyone's connection: late or early, it settles the text that it is about."""
+    running = []
+    for key in ("firstbank", "secondbank"):
+        tenant = await world.tenant(key)
+        recorder = world.recorder(tenant)
+        running.append((await world.engagement(tenant, 1), recorder))
+        await (await world.sender(tenant, recorder)).turn()
+    (first, answered), (second, waiting) = running
+    late, early = world.carrier.submitted
+    answered.outcomes([Accepted(late.text_id, ("ref-late",))])
+    await answered.commit()
+    neighbour = world.recorder(await world.tenant("thirdbank"))
+    neighbour.receipts([receipt_for(late, carrier_ref="ref-late"), receipt_for(early, carrier_ref="ref-early")])
+    await neighbour.commit()
+    assert (await world.ledger(first)).reasons == {"delivered": 1}
+    assert (await world.ledger(second)).reasons == {"sending": 1}
+    waiting.outcomes([Accepted(early.text_id, ("ref-early",))])
+    await waiting.commit()
+    assert (await world.ledger(second)).reasons == {"delivered": 1}
+    assert world.look("SELECT count(*) FROM parked_receipts") == [(0,)]
+
+
 async def test_a_receipt_settles_a_text_in_doubt(world: World) -> None:
     """An answer that was lost is made up for by the receipt: recipient and reference say which text it is about."""
     made = await sent(world, 2)

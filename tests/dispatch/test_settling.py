@@ -16,7 +16,7 @@ class Batch:
 
     def __init__(self, world: World, tenant: Tenant, engagement: Engagement, texts: list[Unanswered]) -> None:
         self.world, self.tenant, self.engagement, self.texts = world, tenant, engagement, texts
-        self.settling = Settling(tenant.account_id, world.clock.now(), new_id, lambda: 0.0)
+        self.settling = Settling(world.clock.now(), new_id, lambda: 0.0)
 
     async def write(self) -> list[Id]:
         """Commit what was applied."""
@@ -127,8 +127,7 @@ async def test_used_up_attempts_end_a_text(batch: Batch) -> None:
 
 async def test_nothing_is_written_for_nothing(world: World) -> None:
     """A batch in which nothing changed writes nothing."""
-    tenant = await world.tenant()
-    settling = Settling(tenant.account_id, world.clock.now(), new_id, lambda: 0.0)
+    settling = Settling(world.clock.now(), new_id, lambda: 0.0)
     async with world.store.writing() as tx:
         assert await settling.write(tx) == []
     assert world.look("SELECT count(*) FROM text_results") == [(0,)]

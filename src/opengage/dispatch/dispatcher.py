@@ -18,7 +18,7 @@ from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.scheduler import Scheduler
 from opengage.dispatch.sender import Pace, Sender
-from opengage.domain.errors import Unavailable
+from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import PhoneNumber, ServiceProfile
 from opengage.ids import Id, NewId, to_wire
 from opengage.store import lanes, rows
@@ -72,6 +72,7 @@ class Dispatcher:
         self._lanes: dict[tuple[int, Id], _Lane] = {}
         self._recorders: dict[Id, tuple[Recorder, asyncio.Task[None]]] = {}
         self._must_take = False
+        self._unusable: set[Id] = set()
         self._kept_at = self._taken_at = self._swept_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -140,7 +141,8 @@ class Dispatcher:
         most = self._settings.most_lanes - len(self._lanes)
         async with self._store.reading() as tx:
             found = await lanes.free(tx, self._settings.owner, self._settings.most_lanes + 1)
-        wanted = [number for number in found if (number.account_id, number.id) not in self._lanes]
+        known = self._unusable | {phone_number_id for _, phone_number_id in self._lanes}
+        wanted = [number for number in found if number.id not in known]
         for number in wanted[: max(0, most)]:
             await self._take(number)
 
@@ -155,7 +157,13 @@ class Dispatcher:
         log.info("lane taken", action="lane", phone_number_id=to_wire(number.id), epoch=lease.epoch, in_doubt=rescued)
         window = profile.window or self._settings.window
         pace = Pace(window=window, max_segments=self._settings.max_segments)
-        recorder = self._recorder(profile)
+        try:
+            recorder = self._recorder(profile)
+        except Invalid as error:
+            # the lane stays ours, and at rest: the next start finds the settings mended
+            self._unusable.add(number.id)
+            log.error("a service profile cannot be used", action="lane", account=profile.account_id, error=str(error))
+            return
         if rescued:
             await recorder.match_parked()
         sender = Sender(number, lease, recorder, self._store, self._clock, self._new_id, pace)

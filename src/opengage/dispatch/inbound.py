@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from opengage import logs
 from opengage.clock import Instant
+from opengage.dispatch import matching
 from opengage.domain.consent import Keyword, recognise
 from opengage.domain.outcomes import Inbound
 from opengage.domain.records import Membership, PhoneNumber, ServiceProfile, Suppression, Text
@@ -27,20 +28,25 @@ async def record_inbound(
     tx: Transaction, profile: ServiceProfile, texts: Sequence[Inbound], now: Instant, new_id: NewId
 ) -> None:
     """Store texts that handsets sent to this profile's numbers; STOP suppresses the sender, START restores it."""
-    owner = await rows.first(tx, Membership, account_id=profile.account_id, role="owner")
+    parties = await matching.parties(tx, profile)
     for inbound in texts:
-        number = await rows.first(
-            tx,
-            PhoneNumber,
-            account_id=profile.account_id,
-            phone_number=inbound.recipient,
-            service_profile_id=profile.id,
-        )
-        if number is None or owner is None:
+        numbers = await _numbers(tx, parties, inbound.recipient)
+        if not numbers:
             log.warning("a text to a number that is not ours", action="inbound", recipient=inbound.recipient)
-            continue
-        await rows.insert(tx, _text(owner, number, inbound, now, new_id))
-        await _apply_consent(tx, profile, inbound, now, new_id)
+        for number in numbers:
+            owner = await rows.first(tx, Membership, account_id=number.account_id, role="owner")
+            assert owner is not None, "an account is made with its owner"
+            await rows.insert(tx, _text(owner, number, inbound, now, new_id))
+            await _apply_consent(tx, number.account_id, inbound, now, new_id)
+
+
+async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient: str) -> list[PhoneNumber]:
+    """The number that a text came to, in each account that has it on this login: a STOP must reach them all."""
+    found = [
+        await rows.first(tx, PhoneNumber, account_id=account_id, phone_number=recipient, service_profile_id=profile_id)
+        for account_id, profile_id in parties
+    ]
+    return [number for number in found if number is not None]
 
 
 def _text(owner: Membership, number: PhoneNumber, inbound: Inbound, now: Instant, new_id: NewId) -> Text:
@@ -64,17 +70,15 @@ def _text(owner: Membership, number: PhoneNumber, inbound: Inbound, now: Instant
     )
 
 
-async def _apply_consent(
-    tx: Transaction, profile: ServiceProfile, inbound: Inbound, now: Instant, new_id: NewId
-) -> None:
+async def _apply_consent(tx: Transaction, account_id: int, inbound: Inbound, now: Instant, new_id: NewId) -> None:
     keyword = recognise(inbound.body)
     if keyword is Keyword.START:
-        await tx.run(_FORGIVE, account_id=profile.account_id, phone_number=inbound.sender)
+        await tx.run(_FORGIVE, account_id=account_id, phone_number=inbound.sender)
     elif keyword is Keyword.STOP:
-        if inbound.sender in await tx.batches.suppressed(profile.account_id, [inbound.sender]):
+        if inbound.sender in await tx.batches.suppressed(account_id, [inbound.sender]):
             return
         suppression = Suppression(
-            account_id=profile.account_id,
+            account_id=account_id,
             id=new_id(),
             created_at=now,
             updated_at=now,

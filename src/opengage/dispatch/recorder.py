@@ -15,6 +15,7 @@ import msgspec
 from opengage import logs
 from opengage.carriers.contract import Carrier
 from opengage.clock import Clock
+from opengage.dispatch import matching
 from opengage.dispatch.inbound import record_inbound
 from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.errors import Unavailable
@@ -25,11 +26,9 @@ from opengage.domain.outcomes import (
     Inbound,
     Outcome,
     Receipt,
-    ReceiptState,
     Refused,
     Submission,
     Unknown,
-    reference_of,
 )
 from opengage.domain.records import ServiceProfile
 from opengage.domain.retry import Trouble
@@ -48,12 +47,6 @@ _LAST_COMMIT: Final = 3.0
 
 _RETRY: Final = 0.5
 """Seconds until the next try, when the store could not be written."""
-
-_EVENTS: Final = {
-    ReceiptState.DELIVERED: TextEvent.DELIVERY,
-    ReceiptState.UNDELIVERED: TextEvent.NON_DELIVERY,
-    ReceiptState.EXPIRED: TextEvent.EXPIRY,
-}
 
 
 class Feedback(Protocol):
@@ -250,7 +243,7 @@ class Recorder:
         _tell_completed(completed)
 
     def _settling(self) -> Settling:
-        return Settling(self.profile.account_id, self._clock.now(), self._new_id, self._chance)
+        return Settling(self._clock.now(), self._new_id, self._chance)
 
     async def _apply_outcomes(
         self,
@@ -278,77 +271,19 @@ class Recorder:
 
     async def _match_parked(self, tx: Transaction, settling: Settling) -> None:
         """Receipts that came before the answers just stored have found their texts."""
-        account_id, profile_id = self.profile.account_id, self.profile.id
-        parked = await parking.parked(tx, account_id, profile_id)
-        if not parked:
-            return
-        for receipt in await self._settle(tx, settling, parked, {}):
-            await parking.forget(tx, account_id, profile_id, receipt.carrier_ref)
+        for party in await matching.parties(tx, self.profile):
+            parked = await parking.parked(tx, *party)
+            for receipt in await matching.settle(tx, self.profile, settling, parked, {}) if parked else ():
+                await parking.forget(tx, *party, receipt.carrier_ref)
 
     async def _apply_receipts(
         self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt], answered: Mapping[str, Unanswered]
     ) -> None:
-        settled = {id(receipt) for receipt in await self._settle(tx, settling, receipts, answered)}
+        settled = {id(receipt) for receipt in await matching.settle(tx, self.profile, settling, receipts, answered)}
         now = self._clock.now()
         for receipt in receipts:
             if id(receipt) not in settled:
                 await parking.park(tx, self.profile.account_id, self.profile.id, receipt, now)
-
-    async def _settle(
-        self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt], answered: Mapping[str, Unanswered]
-    ) -> list[Receipt]:
-        """Apply the receipts whose texts are known: by the carrier's id, else by what the submit carried.
-
-        `answered` are the carrier's ids that this very batch brought: most receipts come right after their answer.
-        """
-        account_id = self.profile.account_id
-        known = dict(answered)
-        refs = [receipt.carrier_ref for receipt in receipts if receipt.carrier_ref not in known]
-        if refs:
-            known |= await tx.batches.texts_of_refs(account_id, self.profile.id, refs)
-        strays = [receipt for receipt in receipts if receipt.carrier_ref not in known]
-        guesses = await self._in_doubt(tx, strays) if strays else {}
-        settled = []
-        for receipt in receipts:
-            text = known.get(receipt.carrier_ref) or guesses.get(id(receipt))
-            if text is None:
-                continue
-            settled.append(receipt)
-            state = receipt.state if text.segments == 1 else await self._state_of_long_text(tx, text, receipt)
-            if state is not None:
-                settling.apply(text, _EVENTS[state], receipt.code)
-        found = [(each.carrier_ref, guesses[id(each)].text_id, 1, 1) for each in strays if id(each) in guesses]
-        if found:  # the next receipt with this id is a repetition, and known as one
-            await tx.batches.add_refs(account_id, self.profile.id, found)
-        return settled
-
-    async def _in_doubt(self, tx: Transaction, strays: Sequence[Receipt]) -> dict[int, Unanswered]:
-        """Texts in doubt that a receipt of unknown id must be about: same recipient and reference, no other."""
-        candidates = await tx.batches.in_doubt(self.profile.account_id, [receipt.recipient for receipt in strays])
-        found = {}
-        for receipt in strays:
-            fitting = [
-                text
-                for recipient, text in candidates
-                if recipient == receipt.recipient
-                and text.segments == 1
-                and receipt.reference in (None, reference_of(text.text_id))
-            ]
-            if len(fitting) == 1:
-                found[id(receipt)] = fitting[0]
-        return found
-
-    async def _state_of_long_text(self, tx: Transaction, text: Unanswered, receipt: Receipt) -> ReceiptState | None:
-        """What a text of several segments comes to by this receipt: any failure decides it, and the last delivery.
-
-        The failure may be an older one, of a segment that was taken before the rest of the text was put off.
-        """
-        await parking.mark_segment(tx, text.account_id, text.text_id, receipt.carrier_ref, receipt.state)
-        states = [segment.state for segment in await parking.segments(tx, text.account_id, text.text_id)]
-        for failure in (ReceiptState.UNDELIVERED, ReceiptState.EXPIRED):
-            if failure in states:
-                return failure
-        return ReceiptState.DELIVERED if states.count(ReceiptState.DELIVERED) >= text.segments else None
 
 
 def _tell_completed(engagement_ids: Sequence[Id]) -> None:

@@ -69,7 +69,7 @@ class Rescuer:
 
     async def _settle(self, account_id: int, texts: list[Unanswered], event: TextEvent, code: str | None) -> None:
         """Apply one event to texts as they stand at the moment of writing."""
-        settling = Settling(account_id, self._clock.now(), self._new_id, self._chance)
+        settling = Settling(self._clock.now(), self._new_id, self._chance)
         async with self._store.writing() as tx:
             fresh = await tx.batches.texts(account_id, [text.text_id for text in texts])
             for text in fresh.values():

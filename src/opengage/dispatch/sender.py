@@ -32,6 +32,9 @@ log = logs.get(__name__)
 _LOOK_AGAIN: Final = 0.25
 """Seconds until a running engagement without due envelopes is looked at again."""
 
+_FIRST: Final = 50
+"""Texts of the first batch after a rest: the first handset need not wait for hundreds to be written."""
+
 _NOTHING_RUNS: Final = 5.0
 """Seconds until a lane without a running engagement looks by itself; scheduling wakes it at once."""
 
@@ -81,6 +84,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._under_way: Counter[Id] = Counter()
         self._last: Id | None = None
+        self._rested = True
         self._templates: dict[Id, tuple[Id, Template]] = {}
         self._accepted_since = (0, clock.monotonic())
 
@@ -145,8 +149,10 @@ class Sender:
                 running = await work.running(tx, self._number.account_id, self._number.id)
                 chosen = await self._choose(tx, running)
             if chosen is None:
+                self._rested = not self._under_way.total()
                 return _LOOK_AGAIN if running else _NOTHING_RUNS
-            written = await self._intend(*chosen, room)
+            written = await self._intend(*chosen, min(room, _FIRST) if self._rested else room)
+        self._rested = False
         self._submit(written)
         return 0.0
 

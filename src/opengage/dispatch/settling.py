@@ -22,15 +22,14 @@ FREE_OF_CHARGE = frozenset((Trouble.THROTTLED, Trouble.DISCONNECTED))
 
 
 class Settling:
-    """One batch's worth of events on texts of one account."""
+    """One batch's worth of events on texts, of whichever accounts."""
 
-    def __init__(self, account_id: int, now: Instant, new_id: NewId, chance: Chance) -> None:
-        self._account_id = account_id
+    def __init__(self, now: Instant, new_id: NewId, chance: Chance) -> None:
         self._now = now
         self._new_id = new_id
         self._chance = chance
         self._steps: dict[Id, Step] = {}
-        self._results: list[Result] = []
+        self._results: dict[int, list[Result]] = {}
         self.newly_in_doubt: list[Id] = []
 
     def apply(self, text: Unanswered, event: TextEvent, code: str | None) -> bool:
@@ -48,7 +47,7 @@ class Settling:
         step.status, step.reason, step.code, step.next_at = status, reason, code, None
         step.was_accepted = step.was_accepted or event is TextEvent.ACCEPTED
         step.result_id = self._new_id()
-        self._results.append(Result(step.result_id, text.text_id, status, code))
+        self._results.setdefault(text.account_id, []).append(Result(step.result_id, text.text_id, status, code))
         if status is TextStatus.IN_DOUBT:
             self.newly_in_doubt.append(text.text_id)
         return True
@@ -65,14 +64,13 @@ class Settling:
 
     async def write(self, tx: Transaction) -> list[Id]:
         """Write what changed, with its ledger moves; the engagements that are completed by it."""
-        steps = list(self._steps.values())
-        if not steps:
-            return []
-        await tx.batches.step(self._account_id, steps, self._results, self._now)
         moves = Moves()
-        for step in steps:
-            engagement_id = step.text.engagement_id
-            if engagement_id is not None and step.text.envelope_id is not None:
-                moves.leave(self._account_id, engagement_id, place(step.text.status))
-                moves.arrive(self._account_id, engagement_id, step.reason)
+        for account_id, results in sorted(self._results.items()):
+            steps = [step for step in self._steps.values() if step.text.account_id == account_id]
+            await tx.batches.step(account_id, steps, results, self._now)
+            for step in steps:
+                engagement_id = step.text.engagement_id
+                if engagement_id is not None and step.text.envelope_id is not None:
+                    moves.leave(account_id, engagement_id, place(step.text.status))
+                    moves.arrive(account_id, engagement_id, step.reason)
         return await ledgers.move_and_complete(tx, moves, self._now)

@@ -1,0 +1,121 @@
+"""Which text a receipt is about: found by the carrier's id, else by what the submit carried. Called by the recorder.
+
+Several accounts may share one login at an SMSC, which then brings a receipt over whichever of their connections it
+likes: a receipt that means nothing to its own account is looked for in those of its neighbours.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from opengage.dispatch.settling import Settling
+from opengage.domain.outcomes import Receipt, ReceiptState, reference_of
+from opengage.domain.records import ServiceProfile
+from opengage.domain.states import TextEvent
+from opengage.ids import Id
+from opengage.store import receipts as parking
+from opengage.store import tables
+from opengage.store.contract import Transaction, Unanswered
+
+Party = tuple[int, Id]
+"""An account and its service profile."""
+
+_EVENTS: Final = {
+    ReceiptState.DELIVERED: TextEvent.DELIVERY,
+    ReceiptState.UNDELIVERED: TextEvent.NON_DELIVERY,
+    ReceiptState.EXPIRED: TextEvent.EXPIRY,
+}
+
+_SAME_LOGIN: Final = sa.select(tables.service_profiles.c.account_id, tables.service_profiles.c.id).where(
+    tables.service_profiles.c.url == sa.bindparam("url"), tables.service_profiles.c.id != sa.bindparam("own")
+)
+
+
+async def parties(tx: Transaction, profile: ServiceProfile) -> list[Party]:
+    """The profile itself, then all others with the same login; in the sandbox each account has one of its own."""
+    own = (profile.account_id, profile.id)
+    if profile.url is None:
+        return [own]
+    others = await tx.rows(_SAME_LOGIN, url=profile.url, own=profile.id)
+    return [own, *((account_id, id_) for account_id, id_ in others)]
+
+
+async def settle(
+    tx: Transaction,
+    profile: ServiceProfile,
+    settling: Settling,
+    receipts: Sequence[Receipt],
+    answered: Mapping[str, Unanswered],
+) -> list[Receipt]:
+    """Apply the receipts whose texts are known, and return them.
+
+    `answered` are the carrier's ids that this very batch brought: most receipts come right after their answer.
+    """
+    settled = await _settle(tx, (profile.account_id, profile.id), settling, receipts, answered)
+    if len(settled) == len(receipts):
+        return settled
+    for party in (await parties(tx, profile))[1:]:
+        known = {id(receipt) for receipt in settled}
+        strays = [receipt for receipt in receipts if id(receipt) not in known]
+        if strays:
+            settled += await _settle(tx, party, settling, strays, {})
+    return settled
+
+
+async def _settle(
+    tx: Transaction,
+    party: Party,
+    settling: Settling,
+    receipts: Sequence[Receipt],
+    answered: Mapping[str, Unanswered],
+) -> list[Receipt]:
+    known = dict(answered)
+    refs = [receipt.carrier_ref for receipt in receipts if receipt.carrier_ref not in known]
+    if refs:
+        known |= await tx.batches.texts_of_refs(*party, refs)
+    strays = [receipt for receipt in receipts if receipt.carrier_ref not in known]
+    guesses = await _in_doubt(tx, party, strays) if strays else {}
+    settled = []
+    for receipt in receipts:
+        text = known.get(receipt.carrier_ref) or guesses.get(id(receipt))
+        if text is None:
+            continue
+        settled.append(receipt)
+        state = receipt.state if text.segments == 1 else await _state_of_long_text(tx, text, receipt)
+        if state is not None:
+            settling.apply(text, _EVENTS[state], receipt.code)
+    found = [(each.carrier_ref, guesses[id(each)].text_id, 1, 1) for each in strays if id(each) in guesses]
+    if found:  # the next receipt with this id is a repetition, and known as one
+        await tx.batches.add_refs(*party, found)
+    return settled
+
+
+async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) -> dict[int, Unanswered]:
+    """Texts in doubt that a receipt of unknown id must be about: same recipient and reference, no other."""
+    candidates = await tx.batches.in_doubt(party[0], [receipt.recipient for receipt in strays])
+    found = {}
+    for receipt in strays:
+        fitting = [
+            text
+            for recipient, text in candidates
+            if recipient == receipt.recipient
+            and text.segments == 1
+            and receipt.reference in (None, reference_of(text.text_id))
+        ]
+        if len(fitting) == 1:
+            found[id(receipt)] = fitting[0]
+    return found
+
+
+async def _state_of_long_text(tx: Transaction, text: Unanswered, receipt: Receipt) -> ReceiptState | None:
+    """What a text of several segments comes to by this receipt: any failure decides it, and the last delivery.
+
+    The failure may be an older one, of a segment that was taken before the rest of the text was put off.
+    """
+    await parking.mark_segment(tx, text.account_id, text.text_id, receipt.carrier_ref, receipt.state)
+    states = [segment.state for segment in await parking.segments(tx, text.account_id, text.text_id)]
+    for failure in (ReceiptState.UNDELIVERED, ReceiptState.EXPIRED):
+        if failure in states:
+            return failure
+    return ReceiptState.DELIVERED if states.count(ReceiptState.DELIVERED) >= text.segments else None
