@@ -85,7 +85,8 @@ class Dispatcher:
                 log.error("the store cannot be used; trying again", action="tick", error=str(error))
             changed = asyncio.create_task(self._store.changed(self._pause()))
             await asyncio.wait((stopping, changed), return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
+            if not changed.cancel() and changed.exception():
+                log.error("the store cannot be watched; looking anyway", action="tick", error=str(changed.exception()))
             if not stop.is_set():
                 await asyncio.sleep(_REST)
         await self._stop()

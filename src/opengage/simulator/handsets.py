@@ -26,6 +26,7 @@ KEEP: Final = 10_000
 _UNFINISHED: Final = 10_000
 _PATIENCE: Final = 300.0
 _WIDTH: Final = 36
+_LONGEST_SHORT_CODE = 6
 
 
 class Text(msgspec.Struct, frozen=True, gc=False):
@@ -152,6 +153,11 @@ def _plus(number: str) -> str:
     return f"+{number}" if number.isdigit() else number
 
 
+def _sender(source: str) -> str:
+    """As a handset shows it: a number in full, a short code or a name as it is."""
+    return _plus(source) if len(source) > _LONGEST_SHORT_CODE else source
+
+
 def _rule(left: str, title: str, right: str) -> str:
     return f"{left}{title.center(_WIDTH + 2, '─')}{right}"
 
@@ -166,4 +172,4 @@ def _lines(text: Text) -> list[str]:
     time = datetime.fromtimestamp(text.at / SECOND, UTC).strftime("%H:%M:%S")
     cost = f"{text.encoding}, {text.segments} segment{'s' if text.segments > 1 else ''}"
     words = textwrap.wrap(clean, _WIDTH) or [""]
-    return [f"{text.source:<{_WIDTH - 9}} {time}", *words, cost if text.complete else f"{cost}, incomplete"]
+    return [f"{_sender(text.source):<{_WIDTH - 9}} {time}", *words, cost if text.complete else f"{cost}, incomplete"]

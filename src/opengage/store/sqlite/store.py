@@ -172,7 +172,8 @@ class SqliteStore:
 
     def _version(self) -> int:
         """A number that changes when another connection has committed."""
-        version: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+        with _translated():
+            version: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
         return version
 
     async def changed(self, within: float) -> None:
