@@ -26,7 +26,16 @@ async def test_past_the_end(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["page[limit]=0", "filter[name]=x", "filter[engagement.id]=eq:nope", "sort=name", "include=text"]
+    "query",
+    [
+        "page[limit]=0",
+        "filter[name]=x",
+        "filter[engagement.id]=eq:nope",
+        "filter[reason]=lost",
+        "filter[reason]=in-doubt",
+        "sort=name",
+        "include=text",
+    ],
 )
 async def test_refused(client: Client, query: str) -> None:
     """400 naming the parameter."""
@@ -34,6 +43,18 @@ async def test_refused(client: Client, query: str) -> None:
     (error,) = answer.json()["errors"]
     assert answer.status_code == 400
     assert (error["code"], error["source"]) == (111, {"parameter": query.partition("=")[0]})
+
+
+async def test_envelopes_of_one_reason(client: Client) -> None:
+    """Within an engagement they can be asked for by where they stand, and counted."""
+    engagement = await client.ready(3)
+    await client.change(engagement, status="canceled")
+    found = {}
+    for reason in ("canceled", "in-doubt"):
+        page = (await client.get(f"/envelopes?filter[engagement.id]={engagement}&filter[reason]=eq:{reason}")).json()
+        assert {one["attributes"]["reason"] for one in page["data"]} <= {reason}
+        found[reason] = (len(page["data"]), page["meta"]["total"])
+    assert found == {"canceled": (3, 3), "in-doubt": (0, 0)}
 
 
 async def test_include_on_one(client: Client) -> None:

@@ -12,6 +12,7 @@ from opengage.api.body import read_body
 from opengage.api.envelope_answers import TYPE, BatchAnswer, answer
 from opengage.api.envelope_batches import read_batch
 from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.domain.states import Reason
 from opengage.jsonapi import document
 from opengage.jsonapi.request import split
 from opengage.operations import envelopes
@@ -50,6 +51,7 @@ READS: Final = reads.Reads[Shown](
     page=lambda api, actor, limit, offset, **equal: envelopes.page(api.store, actor, limit, offset, **equal),
     answer=answer,
     filters={"engagement.id": "engagement_id"},
+    words={"reason": frozenset(reason.value for reason in Reason if reason)},
 )
 
 ROUTES: Final = [create, *reads.routes(READS)]

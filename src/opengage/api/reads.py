@@ -33,6 +33,9 @@ class Reads(msgspec.Struct, Generic[T], frozen=True):
     """(api, actor, limit, offset, **filters) to one page."""
     answer: Callable[[ApiState, T], Answer]
     filters: Mapping[str, str] = {}
+    """Paths whose value is an id."""
+    words: Mapping[str, frozenset[str]] = {}
+    """Fields whose value is one of a closed list; the path is the field's own name."""
     included: bool = False
 
 
@@ -51,9 +54,11 @@ def routes(reads: Reads[Any]) -> list[HTTPRouteHandler]:
             _query_string(request),
             default_limit=api.settings.page_limit_default,
             max_limit=api.settings.page_limit_max,
-            filterable=reads.filters,
+            filterable={**reads.filters, **{name: name for name in reads.words}},
         )
-        equal = {reads.filters[path]: _id(path, value) for path, value in query.filters.items()}
+        words = {path: value for path, value in query.filters.items() if path in reads.words}
+        equal: dict[str, Any] = {path: _word(path, value, reads.words[path]) for path, value in words.items()}
+        equal |= {reads.filters[path]: _id(path, value) for path, value in query.filters.items() if path not in words}
         found = await reads.page(api, actor, query.limit, query.offset, **equal)
         shown = [reads.answer(api, item) for item in found.items]
         return answers.listing(request, api, reads.type, query, shown, found.total)
@@ -70,6 +75,13 @@ def _refuse_unsupported(request: WebRequest) -> None:
     faults = queries.unsupported(queries.pairs_of(_query_string(request)))
     if faults:
         raise DocumentError(faults)
+
+
+def _word(path: str, text: str, known: frozenset[str]) -> str:
+    if text not in known:
+        detail = f"“{text[:40]}” is unknown here. Use one of {', '.join(sorted(known))}."
+        raise DocumentError(Fault(FaultKind.PARAMETER, detail, parameter=f"filter[{path}]"))
+    return text
 
 
 def _id(path: str, text: str) -> Id:

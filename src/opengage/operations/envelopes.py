@@ -4,12 +4,12 @@ Step 3 of a text's path: here recipients arrive, ten thousand at a time.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from opengage.clock import Clock, Instant
-from opengage.domain.errors import Code, Problem
+from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.ledger import Moves
 from opengage.domain.records import Engagement, Envelope
 from opengage.domain.states import EngagementStatus, Reason
@@ -111,13 +111,21 @@ async def find(store: Store, actor: Actor, id_: Id | None) -> Shown:
 
 
 async def page(
-    store: Store, actor: Actor, limit: int, offset: int, *, engagement_id: Id | None = None
+    store: Store, actor: Actor, limit: int, offset: int, *, engagement_id: Id | None = None, reason: str | None = None
 ) -> Listed[Shown]:
-    """One page of the account's envelopes, or of one engagement's, oldest first; the ledger knows how many."""
-    equal = {} if engagement_id is None else {"engagement_id": engagement_id}
+    """One page of the account's envelopes, or of one engagement's, oldest first; the ledger knows how many.
+
+    `reason` leaves those of one reason: who is in doubt, say. It needs an engagement, within which there is an index.
+    Raises Invalid.
+    """
+    if reason is not None and engagement_id is None:
+        detail = "filter[reason] works within one engagement. Add filter[engagement.id]=eq:ID."
+        raise Invalid([Problem(Code.BAD_PARAMETER, detail, parameter="filter[reason]")])
+    asked: dict[str, Any] = {"engagement_id": engagement_id, "reason": reason}
+    equal = {name: value for name, value in asked.items() if value is not None}
     async with store.reading() as tx:
         found = await rows.some(tx, Envelope, limit=limit, offset=offset, account_id=actor.account_id, **equal)
-        total = await ledgers.count(tx, actor.account_id, engagement_id)
+        total = await ledgers.count(tx, actor.account_id, engagement_id, reason)
         return Listed(await _shown(tx, actor, found), total)
 
 
