@@ -19,6 +19,9 @@ from bench.figures import Limits, Run
 PROFILES = {"profile-worker": "worker", "profile-web": "web"}
 """What else can be asked for: the verb that gets a profiler."""
 
+_INSIST = 1.0
+"""Seconds between reminders that the time is up."""
+
 _ACKNOWLEDGED = 5.0
 """Seconds that the last receipts may take to be acknowledged once they are recorded."""
 
@@ -122,19 +125,27 @@ def _give_up(number: int, _: types.FrameType | None) -> None:
     raise Broken("the run took too long" if number == signal.SIGALRM else "stopped")
 
 
+def _carry_out(data: Path, asked: argparse.Namespace) -> None:
+    try:
+        if asked.what == "all":
+            _all(data, asked)
+        else:
+            kinds = ("sample", "cprofile") if asked.kind == "both" else (asked.kind,)
+            profiling.profile(data, PROFILES[asked.what], asked.texts, kinds)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # nothing must interrupt the tidying up
+
+
 def main() -> int:
     """Run what is asked for; 0 unless the run broke: how fast it was is for people to judge."""
     asked = _arguments()
     for number in (signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, asked.limit)
+    # again and again: an event loop may swallow what is raised inside one of its callbacks
+    signal.setitimer(signal.ITIMER_REAL, asked.limit, _INSIST)
     try:
         with place.folder(asked.dir) as data:
-            if asked.what == "all":
-                _all(data, asked)
-            else:
-                kinds = ("sample", "cprofile") if asked.kind == "both" else (asked.kind,)
-                profiling.profile(data, PROFILES[asked.what], asked.texts, kinds)
+            _carry_out(data, asked)
     except Broken as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

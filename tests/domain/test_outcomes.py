@@ -30,8 +30,13 @@ def test_unknown_is_not_resent() -> None:
 
 
 def test_receipts_are_final() -> None:
-    """A receipt delivers or does not; each word is a text's status."""
-    assert [TextStatus(state.value) for state in ReceiptState] == [TextStatus.DELIVERED, TextStatus.UNDELIVERED]
+    """A receipt delivers or does not; each word is a reason at which an envelope is closed."""
+    closed = {Reason(state.value): STATUS_OF[Reason(state.value)] for state in ReceiptState}
+    assert closed == {
+        Reason.DELIVERED: EnvelopeStatus.COMPLETE,
+        Reason.UNDELIVERED: EnvelopeStatus.INCOMPLETE,
+        Reason.EXPIRED: EnvelopeStatus.INCOMPLETE,
+    }
 
 
 @pytest.mark.parametrize(("tail", "reference"), [(b"\0\0", 0), (b"\0\1", 1), (b"\1\0", 256), (b"\xff\xff", 65_535)])
