@@ -69,6 +69,32 @@ async def test_every_fault_of_every_item(client: Client) -> None:
     assert await total(client) == 0
 
 
+async def test_after_a_hundred_faults_items_are_only_counted(client: Client) -> None:
+    """Ten thousand items with ten faults each are answered as quickly as good ones, and none of them is kept."""
+    sent = recipients(await client.ready(0), 2_000)
+    for one in sent:
+        one["attributes"]["meta"] = {f"m{number}": None for number in range(10)}
+    answer = await client.post("/envelopes", {"data": sent})
+    told = answer.json()
+    assert answer.status_code == 400
+    assert told["meta"] == {"total": 100 + 1_990, "shown": 100}
+    assert told["errors"][-1]["source"]["pointer"] == "/data/9/attributes/meta/m9"
+    assert await total(client) == 0
+
+
+@pytest.mark.parametrize(
+    "callback", ["http://", "https:///path", "http://a b/", "http://a\r\nX: y", "http://[", "http://a/" + "x" * 2048]
+)
+async def test_a_callback_that_nobody_could_call(client: Client, callback: str) -> None:
+    """A URL without a host, with spaces or line ends, or too long is refused at its place."""
+    sent = recipients(await client.ready(0), 1)
+    sent[0]["attributes"]["callback"] = callback
+    answer = await client.post("/envelopes", {"data": sent})
+    (error,) = answer.json()["errors"]
+    assert (error["code"], error["source"]["pointer"]) == (104, "/data/0/attributes/callback")
+    assert await total(client) == 0
+
+
 async def test_unknown_engagements_are_pointed_at(client: Client) -> None:
     """Each item by itself; the good ones are not kept either."""
     sent = recipients(await client.ready(0), 3)

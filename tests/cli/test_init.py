@@ -58,6 +58,8 @@ def test_the_same_key_again_is_refused(opengage: Opengage, tmp_path: Path) -> No
         (["--phone-number", "12025550100"], "the country code is missing"),
         (["--smsc", "http://carrier.example"], "smpp://SYSTEM_ID:PASSWORD@HOST:PORT"),
         (["--rate", "0"], "segments per second"),
+        (["--name", "\udcff"], "printable characters"),
+        (["--smsc", "smpp://%00me:x@carrier.example"], "printable ASCII"),
     ],
 )
 def test_wrong_values_are_told(opengage: Opengage, tmp_path: Path, flags: list[str], told: str) -> None:

@@ -44,6 +44,6 @@ def test_a_database_of_something_else_is_told(opengage: Opengage, tmp_path: Path
     file.write_text("no database" * 100, "utf-8")
     ended = opengage("migrate", "--data", str(tmp_path))
     assert ended.code != 0
-    assert "cannot be used" in ended.err
+    assert "cannot be used (file is not a database)." in ended.err
     assert "Traceback" not in ended.err
     assert file.read_text("utf-8") == "no database" * 100

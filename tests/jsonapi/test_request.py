@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opengage.jsonapi.faults import DocumentError, FaultKind
-from opengage.jsonapi.request import Identifier, NoRelationships, Reader, ToOne, split
+from opengage.jsonapi.request import MOST_FAULTS, Identifier, NoRelationships, Reader, ToOne, split
 
 
 class Attributes(msgspec.Struct, rename="kebab"):
@@ -140,3 +140,10 @@ def test_whatever_comes_is_read_or_refused(body: bytes) -> None:
     for wrapped in (body, b'{"data":{"type":"things","attributes":' + body + b"}}"):
         with contextlib.suppress(DocumentError):
             assert READER.one(wrapped).type == "things"
+
+
+def test_a_resource_with_countless_faults_is_told_a_hundred() -> None:
+    """Whoever sends a million wrong members does not cost a million explanations."""
+    meta = {f"m{number}": None for number in range(MOST_FAULTS * 2)}
+    found = faults(msgspec.json.encode({"data": GOOD | {"attributes": {"phone-number": "+1", "meta": meta}}}))
+    assert found == [(FaultKind.WRONG_TYPE, f"/data/attributes/meta/m{number}") for number in range(MOST_FAULTS)]

@@ -4,12 +4,13 @@ Step 1 of a text's path. Costs a few microseconds an item; the event loop gets i
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import msgspec
 
-from opengage.api.errors import problems_of
+from opengage.api.errors import MOST_SHOWN, problems_of
 from opengage.api.linkage import target
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.phone_numbers import InvalidNumber, parse
@@ -50,6 +51,11 @@ class Batch(msgspec.Struct, frozen=True):
     new: list[NewEnvelope]
 
 
+_CALLBACK: Final = re.compile(r"https?://[^\s/?#\[\]][^\s]{0,2039}\Z")
+"""A URL with a host, of at most about 2,000 characters and without spaces or line ends."""
+_NO_CALLBACK: Final = (
+    "A callback is an http or https URL with a host, without spaces and of at most 2,000 characters: send one."
+)
 _TARGET: Final = "engagements"
 READER: Final = Reader("envelopes", NewAttributes, NewRelationships)
 _encode: Final = msgspec.json.Encoder().encode
@@ -93,12 +99,17 @@ class _Collector:
         for number, raw in enumerate(items, start):
             resource = READER.read(raw)
             if resource is None:
-                self._faults += READER.faults(raw, self._place(number))
+                self._explain(raw, number)
                 continue
             link = resource.relationships.engagement
             known = self._known.get(link.data.id) if link and link.data and link.data.type == _TARGET else None
             self._targets.append(known or self._target(link, number))
             self._add(resource.attributes, number)
+
+    def _explain(self, raw: msgspec.Raw, number: int) -> None:
+        """What is wrong with an unreadable item; once more are known than are shown, it is only counted."""
+        many = len(self._faults) >= MOST_SHOWN
+        self._faults += self._faults[-1:] if many else READER.faults(raw, self._place(number))
 
     def _add(self, sent: NewAttributes, number: int) -> None:
         try:
@@ -111,8 +122,8 @@ class _Collector:
                 f"{error.reason[:1].upper()}{error.reason[1:]}: {error.fix}.",
             )
             return
-        if sent.callback is not None and not sent.callback.startswith(("http://", "https://")):
-            self._refuse(number, "callback", Code.NOT_ALLOWED_VALUE, "A callback is an http or https URL: send one.")
+        if sent.callback is not None and not _CALLBACK.match(sent.callback):
+            self._refuse(number, "callback", Code.NOT_ALLOWED_VALUE, _NO_CALLBACK)
         self._new.append(
             NewEnvelope(
                 phone_number,

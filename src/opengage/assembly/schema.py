@@ -27,8 +27,10 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
             _write_ahead(database_path(settings))
             return revisions
     except (OSError, sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        # the driver's own words: SQLAlchemy adds the statement and an address of its manual
+        cause = getattr(error, "orig", None) or error
         raise Unavailable(
-            f"The data folder {settings.data} cannot be used ({error}). Check that it is yours to write and on a disk "
+            f"The data folder {settings.data} cannot be used ({cause}). Check that it is yours to write and on a disk "
             "with free space, or name another one with --data."
         ) from error
 

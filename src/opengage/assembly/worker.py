@@ -12,7 +12,7 @@ from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
-from opengage.domain.errors import Invalid
+from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import ServiceProfile
 from opengage.ids import new_id
 from opengage.settings import Settings
@@ -78,9 +78,15 @@ def worker_name(settings: Settings) -> tuple[str, IO[str] | None]:
 
     The first worker on a data folder gets the folder's own name. After a crash its successor has the same one, and so
     takes its lanes back at once instead of waiting for the leases to run out: the lock, which dies with its process,
-    shows that the old one is gone. Further workers get names of their own.
+    shows that the old one is gone. Further workers get names of their own. Raises Unavailable without a data folder.
     """
-    lock = (settings.data / "worker.lock").open("w")
+    try:
+        lock = (settings.data / "worker.lock").open("w")
+    except OSError as error:
+        raise Unavailable(
+            f"The data folder {settings.data} cannot be used ({error.strerror}). Run “opengage migrate” to make it, "
+            "or name another one with --data."
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -7,6 +7,7 @@ and empty to-many arrays are ignored (wire contract 2.3).
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from types import UnionType
 from typing import Any, Final, Generic, Protocol, TypeVar, Union, get_args, get_origin
 
@@ -66,6 +67,9 @@ class _Document(msgspec.Struct, gc=False):
 class _Typed(msgspec.Struct):
     type: str | None = None
 
+
+MOST_FAULTS: Final = 100
+"""Faults that one resource is told: it may have a million, and each costs time and memory."""
 
 _DOCUMENT: Final = msgspec.json.Decoder(_Document)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -205,7 +209,7 @@ class Reader(Generic[A_co, R_co]):
             sent = _sent_type(raw)
             if sent not in (None, self._type):
                 return [self._mistyped(str(sent), at)]
-            found = list(_explain(raw, self._model, at))
+            found = list(islice(_explain(raw, self._model, at), MOST_FAULTS))
         except _JSON_ERRORS as again:
             error, found = again, []
         return found or [Fault(FaultKind.MALFORMED, _no_json(error), at)]

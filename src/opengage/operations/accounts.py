@@ -16,6 +16,7 @@ from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.phone_numbers import InvalidNumber, parse
 from opengage.domain.records import Account, ApiToken, Membership, PhoneNumber, ServiceProfile
 from opengage.ids import ALPHABET, LENGTH, Id, NewId
+from opengage.operations import fields
 from opengage.operations.actors import OWNER
 from opengage.operations.credentials import hash_secret
 from opengage.store import rows, tables
@@ -28,6 +29,8 @@ _LONGEST_PASSWORD: Final = 8
 """Octets without the final NUL (SMPP 3.4 sections 5.2.1 and 5.2.2)."""
 
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+_HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}\Z")
+"""A host's name or address, as far as one can tell without asking for it."""
 _NEWEST: Final = sa.select(sa.func.coalesce(sa.func.max(tables.accounts.c.account_id), 0))
 
 
@@ -71,6 +74,8 @@ async def create_account(
     if not _KEY.match(key):
         detail = "An account key has 1 to 63 of a-z, 0-9 and inner dashes, as in firstbank. Choose such a key."
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
+    if name:
+        fields.account_name(name, problems)
     if rate is not None and not 0 < rate < float("inf"):
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, "The rate is segments per second: give a number above 0."))
     if problems:
@@ -131,20 +136,25 @@ def _smsc(url: str | None, problems: list[Problem]) -> Smsc | None:
         return None
     try:
         parts = urlsplit(url)
-        port = parts.port or 2775
+        port = 2775 if parts.port is None else parts.port
     except ValueError:
         parts, port = urlsplit(""), 0
-    if parts.scheme != "smpp" or not parts.hostname or not parts.username:
+    if parts.scheme != "smpp" or not parts.username or not port or not _HOST.match(parts.hostname or ""):
         detail = "An SMSC is named as smpp://SYSTEM_ID:PASSWORD@HOST:PORT. Write its address like that."
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
         return None
     password = unquote(parts.password or "")
-    if len(unquote(parts.username)) > _LONGEST_SYSTEM_ID or len(password) > _LONGEST_PASSWORD:
+    if not _fits(unquote(parts.username), _LONGEST_SYSTEM_ID) or not _fits(password, _LONGEST_PASSWORD):
         detail = (
-            f"SMPP has room for a SYSTEM_ID of {_LONGEST_SYSTEM_ID} characters and a password of {_LONGEST_PASSWORD}. "
-            "Ask the carrier for credentials that fit."
+            f"SMPP has room for a SYSTEM_ID of {_LONGEST_SYSTEM_ID} characters and a password of {_LONGEST_PASSWORD}, "
+            "of printable ASCII each. Ask the carrier for credentials that fit."
         )
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
         return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     return Smsc(f"smpp://{parts.username}@{host}:{port}", password)
+
+
+def _fits(text: str, longest: int) -> bool:
+    """Whether a bind can carry it: C-octet strings are ASCII, and a NUL ends them (SMPP 3.4 section 3.1)."""
+    return len(text) <= longest and text.isascii() and (not text or text.isprintable())

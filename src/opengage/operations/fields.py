@@ -19,6 +19,13 @@ def name(text: str, problems: list[Problem], pointer: str = "/data/attributes/na
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail, pointer))
 
 
+def account_name(text: str, problems: list[Problem]) -> None:
+    """An account's name is shown to people: it fits a line, and is text that can be stored."""
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        detail = f"The account's name must be at most {LONGEST_NAME} printable characters. Choose such a name."
+        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
+
+
 def direction(text: str, problems: list[Problem], pointer: str = "/data/attributes/direction") -> None:
     """Only outbound engagements exist."""
     if text != OUTBOUND:
