@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from opengage.domain.outcomes import Accepted, Deferred, Outcome, ReceiptState, Refused, Unknown, reference_of
-from opengage.domain.states import TextEvent, TextStatus, change
+from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason, TextEvent, TextStatus, change
 from opengage.ids import Id, new_id
 
 EVENTS = {
