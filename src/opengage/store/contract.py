@@ -207,7 +207,10 @@ class Batches(Protocol):
         ...
 
     async def in_doubt(self, account_id: int, recipients: Sequence[str]) -> list[tuple[str, Unanswered]]:
-        """(recipient, text) of the texts in doubt to any of these numbers."""
+        """(recipient, text) of the texts in doubt to any of these numbers.
+
+        None for a number to which another text is under way: a receipt may be about that one, and its answer will tell.
+        """
         ...
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
