@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from api_client import Client, Settings, StandingClock, in_process, recipients, resource
+from opengage.api import health
 from opengage.api.app import create_app
 from opengage.api.errors import TITLES
 from opengage.api.state import ApiState
@@ -264,6 +265,16 @@ async def test_ready(client: Client) -> None:
     """A migrated store is ready, and both are open to anyone."""
     assert (await client.http.get("/readyz")).json() == {"status": "ready"}
     assert (await client.http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_a_locked_database(store: SqliteStore, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks whether it is ready hears no soon, however long the lock may last."""
+    monkeypatch.setattr(health, "READY_WITHIN", 0.01)
+    async with store.writing():
+        answer = await client.http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert (await client.http.get("/readyz")).status_code == 200
 
 
 async def test_a_body_without_any_header(client: Client) -> None:

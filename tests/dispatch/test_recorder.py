@@ -209,6 +209,25 @@ async def test_a_receipt_that_fits_two_texts_resolves_neither(world: World) -> N
     assert (await world.ledger(engagement)).reasons == {"in-doubt": 2}
 
 
+async def test_an_early_receipt_resolves_nobody_elses_doubt(world: World) -> None:
+    """Without a reference, it may be about the text to the same number that is just under way: the answer decides."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 0)
+    both = [(recipient(0), '{"first-name":"Ann"}'), (recipient(0), '{"first-name":"Ben"}')]
+    await world.envelopes(tenant, engagement, both, world.clock.now())
+    recorder = world.recorder(tenant)
+    await (await world.sender(tenant, recorder)).turn()
+    lost, other = world.carrier.submitted
+    recorder.outcomes([Unknown(lost.text_id, "no-answer")])
+    await recorder.commit()
+    recorder.receipts([receipt_for(other, reference=None)])
+    await recorder.commit()
+    assert (await world.ledger(engagement)).reasons == {"in-doubt": 1, "sending": 1}
+    recorder.outcomes([accept(other)])
+    await recorder.commit()
+    assert (await world.ledger(engagement)).reasons == {"in-doubt": 1, "delivered": 1}
+
+
 async def test_a_late_answer_resolves_the_doubt(world: World) -> None:
     """An answer that comes after all is believed; the text was never sent again."""
     made = await sent(world)

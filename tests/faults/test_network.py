@@ -1,5 +1,7 @@
 """The link is cut at the worst moment: exactly the unanswered texts are in doubt, and late receipts resolve them."""
 
+import functools
+
 from blasts import Tenants, number
 from processes import Server, Smsc, until
 
@@ -25,3 +27,15 @@ def test_a_link_cut_before_the_answers(server: Server, smsc: Smsc, tenants: Tena
     after = smsc.counts()
     assert after["links-cut"] - before["links-cut"] == 1
     assert after["submits"] - before["submits"] == after["unique"] - before["unique"] == ANSWERED + CUT
+
+
+def test_ids_in_two_bases(server: Server, smsc: Smsc, tenants: Tenants) -> None:
+    """A network that writes its ids in one base and its receipts in another: said with the address, they match."""
+    try:
+        for ids, receipt_ids, form in (("hex", "decimal", "hex-answers"), ("decimal", "hex", "hex-receipts")):
+            smsc.ask("chaos", set={"ids": ids, "receipt-ids": receipt_ids})
+            address = functools.partial(lambda form, system_id: f"{smsc.address(system_id)}?ids={form}", form)
+            tenant = tenants.new(address)
+            assert tenant.completed(tenant.blast(100))["reasons"] == {"delivered": 100}
+    finally:
+        smsc.ask("chaos", set={"ids": "hex", "receipt-ids": "same"})

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from api_client import NUMBER, StandingClock
+from opengage.carriers.smpp import RefForm
 from opengage.domain.errors import Invalid, Unauthorized
 from opengage.domain.records import ApiToken, PhoneNumber, ServiceProfile
 from opengage.ids import new_id
-from opengage.operations.accounts import Created, create_account
+from opengage.operations.accounts import ID_FORMS, Created, create_account
 from opengage.operations.credentials import authenticate
 from opengage.store import rows
 from opengage.store.sqlite import SqliteStore
@@ -72,6 +73,17 @@ async def test_sandbox_and_smsc(store: SqliteStore, clock: StandingClock) -> Non
     assert (number.phone_number, number.rate) == (NUMBER, 5.0)
 
 
+@pytest.mark.parametrize("form", RefForm)
+async def test_the_form_of_the_networks_ids(store: SqliteStore, clock: StandingClock, form: RefForm) -> None:
+    """It is kept with the address, for every form that the carrier knows."""
+    made = await make(store, clock, smsc=f"smpp://me:x@example.org?ids={form}")
+    async with store.reading() as tx:
+        profile = await rows.first(tx, ServiceProfile, id=made.service_profile_id)
+    assert profile is not None
+    assert profile.url == f"smpp://me@example.org:2775?ids={form}"
+    assert set(ID_FORMS) == set(RefForm)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -95,6 +107,9 @@ async def test_sandbox_and_smsc(store: SqliteStore, clock: StandingClock) -> Non
         {"name": "\udcff"},
         {"name": "two\nlines"},
         {"name": "n" * 256},
+        {"smsc": "smpp://me:x@example.org?ids=octal"},
+        {"smsc": "smpp://me:x@example.org?ids"},
+        {"smsc": "smpp://me:x@example.org?colour=red"},
         {"rate": 0.0},
         {"rate": float("nan")},
     ],

@@ -1,5 +1,6 @@
 """/healthz, /readyz, and the pages that error answers link to. Beside a text's path: what operators and readers ask."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Final
 
@@ -10,8 +11,11 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api.errors import TITLES
 from opengage.api.state import Api
-from opengage.domain.errors import Code
+from opengage.domain.errors import Code, Unavailable
 from opengage.store import revision, writable
+
+READY_WITHIN: Final = 2.0
+"""Seconds that the store may take: whoever asks wants to know now, and a request would wait longer still."""
 
 
 @get("/healthz")
@@ -22,9 +26,16 @@ async def healthz() -> ASGIResponse:
 
 @get("/readyz")
 async def readyz(api: Api) -> ASGIResponse:
-    """The process can serve: its store answers, is migrated and takes a change. 503 otherwise."""
-    await revision.require(api.store)
-    await writable.require(api.store)
+    """The process can serve: its store answers, is migrated and takes a change. 503 otherwise, and soon."""
+    try:
+        async with asyncio.timeout(READY_WITHIN):
+            await revision.require(api.store)
+            await writable.require(api.store)
+    except TimeoutError:
+        raise Unavailable(
+            f"The database takes no change within {READY_WITHIN:g} seconds: another program holds it locked. "
+            "End that program, then ask again."
+        ) from None
     return ASGIResponse(body=b'{"status":"ready"}\n')
 
 

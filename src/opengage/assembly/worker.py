@@ -6,10 +6,10 @@ import os
 import secrets
 import socket
 from typing import IO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from opengage.carriers.contract import Carrier
-from opengage.carriers.smpp import SmppCarrier, SmppOptions, SmscAddress
+from opengage.carriers.smpp import RefForm, SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
 from opengage.domain.errors import Invalid, Unavailable
@@ -62,7 +62,10 @@ def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:
         password=profile.password if profile.password is not None else unquote(parts.password or ""),
     )
     options = SmppOptions(
-        window=profile.window or settings.window, response_timeout=settings.response_timeout_seconds, backoff=_BACKOFF
+        window=profile.window or settings.window,
+        response_timeout=settings.response_timeout_seconds,
+        backoff=_BACKOFF,
+        ref_form=RefForm(parse_qs(parts.query).get("ids", [RefForm.EXACT])[0]),
     )
     return SmppCarrier(address, SystemClock(), options)
 

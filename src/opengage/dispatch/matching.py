@@ -76,6 +76,8 @@ async def _settle(
         known |= await tx.batches.texts_of_refs(*party, refs)
     strays = [receipt for receipt in receipts if receipt.carrier_ref not in known]
     guesses = await _in_doubt(tx, party, strays) if strays else {}
+    # before they are applied: the next receipt with this id is a repetition, and a segment's fate needs its row
+    await _name_guesses(tx, party, strays, guesses)
     settled = []
     for receipt in receipts:
         text = known.get(receipt.carrier_ref) or guesses.get(id(receipt))
@@ -85,23 +87,44 @@ async def _settle(
         state = receipt.state if text.segments == 1 else await _state_of_long_text(tx, text, receipt)
         if state is not None:
             settling.apply(text, _EVENTS[state], receipt.code)
-    found = [(each.carrier_ref, guesses[id(each)].text_id, 1, 1) for each in strays if id(each) in guesses]
-    if found:  # the next receipt with this id is a repetition, and known as one
-        await tx.batches.add_refs(*party, found)
     return settled
+
+
+async def _name_guesses(
+    tx: Transaction, party: Party, strays: Sequence[Receipt], guesses: dict[int, Unanswered]
+) -> None:
+    """Remember the ids of receipts that found their text in doubt; drop guesses at one of several open segments.
+
+    A wrong segment's number would let the right one be sent again, were a late answer to put the text off.
+    """
+    found: dict[str, tuple[str, Id, int, int]] = {}
+    for receipt in strays:
+        text = guesses.get(id(receipt))
+        if text is None or receipt.carrier_ref in found:
+            continue
+        taken = await parking.segments(tx, text.account_id, text.text_id) if text.segments > 1 else []
+        free = set(range(1, text.segments + 1)) - {segment.number for segment in taken}
+        if len(free) == 1:
+            found[receipt.carrier_ref] = (receipt.carrier_ref, text.text_id, free.pop(), text.segments)
+        else:
+            del guesses[id(receipt)]
+    if found:
+        await tx.batches.add_refs(*party, list(found.values()))
 
 
 async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) -> dict[int, Unanswered]:
     """Texts in doubt that a receipt of unknown id must be about: same recipient and reference, no other."""
-    candidates = await tx.batches.in_doubt(party[0], [receipt.recipient for receipt in strays])
+    candidates = await tx.batches.in_doubt(*party, [receipt.recipient for receipt in strays])
     found = {}
     for receipt in strays:
         fitting = [
             text
             for recipient, text in candidates
             if recipient == receipt.recipient
-            and text.segments == 1
-            and receipt.reference in (None, reference_of(text.text_id))
+            and (
+                receipt.reference == reference_of(text.text_id)
+                or (receipt.reference is None and text.segments == 1)
+            )
         ]
         if len(fitting) == 1:
             found[id(receipt)] = fitting[0]

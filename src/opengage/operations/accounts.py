@@ -6,7 +6,7 @@ Above the text's path: `opengage init` asks for it.
 import re
 import secrets
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 import sqlalchemy as sa
@@ -28,6 +28,9 @@ _LONGEST_SYSTEM_ID: Final = 15
 _LONGEST_PASSWORD: Final = 8
 """Octets without the final NUL (SMPP 3.4 sections 5.2.1 and 5.2.2)."""
 
+ID_FORMS: Final = ("exact", "padded", "hex-answers", "hex-receipts")
+"""How a network's ids in answers and in receipts may differ: what `?ids=` of an SMSC's address may say."""
+
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}\Z")
 """A host's name or address, as far as one can tell without asking for it."""
@@ -47,7 +50,7 @@ class Created(msgspec.Struct, frozen=True, rename="kebab"):
 
 
 class Smsc(msgspec.Struct, frozen=True):
-    """The parts of smpp://SYSTEM_ID:PASSWORD@HOST:PORT: the address without the password, and the password."""
+    """smpp://SYSTEM_ID:PASSWORD@HOST:PORT[?ids=FORM] in two: the address without the password, and the password."""
 
     url: str
     password: str
@@ -152,9 +155,21 @@ def _smsc(url: str | None, problems: list[Problem]) -> Smsc | None:
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
         return None
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return Smsc(f"smpp://{parts.username}@{host}:{port}", password)
+    return Smsc(f"smpp://{parts.username}@{host}:{port}{_options(parts.query, problems)}", password)
 
 
 def _fits(text: str, longest: int) -> bool:
     """Whether a bind can carry it: C-octet strings are ASCII, and a NUL ends them (SMPP 3.4 section 3.1)."""
     return len(text) <= longest and text.isascii() and (not text or text.isprintable())
+
+
+def _options(query: str, problems: list[Problem]) -> str:
+    """What follows the address: nothing, or the form of the network's ids."""
+    given = parse_qsl(query, keep_blank_values=True)
+    if not given:
+        return ""
+    if len(given) > 1 or given[0][0] != "ids" or given[0][1] not in ID_FORMS:
+        detail = f"After an SMSC's address only ?ids= may stand, with one of {', '.join(ID_FORMS)}. Correct it."
+        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
+        return ""
+    return f"?ids={given[0][1]}"

@@ -206,8 +206,13 @@ class Batches(Protocol):
         """The texts that the carrier's own ids stand for; ids not known (yet) are left out."""
         ...
 
-    async def in_doubt(self, account_id: int, recipients: Sequence[str]) -> list[tuple[str, Unanswered]]:
-        """(recipient, text) of the texts in doubt to any of these numbers."""
+    async def in_doubt(
+        self, account_id: int, service_profile_id: Id, recipients: Sequence[str]
+    ) -> list[tuple[str, Unanswered]]:
+        """(recipient, text) of the texts in doubt to any of these numbers.
+
+        None for a number to which another text is under way: a receipt may be about that one, and its answer will tell.
+        """
         ...
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:

@@ -56,7 +56,8 @@ CROSS JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
 _IN_DOUBT: Final = """
 SELECT recipient, account_id, id, status, segments, attempts, engagement_id, envelope_id, 0
 FROM texts INDEXED BY texts_open
-WHERE account_id = ? AND epoch IS NOT NULL AND status = 'in-doubt' AND recipient IN (SELECT value FROM json_each(?))
+WHERE account_id = ? AND service_profile_id = ? AND epoch IS NOT NULL AND status IN ('in-doubt', 'sending')
+    AND recipient IN (SELECT value FROM json_each(?))
 """
 
 _OPEN_TEXTS: Final = """
@@ -242,10 +243,14 @@ class SqliteBatches:
         """See Batches.sent_before."""
         return set(self._connection.execute(_SENT_BEFORE, (_json(numbers), account_id, engagement_id)))
 
-    async def in_doubt(self, account_id: int, recipients: Sequence[str]) -> list[tuple[str, Unanswered]]:
+    async def in_doubt(
+        self, account_id: int, service_profile_id: Id, recipients: Sequence[str]
+    ) -> list[tuple[str, Unanswered]]:
         """See Batches.in_doubt."""
-        rows = self._connection.execute(_IN_DOUBT, (account_id, _json(recipients)))
-        return [(recipient, _unanswered(row)) for recipient, *row in rows]
+        rows = self._connection.execute(_IN_DOUBT, (account_id, service_profile_id, _json(recipients)))
+        found = [(recipient, _unanswered(row)) for recipient, *row in rows]
+        under_way = {recipient for recipient, text in found if text.status == TextStatus.SENDING}
+        return [(recipient, text) for recipient, text in found if recipient not in under_way]
 
     async def intend(
         self, account_id: int, lane: tuple[Id, int], texts: Outgoing, intents: Sequence[Intent], now: Instant
