@@ -111,7 +111,8 @@ def run(**flags: Any) -> None:
         where = error.filename or f"{settings.host} port {settings.port}"
         why = os.strerror(error.errno) if error.errno else error
         raise Unavailable(
-            f"The simulator cannot use {where} ({why}). Stop what uses it, or choose another with --port, --control or --seen."
+            f"The simulator cannot use {where} ({why}). Stop what uses it, or choose another with "
+            "--port, --control or --seen."
         ) from error
     click.echo(json.dumps(counts) if flags["json"] else _for_people(counts))
 
