@@ -1,5 +1,6 @@
 """`opengage serve`: starts everything, greets, and leaves nothing behind."""
 
+import contextlib
 import os
 import pty
 import socket
@@ -85,3 +86,11 @@ def test_a_file_is_no_data_folder(tmp_path: Path) -> None:
     assert ended.returncode != 0
     assert f"The data folder {file} cannot be used" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_idle_connections_shut_nobody_out(tmp_path: Path) -> None:
+    """Three hundred clients who connect and say nothing, without any credentials, cost nobody their answer."""
+    with serving(tmp_path) as served, contextlib.ExitStack() as idle:
+        for _ in range(300):
+            idle.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE))
+        assert httpx.get(f"{served.url}/healthz", timeout=PATIENCE).status_code == 200

@@ -18,7 +18,7 @@ from opengage.smpp.contract import Cause, ConnectionLost, SessionSettings
 from opengage.smpp.esme import connect
 from simulator.shops import Shop, text_to
 
-PROGRAM = "from opengage.cli.smsc import command; command(prog_name='opengage smsc')"
+PROGRAM = "import sys; from opengage.cli import main; sys.argv.insert(1, 'smsc'); main()"
 LIMITS = SessionSettings(window=1000, enquire_interval=None, response_timeout=5.0)
 
 Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
@@ -163,13 +163,15 @@ async def test_wrong_flags_are_told(start: Start, arguments: list[str], told: st
 
 
 async def test_a_taken_port_is_told(start: Start) -> None:
-    """Two simulators cannot share a port: the second says so and exits with 1."""
+    """Two simulators cannot share a port: the second says so and exits with 3, as every verb."""
     first = await start("--port", "0", "--json")
     port = (await first_line(first))["port"]
     second = await start("--port", str(port), "--json")
     out, err = await ended(second)
-    assert second.returncode == 1
-    assert str(port) in err
+    assert second.returncode == 3
+    assert f"port {port}" in err
+    assert "--port" in err
+    assert "Traceback" not in err
     assert out == ""
 
 

@@ -6,6 +6,7 @@ Its flags for chaos are the fields of `simulator.chaos.Chaos`, so that flag, con
 import asyncio
 import gc
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ import uvloop
 
 from opengage import logs
 from opengage.clock import SystemClock
+from opengage.domain.errors import Unavailable
 from opengage.simulator.chaos import HELP, Chaos, InvalidChaos, changed
 from opengage.simulator.control import Control
 from opengage.simulator.counts import Seen
@@ -107,7 +109,11 @@ def run(**flags: Any) -> None:
             counts = runner.run(_serve(settings, _seen(flags["seen"]), flags["control"], announce=flags["json"]))
     except OSError as error:
         where = error.filename or f"{settings.host} port {settings.port}"
-        raise click.ClickException(f"{where}: {error.strerror or error}") from None
+        why = os.strerror(error.errno) if error.errno else error
+        raise Unavailable(
+            f"The simulator cannot use {where} ({why}). Stop what uses it, or choose another with "
+            "--port, --control or --seen."
+        ) from error
     click.echo(json.dumps(counts) if flags["json"] else _for_people(counts))
 
 

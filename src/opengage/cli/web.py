@@ -21,6 +21,10 @@ log = logs.get(__name__)
 _WAIT_FOR_PORT: Final = 10.0
 """Seconds that a predecessor which is just stopping may hold the port."""
 
+_BACKLOG: Final = 1024
+_MOST_CONNECTIONS: Final = 8192
+"""Connections served at once. The web server's own bound, 128, would let as many idle or slow clients shut out all."""
+
 
 @click.command()
 @options.data
@@ -43,6 +47,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         port=settings.port,
         interface=Interfaces.ASGI,
         websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_MOST_CONNECTIONS,
         log_dictconfig=logs.stdlib_config("warning", settings.log_format),
     )
     serving = asyncio.create_task(server.serve())
