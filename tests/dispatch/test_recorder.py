@@ -155,6 +155,28 @@ async def test_a_receipt_settles_a_text_in_doubt(world: World) -> None:
     assert made.parked() == 0
 
 
+async def test_a_receipt_settles_a_long_text_in_doubt(world: World) -> None:
+    """Two of three answers came: the third one's receipt can only be about the third segment."""
+    made = await sent(world, meta=f'{{"first-name":"{"A" * 350}"}}')
+    (text,) = made.texts
+    await made.hear(Unknown(text.text_id, "no-answer", carrier_refs=((1, "one"), (2, "two"))))
+    assert made.reason() == "in-doubt"
+    for ref in ("one", "never-told", "two"):
+        made.recorder.receipts([receipt_for(text, carrier_ref=ref)])
+        await made.recorder.commit()
+    assert (made.parked(), made.reason()) == (0, "delivered")
+
+
+async def test_no_guess_between_two_open_segments(world: World) -> None:
+    """A receipt that may be about either is parked: a wrong guess could send the other one twice."""
+    made = await sent(world, meta=f'{{"first-name":"{"A" * 350}"}}')
+    (text,) = made.texts
+    await made.hear(Unknown(text.text_id, "no-answer", carrier_refs=((1, "one"),)))
+    made.recorder.receipts([receipt_for(text, carrier_ref="never-told")])
+    await made.recorder.commit()
+    assert (made.parked(), made.reason()) == (1, "in-doubt")
+
+
 async def test_doubt_and_receipt_in_one_batch(world: World) -> None:
     """The link breaks, comes back and brings the receipt before anything is stored: the text is delivered."""
     made = await sent(world)

@@ -278,13 +278,13 @@ async def test_what_is_in_doubt(store: Store) -> None:
     doubt = [step(place, TextStatus.IN_DOUBT, Reason.IN_DOUBT, "no-answer") for place in (0, 1)]
     async with store.writing() as tx:
         await take(tx, doubt, NOW)
-        found = await tx.batches.in_doubt(ACCOUNT, [number(1), number(2)])
+        found = await tx.batches.in_doubt(ACCOUNT, PROFILE, [number(1), number(2)])
         assert found == [(number(1), unanswered(1, TextStatus.IN_DOUBT))]
-        assert await tx.batches.in_doubt(OTHER_ACCOUNT, [number(1)]) == []
+        assert await tx.batches.in_doubt(OTHER_ACCOUNT, PROFILE, [number(1)]) == []
     assert (await text(store, 1)).epoch == 7
     async with store.writing() as tx:
         await take(tx, [step(2, TextStatus.SENT, Reason.SENT)], NOW)
         doubted = unanswered(1, TextStatus.IN_DOUBT)
         one = step(1, TextStatus.DELIVERED, Reason.DELIVERED, text=doubted, result_id=id_of(77))
         await take(tx, [one], NOW)
-        assert await tx.batches.in_doubt(ACCOUNT, [number(1)]) == []
+        assert await tx.batches.in_doubt(ACCOUNT, PROFILE, [number(1)]) == []

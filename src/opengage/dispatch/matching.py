@@ -121,10 +121,7 @@ async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) ->
             text
             for recipient, text in candidates
             if recipient == receipt.recipient
-            and (
-                receipt.reference == reference_of(text.text_id)
-                or (receipt.reference is None and text.segments == 1)
-            )
+            and (receipt.reference == reference_of(text.text_id) or (receipt.reference is None and text.segments == 1))
         ]
         if len(fitting) == 1:
             found[id(receipt)] = fitting[0]
