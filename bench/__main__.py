@@ -121,8 +121,16 @@ def _all(data: Path, asked: argparse.Namespace) -> None:
         asked.json.write_text(run.as_json() + "\n", "utf-8")
 
 
-def _give_up(number: int, _: types.FrameType | None) -> None:
-    raise Broken("the run took too long" if number == signal.SIGALRM else "stopped")
+class _Ending:
+    """Ends the run on a signal, and knows why: whatever else breaks on the way out is only a consequence."""
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+
+    def __call__(self, number: int, _: types.FrameType | None) -> None:
+        """The signal handler."""
+        self.why = "the run took too long" if number == signal.SIGALRM else "stopped"
+        raise Broken(self.why)
 
 
 def _carry_out(data: Path, asked: argparse.Namespace) -> None:
@@ -139,15 +147,16 @@ def _carry_out(data: Path, asked: argparse.Namespace) -> None:
 def main() -> int:
     """Run what is asked for; 0 unless the run broke: how fast it was is for people to judge."""
     asked = _arguments()
+    ending = _Ending()
     for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, _give_up)
+        signal.signal(number, ending)
     # again and again: an event loop may swallow what is raised inside one of its callbacks
     signal.setitimer(signal.ITIMER_REAL, asked.limit, _INSIST)
     try:
         with place.folder(asked.dir) as data:
             _carry_out(data, asked)
     except Broken as error:
-        print(f"bench: {error}", file=sys.stderr)
+        print(f"bench: {ending.why or error}", file=sys.stderr)
         return 1
     return 0
 
