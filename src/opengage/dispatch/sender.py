@@ -127,8 +127,8 @@ class Sender:
                 except Unavailable as error:
                     log.error("the store cannot be used; sending waits", action="send", error=str(error))
                     pause = 1.0
-                if pause:
-                    await self._sleep(pause)
+                # at least one turn of the loop, in which the carrier's bytes leave before the next batch is written
+                await (self._sleep(pause) if pause else asyncio.sleep(0))
         finally:
             self._recorder.leave(self)
 
