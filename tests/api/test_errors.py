@@ -1,7 +1,8 @@
 """Refusals as answers: statuses, members, limits, and bodies that mean harm."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from api_client import Client, Settings, StandingClock, in_process, recipients, resource
+from opengage.api import body as body_of
 from opengage.api import health
 from opengage.api.app import create_app
 from opengage.api.errors import TITLES
@@ -235,14 +237,14 @@ async def test_the_unexpected(caplog: pytest.LogCaptureFixture) -> None:
     assert "secret inside" in caplog.text
 
 
-async def test_a_client_that_leaves(store: SqliteStore, client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    """A body that never ends is the client's fault: nothing is made, and the log is not alarmed."""
+async def half_a_body(store: SqliteStore, client: Client, then: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """What is answered to a POST that announces more than it sends; `then` is what comes instead of the rest."""
     app: Any = create_app(ApiState(store, StandingClock(), new_id, Settings()))
-    events = [{"type": "http.request", "body": b'{"data":', "more_body": True}, {"type": "http.disconnect"}]
+    first = [{"type": "http.request", "body": b'{"data":', "more_body": True}]
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return events.pop(0)
+        return first.pop() if first else await then()
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -257,8 +259,26 @@ async def test_a_client_that_leaves(store: SqliteStore, client: Client, caplog: 
     }
     scope |= {"path": "/api/v1/engagements", "raw_path": b"/api/v1/engagements", "query_string": b"", "root_path": ""}
     await app(scope | {"headers": headers, "client": None, "server": None}, receive, send)
+    return sent
+
+
+async def test_a_client_that_leaves(store: SqliteStore, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A body that never ends is the client's fault: nothing is made, and the log is not alarmed."""
+
+    async def leave() -> Any:
+        return {"type": "http.disconnect"}
+
+    sent = await half_a_body(store, client, leave)
     assert sent[0]["status"] == 400
     assert "unexpected" not in caplog.text
+
+
+async def test_a_client_that_dawdles(store: SqliteStore, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that does not come in time is refused, so that nobody holds a connection for ever."""
+    monkeypatch.setattr(body_of, "PATIENCE", 0.01)
+    sent = await half_a_body(store, client, asyncio.Event().wait)
+    assert sent[0]["status"] == 400
+    assert b"did not arrive" in sent[1]["body"]
 
 
 async def test_ready(client: Client) -> None:

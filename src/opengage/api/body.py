@@ -3,23 +3,32 @@
 Step 1 of a text's path.
 """
 
+import asyncio
+
 from litestar.exceptions import InternalServerException
 
 from opengage.api.state import WebRequest
 from opengage.domain.errors import Invalid, Unsupported
 from opengage.jsonapi import media
 
+PATIENCE = 60.0
+"""Seconds in which a body must have arrived: a client that dawdles must not hold a connection for ever."""
+
 
 async def read_body(request: WebRequest) -> bytes:
     """The whole body. Litestar refuses one that is over the limit while it still arrives.
 
-    Raises Unsupported, and Invalid when the client leaves before the end of what it announced.
+    Raises Unsupported, and Invalid when the client leaves before the end of what it announced, or takes too long.
     """
     labels = ", ".join(request.headers.getall("content-type", []))
     refusal = media.refusal(labels, request.headers.get("content-encoding"))
     if refusal is not None:
         raise Unsupported(refusal)
     try:
-        return await request.body()
+        async with asyncio.timeout(PATIENCE):
+            return await request.body()
+    except TimeoutError as error:
+        detail = f"The body did not arrive within {PATIENCE:.0f} seconds. Send it faster, or in smaller requests."
+        raise Invalid(detail) from error
     except InternalServerException as error:
         raise Invalid("The connection ended before the body did. Send the request again.") from error
