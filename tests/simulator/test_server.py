@@ -226,7 +226,11 @@ async def test_a_stop_cuts_who_does_not_answer(serve: Serve) -> None:
     writer.write(b"\0\0")
     await writer.drain()
     await asyncio.wait_for(smsc.stop(0.05), 5)
-    assert await reader.read() == b""
+    try:
+        left = await reader.read()
+    except ConnectionResetError:  # the other way in which an end can show
+        left = b""
+    assert left == b""
     writer.close()
 
 

@@ -109,21 +109,22 @@ class SqliteStore:
         self._path = path
         self._compiled = _Compiled()
         self._writing = asyncio.Lock()
-        with _translated():
-            self._writer = self._connect(_WRITER_CACHE)
+        with contextlib.ExitStack() as opened, _translated():
+            self._writer = self._connect(opened, _WRITER_CACHE)
             self._writer.execute("PRAGMA busy_timeout = 0")
-            self._watcher = self._connect()
-            self._readers = [self._connect() for _ in range(readers)]
+            self._watcher, *self._readers = (self._connect(opened) for _ in range(1 + readers))
             for reader in (self._watcher, *self._readers):
                 # a change in a reading transaction would be undone at its end without a word
                 reader.execute("PRAGMA query_only = ON")
+            self._seen = self._version()
+            self._opened = opened.pop_all()
         self._free: asyncio.LifoQueue[sqlite3.Connection] = asyncio.LifoQueue()
         for reader in self._readers:
             self._free.put_nowait(reader)
-        self._seen = self._version()
 
-    def _connect(self, cache: int = _READER_CACHE) -> sqlite3.Connection:
+    def _connect(self, opened: contextlib.ExitStack, cache: int = _READER_CACHE) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        opened.callback(connection.close)
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         connection.execute(f"PRAGMA cache_size = {-cache}")
@@ -186,5 +187,4 @@ class SqliteStore:
     async def close(self) -> None:
         """See Store.close."""
         async with self._writing:
-            for connection in (self._writer, self._watcher, *self._readers):
-                connection.close()
+            self._opened.close()
