@@ -9,10 +9,11 @@ from dispatch.world import ScriptedCarrier, World, accept, receipt_for, recipien
 from opengage.carriers.contract import Carrier
 from opengage.clock import SECOND, Instant, SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
+from opengage.domain.errors import Invalid
 from opengage.domain.outcomes import Submission, Unknown
 from opengage.domain.records import ServiceProfile
 from opengage.domain.states import EngagementStatus
-from opengage.ids import new_id
+from opengage.ids import Id, new_id
 from opengage.store.sqlite import SqliteStore
 
 
@@ -22,6 +23,7 @@ class Worker:
     def __init__(self, world: World, owner: str, lease_seconds: float) -> None:
         self.store = SqliteStore(world.path)
         self.carrier = ScriptedCarrier()
+        self.without_address: set[Id] = set()
         self.stop = asyncio.Event()
         settings = DispatchSettings(
             owner=owner,
@@ -35,7 +37,9 @@ class Worker:
         self.dispatcher = Dispatcher(self.store, SystemClock(), new_id, self._connect, settings)
         self.task = asyncio.create_task(self.dispatcher.run(self.stop))
 
-    def _connect(self, _: ServiceProfile) -> Carrier:
+    def _connect(self, profile: ServiceProfile) -> Carrier:
+        if profile.id in self.without_address:
+            raise Invalid("It has no address.")
         return self.carrier
 
     async def end(self) -> None:
@@ -150,6 +154,19 @@ async def test_a_stop_drains_and_releases(world: World, workers: Workers) -> Non
     assert count < 500
     assert (await world.ledger(engagement)).reasons == {"sent": count}
     assert lanes_of(world) == [("", 1)]
+
+
+async def test_a_profile_that_cannot_be_used_stops_nobody_else(world: World, workers: Workers) -> None:
+    """A sandbox without its simulator is told of once and left at rest; the other accounts are served."""
+    unusable, served = await world.tenant(), await world.tenant("otherbank")
+    await world.engagement(unusable, 1)
+    await world.engagement(served, 1)
+    worker = workers.start()
+    worker.without_address.add(unusable.profile.id)
+    await until(lambda: worker.carrier.submitted)
+    assert [text.account_id for text in worker.carrier.submitted] == [served.account_id]
+    assert world.look("SELECT max(epoch) FROM lanes") == [(1,)]
+    assert not worker.task.done()
 
 
 async def test_what_the_carrier_gives_up_at_a_stop_is_in_doubt(world: World, workers: Workers) -> None:

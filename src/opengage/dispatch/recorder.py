@@ -211,7 +211,8 @@ class Recorder:
     async def _store_batch(self, batch: _Batch) -> None:
         """Store one batch, trusting what is remembered of texts under way; look again if that has changed meanwhile."""
         try:
-            await self._write_batch(batch, {text_id: text for text_id, (_, text) in self._open.items()})
+            under_way = (self._open.get(outcome.text_id) for outcome in batch.outcomes)
+            await self._write_batch(batch, {text.text_id: text for _, text in filter(None, under_way)})
         except Stale:
             await self._write_batch(batch, {})
 

@@ -208,13 +208,3 @@ class Suppression(Record, frozen=True, kw_only=True):
 
     phone_number: str
     reason: str
-
-
-class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """The lease on a phone number's outflow; a higher epoch makes every older owner's writes void."""
-
-    account_id: int
-    phone_number_id: Id
-    owner: str
-    epoch: int
-    expires_at: Instant
