@@ -11,7 +11,7 @@ LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes 
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint types imports pytest peers format bench lock clean
+.PHONY: help setup demo serve test lint types imports pytest peers format bench revision lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -68,6 +68,10 @@ format: $(STAMP) ## let ruff rewrite the code
 
 bench: $(STAMP) ## benchmarks, each beside the raw limit of the same run
 	@$(BIN)/python -m bench $(ARGS)
+
+revision: $(STAMP) ## draft the coming release's schema revision from the declared tables
+	@PYTHONPATH=tests $(BIN)/python tests/store/migrations/draft.py 0002 "All that a blast can be told"
+	@$(BIN)/ruff format --quiet src/opengage/store/migrations/versions
 
 lock: ## renew the lock files (needs uv)
 	@command -v $(UV) >/dev/null 2>&1 || { \

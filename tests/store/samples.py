@@ -129,6 +129,9 @@ RECORDS: list[records.Record] = [
     ),
     records.TextResult(**_BASE, text_id=text_id(1), kind="sent", code=None),
     records.Suppression(**_BASE, phone_number=number(1), reason="opted-out"),
+    records.AuditEvent(
+        **_BASE, created_by=AUTHOR, action="resend", subject_type="engagements", subject_id=ENGAGEMENT, detail="{}"
+    ),
 ]
 """One of each noun, with values that a database may give back in a plainer type."""
 

@@ -166,7 +166,7 @@ class Batches(Protocol):
         ...
 
     async def due(self, account_id: int, engagement_id: Id, now: Instant, limit: int) -> list[Due]:
-        """The next envelopes that may be taken, in the order in which they became due."""
+        """The next envelopes that may be taken: those with priority, then the others, as they became due."""
         ...
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from opengage.domain.errors import Unavailable
 from opengage.store.contract import Store
 
-NEEDED: Final = "0001"
+NEEDED: Final = "0002"
 """The newest revision in store/migrations/versions."""
 
 _CURRENT: Final = sa.text("SELECT version_num FROM alembic_version")

@@ -34,6 +34,7 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.Text: tables.texts,
     records.TextResult: tables.text_results,
     records.Suppression: tables.suppressions,
+    records.AuditEvent: tables.audit_events,
 }
 
 

@@ -52,6 +52,8 @@ _PROCESSING: Final = sa.select(_engagements.c.account_id, _engagements.c.id).whe
 _NEXT_AT: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
     _envelopes.c.account_id == sa.bindparam("account_id"),
     _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
+    # named, so that the smallest one is the index's first entry
+    _envelopes.c.is_priority == sa.bindparam("is_priority"),
     _envelopes.c.next_at.is_not(None),
 )
 
@@ -132,8 +134,9 @@ async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list
 
 async def next_at(tx: Transaction, account_id: int, engagement_id: Id) -> Instant | None:
     """When the engagement's next envelope may be taken; None when there is none to take."""
-    found = await tx.rows(_NEXT_AT, account_id=account_id, engagement_id=engagement_id)
-    return Instant(found[0][0]) if found[0][0] is not None else None
+    key = {"account_id": account_id, "engagement_id": engagement_id}
+    found = [(await tx.rows(_NEXT_AT, **key, is_priority=each))[0][0] for each in (True, False)]
+    return min((Instant(each) for each in found if each is not None), default=None)
 
 
 async def canceled_with_work(tx: Transaction) -> list[tuple[int, Id]]:

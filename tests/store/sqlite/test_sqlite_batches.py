@@ -18,7 +18,7 @@ NUMBERS = "envelopes_account_id_engagement_id_phone_number"
 
 SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
     "_INSERT_ENVELOPES": [],
-    "_DUE": [("envelopes", "envelopes_due", ["account_id", "engagement_id", "next_at"])],
+    "_DUE": [("envelopes", "envelopes_due", ["account_id", "engagement_id", "is_priority", "next_at"])],
     "_SUPPRESSED": [("suppressions", "sqlite_autoindex_suppressions_2", ["account_id", "phone_number"])],
     "_SENT_BEFORE": [
         ("e", NUMBERS, ["account_id", "engagement_id", "phone_number"]),

@@ -36,7 +36,7 @@ FROM json_each(:rows)
 
 _DUE: Final = """
 SELECT id, phone_number, meta, text_id FROM envelopes
-WHERE account_id = ? AND engagement_id = ? AND next_at <= ?
+WHERE account_id = ? AND engagement_id = ? AND is_priority = ? AND next_at <= ?
 ORDER BY next_at, id LIMIT ?
 """
 
@@ -233,7 +233,11 @@ class SqliteBatches:
 
     async def due(self, account_id: int, engagement_id: Id, now: Instant, limit: int) -> list[Due]:
         """See Batches.due."""
-        return [Due(*row) for row in self._connection.execute(_DUE, (account_id, engagement_id, now, limit))]
+        found: list[Due] = []
+        for is_priority in (True, False):
+            rows = self._connection.execute(_DUE, (account_id, engagement_id, is_priority, now, limit - len(found)))
+            found += [Due(*row) for row in rows]
+        return found
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
         """See Batches.suppressed."""

@@ -1,0 +1,51 @@
+"""Whose everything is: accounts, their members and tokens, and what an operator did."""
+
+from opengage.clock import Instant
+from opengage.domain.records.base import Record
+from opengage.ids import Id
+
+
+class Account(Record, frozen=True, kw_only=True):
+    """A tenant; `key` is the X-Account-Key value, `account_id` the number that leads every other table's keys."""
+
+    key: str
+    name: str
+    is_active: bool = True
+    quiet_hours: str | None = None
+    """`on`, `off`, or None: off in the sandbox, on with every real carrier."""
+    frequency_cap: int | None = None
+    """Texts that one person may get in `frequency_hours` (None: 24), from all engagements together."""
+    frequency_hours: int | None = None
+    stop_reply: str | None = None
+    """The one confirmation of an opt-out; None for the usual words, empty for none at all. So with the other two."""
+    start_reply: str | None = None
+    help_reply: str | None = None
+
+
+class Membership(Record, frozen=True, kw_only=True):
+    """A user's place in an account."""
+
+    name: str
+    role: str
+    is_active: bool = True
+
+
+class ApiToken(Record, frozen=True, kw_only=True):
+    """Key and secret for HTTP Basic; only the SHA-256 of the secret is stored (it has 128+ random bits)."""
+
+    membership_id: Id
+    key: str
+    secret_hash: bytes
+    expires_at: Instant | None = None
+    last_used_at: Instant | None = None
+    revoked_at: Instant | None = None
+
+
+class AuditEvent(Record, frozen=True, kw_only=True):
+    """What an operator did that the machine would not have done by itself."""
+
+    created_by: Id
+    action: str
+    subject_type: str
+    subject_id: Id
+    detail: str = "{}"
