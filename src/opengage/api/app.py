@@ -16,6 +16,7 @@ from opengage.api import (
     envelopes,
     errors,
     health,
+    queries,
     reads,
     text_templates,
 )
@@ -41,6 +42,7 @@ def create_app(state: ApiState) -> Litestar:
             *(route for noun in WRITES for route in noun.ROUTES),
         ],
         dependencies={"actor": Provide(provide_actor)},
+        before_request=queries.check_change,
     )
     return Litestar(
         route_handlers=[v1, *health.ROUTES],
