@@ -58,7 +58,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One page of a list. The id is always the last key of its order, in the direction of the one before."""
+    """One page of a list. The id is always the last key of its order, in the direction of the one before.
+
+    A large list has no other key, and is walked along an index: once for each value of the conditions that need one.
+    """
 
     limit: int
     offset: int = 0
@@ -66,10 +69,11 @@ class Ask(msgspec.Struct, frozen=True):
     order: tuple[Order, ...] = ()
     after: tuple[Any, ...] | None = None
     """The keys after which the page begins, the id last; `offset` counts for nothing then."""
+    is_large: bool = False
 
     @property
     def keys(self) -> tuple[Order, ...]:
         """Every key of the order, with the id."""
-        if any(key.column == "id" and not key.hops for key in self.order):
-            return self.order
-        return (*self.order, Order("id", bool(self.order) and self.order[-1].descending))
+        told = [*self.order, Order("id", bool(self.order) and self.order[-1].descending)]
+        first = next(place for place, key in enumerate(told) if key.column == "id" and not key.hops)
+        return tuple(told[: first + 1])

@@ -94,12 +94,44 @@ def select_page(
     joined, keyed = _joined(read, keys)
     statement = _selected(record, read, *(key.label(f"k{place}") for place, key in enumerate(keyed)))
     statement = statement.select_from(joined).where(*_where(read, shapes))
-    statement = statement.order_by(
-        *(expression.desc() if key.descending else expression for key, expression in zip(keys, keyed, strict=True))
-    ).limit(sa.bindparam("page_limit"))
+    statement = statement.order_by(*(_directed(expression, key) for key, expression in zip(keys, keyed, strict=True)))
+    statement = statement.limit(sa.bindparam("page_limit"))
     if after:
         return statement.where(_beyond(keys, keyed))
     return statement.offset(sa.bindparam("page_offset"))
+
+
+@lru_cache(maxsize=_SHAPES)
+def select_spread(
+    record: RecordClass, shapes: tuple[Shape, ...], spread: int, key: Order, *, after: bool
+) -> sa.Select[Any]:
+    """A page of a large list by id, where the condition `spread` has several values.
+
+    An index finds each value's records in order, but not those of all of them: so that no database looks at every
+    record or sorts a million, the first of each value are taken (as many as the page could need) and merged.
+    """
+    read = source(record)
+    inner = read.alias("spread")
+    rest = [_clause(inner, number, shape) for number, shape in enumerate(shapes) if number != spread]
+    where = [inner.c.account_id == _ACCOUNT, *rest, *([_beyond((key,), [inner.c.id])] if after else [])]
+    branches = []
+    for place in range(shapes[spread].count):
+        mine = inner.c[shapes[spread].column] == sa.bindparam(_name(spread, place))
+        first = sa.select(inner.c.id).where(*where, mine).order_by(_directed(inner.c.id, key))
+        branches.append(sa.select(first.limit(sa.bindparam("spread_limit")).subquery().c.id))
+    statement = _selected(record, read, read.c.id.label("k0"))
+    statement = statement.where(read.c.account_id == _ACCOUNT, read.c.id.in_(sa.union_all(*branches)))
+    statement = statement.order_by(_directed(read.c.id, key)).limit(sa.bindparam("page_limit"))
+    return statement if after else statement.offset(sa.bindparam("page_offset"))
+
+
+@lru_cache(maxsize=_SHAPES)
+def select_reached(hop: Hop, shape: Shape) -> sa.Select[Any]:
+    """What `mine` of a hop may be, for a condition on what it leads to."""
+    there = source(hop.record)
+    reached = there.c[hop.theirs]
+    where = (there.c.account_id == _ACCOUNT, _reached(there, 0, shape, shape.hops))
+    return sa.select(reached).where(*where).distinct().limit(sa.bindparam("reached_limit"))
 
 
 @lru_cache(maxsize=_SHAPES)
@@ -123,6 +155,10 @@ def select_many(record: RecordClass, count: int) -> sa.Select[Any]:
     read = source(record)
     wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
     return _selected(record, read).where(read.c.account_id == _ACCOUNT, read.c.id.in_(wanted))
+
+
+def _directed(expression: sa.ColumnElement[Any], key: Order) -> sa.ColumnElement[Any]:
+    return expression.desc() if key.descending else expression
 
 
 def _selected(record: RecordClass, read: sa.FromClause, *more: sa.ColumnElement[Any]) -> sa.Select[Any]:

@@ -12,13 +12,17 @@ from opengage.domain.records import Record
 from opengage.ids import Id
 from opengage.store import list_statements as statements
 from opengage.store import rows
-from opengage.store.asks import Ask, Condition
+from opengage.store.asks import Ask, Compare, Condition
 from opengage.store.contract import Rows, Transaction
 
 R = TypeVar("R", bound=Record)
 
 COUNTED: Final = 100_000
 """How far a list is counted: some milliseconds' work."""
+REACHED: Final = 128
+"""How many records the condition of a large list may lead to."""
+NOBODY: Final = Id(bytes(16))
+"""An id that nothing has."""
 _MANY: Final = 512
 """Ids asked for in one statement, at most."""
 
@@ -36,17 +40,58 @@ async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequ
     return await rows.find_many(tx, record, account_id, ids, statements.select_many)
 
 
+class TooBroad(Exception):
+    """A condition leads to more records than a large list is looked through for."""
+
+
 async def page(tx: Transaction, record: type[R], account_id: int, ask: Ask) -> Page[R]:
     """The records of the account that fit, in order."""
     shapes = tuple(statements.shape_of(condition) for condition in ask.conditions)
-    statement = statements.select_page(record, shapes, ask.keys, after=ask.after is not None)
+    spread = _spread(ask, shapes) if ask.is_large else None
+    after = ask.after is not None
     start = {f"after_{place}": key for place, key in enumerate(ask.after or ())} or {"page_offset": ask.offset}
-    found = await tx.rows(
-        statement, account_id=account_id, page_limit=ask.limit + 1, **start, **statements.bound(ask.conditions)
-    )
+    if spread is None:
+        statement = statements.select_page(record, shapes, ask.keys, after=after)
+    else:
+        statement = statements.select_spread(record, shapes, spread, ask.keys[0], after=after)
+        start["spread_limit"] = ask.limit + 1 + (0 if after else ask.offset)
+    values = statements.bound(ask.conditions)
+    found = await tx.rows(statement, account_id=account_id, page_limit=ask.limit + 1, **start, **values)
     width, more = len(record.__struct_fields__), len(found) > ask.limit
     shown = found[: ask.limit]
     return Page([rows.from_row(record, row[:width]) for row in shown], more, _last(record, ask, shown, width))
+
+
+def _spread(ask: Ask, shapes: Sequence[statements.Shape]) -> int | None:
+    """The condition whose values must each be walked by itself."""
+    for number, shape in enumerate(shapes):
+        several = shape.compare is Compare.EQ and not shape.negated and not shape.hops and shape.count > 1
+        if several and shape.column != "id" and not shape.absent and len(ask.keys) == 1:
+            return number
+    return None
+
+
+async def resolved(tx: Transaction, account_id: int, ask: Ask) -> Ask:
+    """The ask of a large list with what its conditions lead to looked up first. Raises TooBroad."""
+    return msgspec.structs.replace(
+        ask, conditions=tuple([await _resolved(tx, account_id, condition) for condition in ask.conditions])
+    )
+
+
+async def _resolved(tx: Transaction, account_id: int, condition: Condition) -> Condition:
+    if not condition.hops or condition.negated:
+        return condition
+    hop, *rest = condition.hops
+    there = msgspec.structs.replace(condition, hops=tuple(rest))
+    found = await tx.rows(
+        statements.select_reached(hop, statements.shape_of(there)),
+        account_id=account_id,
+        reached_limit=REACHED + 1,
+        **statements.bound([there]),
+    )
+    if len(found) > REACHED:
+        raise TooBroad
+    return Condition(hop.mine, tuple(row[0] for row in found) or (NOBODY,))
 
 
 def _last(record: type[R], ask: Ask, shown: Rows, width: int) -> tuple[Any, ...] | None:

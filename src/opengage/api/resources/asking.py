@@ -32,16 +32,21 @@ class Wanted(msgspec.Struct, frozen=True):
 WHOLE: Final = Wanted()
 
 
-def listed(resource: Anything, query: Query) -> tuple[Ask, Wanted]:
-    """What the query of a list asks for. Raises DocumentError with everything that is not offered."""
+def listed(resource: Anything, query: Query, within: str | None = None) -> tuple[Ask, Wanted]:
+    """What the query of a list asks for. Raises DocumentError with everything that is not offered.
+
+    `within` is a path of ids that the list is limited to already, as those that lead back to one resource are.
+    """
     faults: list[Fault] = []
-    single = _single(query.filters)
+    single = _single(query.filters) | ({within} if within else set())
     conditions = tuple(found for each in query.filters if (found := _condition(resource, each, single, faults)))
     order = tuple(key for sent in query.sort if (key := _order(resource, sent, faults)))
     wanted = _wanted(resource, query.selection, faults)
+    if resource.is_large and within is None:
+        _anchored(query.filters, conditions, faults)
     if faults:
         raise DocumentError(faults)
-    ask = Ask(query.limit, query.offset, conditions, order)
+    ask = Ask(query.limit, query.offset, conditions, order, is_large=resource.is_large)
     if query.after:
         keys = cursors.read(query.after, order_text(query), kinds(resource.record, ask.keys[:-1]))
         ask = msgspec.structs.replace(ask, after=keys)
@@ -151,6 +156,16 @@ def _condition(resource: Anything, asked: Filter, single: set[str], faults: list
         faults.append(_fault(asked.parameter, detail))
         return None
     return Condition(field.column, compared, Compare(asked.operator.value), asked.negated, hops)
+
+
+def _anchored(filters: Sequence[Filter], conditions: Sequence[Condition], faults: list[Fault]) -> None:
+    """A large list is not looked through for what is not so: it is filtered by something that is, too."""
+    if any(not condition.negated for condition in conditions):
+        return
+    for asked in filters:
+        if asked.negated and asked.path != "id":
+            detail = f"{asked.parameter} may only say what is not so beside a filter that says what is. Add one."
+            faults.append(_fault(asked.parameter, detail))
 
 
 def _single(filters: Sequence[Filter]) -> set[str]:

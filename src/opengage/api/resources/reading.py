@@ -12,7 +12,7 @@ from opengage.api.resources.asking import WHOLE, Wanted, inverse_column, listed,
 from opengage.api.resources.documents import Parts, Reader
 from opengage.api.resources.registry import BY_TYPE
 from opengage.api.resources.resource import Resource, Through
-from opengage.domain.errors import NotFound
+from opengage.domain.errors import Code, Invalid, NotFound, Problem
 from opengage.ids import Id, from_wire
 from opengage.jsonapi.document import Answer
 from opengage.jsonapi.query import Query, Selection
@@ -77,7 +77,8 @@ async def related_page(store: Store, reader: Reader, resource: Anything, id_: st
     led, relationship = target(resource, name), resource.relationships[name]
     reader.require(resource)
     reader.require(led)
-    ask, wanted = listed(led, query)
+    back = f"{relationship.inverse}.id" if isinstance(relationship, Through) else "id"
+    ask, wanted = listed(led, query, back)
     async with store.reading() as tx:
         here = (await _one(tx, reader, resource, from_wire(id_), WHOLE)).primary[0]
         if isinstance(relationship, Through):
@@ -100,11 +101,21 @@ async def _one(tx: Transaction, reader: Reader, resource: Anything, id_: Id | No
 
 async def _page(tx: Transaction, reader: Reader, resource: Anything, query: Query, ask: Ask, wanted: Wanted) -> Listed:
     asked = msgspec.structs.replace(ask, conditions=(*documents.equal(resource), *ask.conditions))
+    if asked.is_large:
+        asked = await _resolved(tx, reader.account_id, asked)
     found = await lists.page(tx, resource.record, reader.account_id, asked)
     parts = await documents.parts(tx, reader, resource, found.records, wanted)
     total = await _total(tx, reader.account_id, resource, asked)
     cursor = cursors.write(order_text(query), found.last) if found.more and found.last else None
     return Listed(parts, total, found.more, cursor)
+
+
+async def _resolved(tx: Transaction, account_id: int, ask: Ask) -> Ask:
+    try:
+        return await lists.resolved(tx, account_id, ask)
+    except lists.TooBroad:
+        detail = f"The filters lead to more than {lists.REACHED} resources on the way. Filter more narrowly, or by ids."
+        raise Invalid([Problem(Code.BAD_PARAMETER, detail, parameter="filter")]) from None
 
 
 async def _total(tx: Transaction, account_id: int, resource: Anything, ask: Ask) -> int | None:
