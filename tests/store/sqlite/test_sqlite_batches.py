@@ -18,7 +18,7 @@ NUMBERS = "envelopes_account_id_engagement_id_phone_number"
 
 SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
     "_INSERT_ENVELOPES": [],
-    "_DUE": [("envelopes", "envelopes_due", ["account_id", "engagement_id", "is_priority", "next_at"])],
+    "_DUE": [("envelopes", "envelopes_due", ["account_id", "engagement_id", "phone_number_id", "is_priority", "next_at"])],
     "_SUPPRESSED": [("suppressions", "sqlite_autoindex_suppressions_2", ["account_id", "phone_number"])],
     "_SENT_BEFORE": [
         ("e", NUMBERS, ["account_id", "engagement_id", "phone_number"]),
@@ -31,6 +31,10 @@ SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
     "_RESUBMIT_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
     "_INTEND_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
     "_SETTLE_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "_HOLD_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "_ASSIGN": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "_RECENT": [("r", "PRIMARY KEY", ["account_id", "phone_number", "text_id"])],
+    "_REMEMBER": [],
     "_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
     "_TEXTS_OF_REFS": [
         ("s", "PRIMARY KEY", ["account_id", "service_profile_id", "carrier_ref"]),
@@ -58,7 +62,7 @@ STATEMENTS: Final[dict[str, str]] = {
 def fill(connection: sqlite3.Connection, count: int = 2_000) -> None:
     """A blast in the middle: so many envelopes, each with a text, and statistics of them."""
     common = {"account_id": 1, "now": NOW, "author": AUTHOR, "engagement_id": ENGAGEMENT, "epoch": 1, "sender": SENDER}
-    common |= {"phone_number_id": NUMBER_ID, "service_profile_id": PROFILE}
+    common |= {"phone_number_id": NUMBER_ID, "service_profile_id": PROFILE, "revision": None}
     places = range(count)
     ids = {
         "ids": b"".join(map(envelope_id, places)),

@@ -19,7 +19,7 @@ from opengage.clock import Instant
 from opengage.domain.errors import Fenced
 from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
-from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Settled, Stale, Step, Unanswered
+from opengage.store.contract import Due, Held, Intent, NewEnvelope, Outgoing, Recent, Result, Settled, Stale, Step, Unanswered
 
 _IN_THREAD: Final = 500
 """From this many rows on, an insert leaves the event loop free while it runs."""
@@ -35,8 +35,8 @@ FROM json_each(:rows)
 """
 
 _DUE: Final = """
-SELECT id, phone_number, meta, text_id FROM envelopes
-WHERE account_id = ? AND engagement_id = ? AND is_priority = ? AND next_at <= ?
+SELECT id, phone_number, meta, text_id, reason FROM envelopes INDEXED BY envelopes_due
+WHERE account_id = ? AND engagement_id = ? AND phone_number_id IS ? AND is_priority = ? AND next_at <= ?
 ORDER BY next_at, id LIMIT ?
 """
 
@@ -69,15 +69,18 @@ ORDER BY id LIMIT ?
 
 _INSERT_TEXTS: Final = """
 INSERT INTO texts (account_id, id, created_at, updated_at, created_by, updated_by, sender, recipient, direction, status,
-    body, segments, phone_number_id, service_profile_id, engagement_id, envelope_id, epoch, attempts, meta)
+    body, segments, phone_number_id, service_profile_id, engagement_id, envelope_id, epoch, attempts, meta,
+    text_template_revision_id)
 SELECT :account_id, substr(:texts, key * 16 + 1, 16), :now, :now, :author, :author, :sender,
     json_extract(value, '$[0]'), 'outbound', 'sending', json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-    :phone_number_id, :service_profile_id, :engagement_id, substr(:envelopes, key * 16 + 1, 16), :epoch, 1, '{}'
+    :phone_number_id, :service_profile_id, :engagement_id, substr(:envelopes, key * 16 + 1, 16), :epoch, 1, '{}',
+    :revision
 FROM json_each(:rows)
 """
 
 _RESUBMIT_TEXTS: Final = """
-UPDATE texts SET status = 'sending', epoch = :epoch, attempts = attempts + 1, updated_at = :now
+UPDATE texts SET status = 'sending', epoch = :epoch, attempts = attempts + 1, updated_at = :now,
+    service_profile_id = :service_profile_id
 FROM (SELECT :account_id AS account,
              substr(:texts, key * 16 + 1, 16) AS wanted
       FROM json_each(:rows) LIMIT -1) AS some
@@ -93,7 +96,7 @@ WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.statu
 
 _INTEND_ENVELOPES: Final = """
 UPDATE envelopes SET status = 'processing', reason = 'sending', next_at = NULL, text_id = some.text,
-    processed_at = :now, updated_at = :now
+    processed_at = :now, updated_at = :now, hold_reason = NULL, hold_until = NULL
 FROM (SELECT :account_id AS account,
              substr(:envelopes, key * 16 + 1, 16) AS wanted, substr(:texts, key * 16 + 1, 16) AS text
       FROM json_each(:rows) LIMIT -1) AS some
@@ -102,12 +105,43 @@ WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted AND env
 
 _SETTLE_ENVELOPES: Final = """
 UPDATE envelopes SET status = some.status, reason = some.reason, next_at = NULL, processed_at = :now,
-    completed_at = :now, updated_at = :now
+    completed_at = :now, updated_at = :now, hold_reason = NULL, hold_until = NULL
 FROM (SELECT :account_id AS account,
              substr(:envelopes, key * 16 + 1, 16) AS wanted, json_extract(value, '$[0]') AS status,
              json_extract(value, '$[1]') AS reason
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted AND envelopes.next_at IS NOT NULL
+"""
+
+_HOLD_ENVELOPES: Final = """
+UPDATE envelopes SET status = some.status, reason = some.reason, hold_reason = some.rule,
+    hold_until = CASE WHEN some.rule IS NOT NULL THEN some.until END, next_at = some.until, updated_at = :now,
+    scheduled_at = CASE WHEN some.rule IS NULL THEN some.until ELSE scheduled_at END
+FROM (SELECT :account_id AS account,
+             substr(:envelopes, key * 16 + 1, 16) AS wanted, json_extract(value, '$[0]') AS status,
+             json_extract(value, '$[1]') AS reason, json_extract(value, '$[2]') AS rule,
+             json_extract(value, '$[3]') AS until
+      FROM json_each(:rows) LIMIT -1) AS some
+WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted AND envelopes.next_at IS NOT NULL
+"""
+
+_ASSIGN: Final = """
+UPDATE envelopes SET phone_number_id = some.number
+FROM (SELECT :account_id AS account,
+             substr(:envelopes, key * 16 + 1, 16) AS wanted, substr(:numbers, key * 16 + 1, 16) AS number
+      FROM json_each(:rows) LIMIT -1) AS some
+WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted AND envelopes.next_at IS NOT NULL
+"""
+
+_RECENT: Final = """
+SELECT r.phone_number, r.text_id, r.phone_number_id FROM json_each(?) AS wanted
+CROSS JOIN recent_texts AS r ON r.account_id = ? AND r.phone_number = wanted.value AND r.text_id >= ?
+ORDER BY r.text_id
+"""
+
+_REMEMBER: Final = """
+INSERT OR IGNORE INTO recent_texts (account_id, phone_number, text_id, phone_number_id)
+SELECT :account_id, value, substr(:texts, key * 16 + 1, 16), substr(:numbers, key * 16 + 1, 16) FROM json_each(:rows)
 """
 
 _TEXTS: Final = """
@@ -139,12 +173,13 @@ UPDATE texts SET status = some.status, code = some.code, result_id = some.result
     updated_at = :now,
     sent_at = CASE WHEN some.accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
     settled_at = CASE WHEN some.settled THEN :now END,
+    next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END,
     epoch = CASE WHEN some.settled OR some.status = 'queued' THEN NULL ELSE epoch END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, json_extract(value, '$[0]') AS status,
              json_extract(value, '$[1]') AS code, json_extract(value, '$[2]') AS attempts,
              json_extract(value, '$[3]') AS accepted, json_extract(value, '$[4]') AS settled,
-             json_extract(value, '$[5]') AS before
+             json_extract(value, '$[5]') AS before, json_extract(value, '$[6]') AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = some.before
     AND texts.settled_at IS NULL
@@ -171,6 +206,7 @@ WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted
 
 
 _STATUSES: Final = {status.value: status for status in TextStatus}
+_REASONS: Final = {reason.value: reason for reason in Reason}
 _CLOSED: Final = frozenset((EnvelopeStatus.COMPLETE, EnvelopeStatus.INCOMPLETE))
 
 
@@ -231,12 +267,15 @@ class SqliteBatches:
         else:
             await _to_the_end(asyncio.to_thread(self._connection.execute, _INSERT_ENVELOPES, parameters))
 
-    async def due(self, account_id: int, engagement_id: Id, now: Instant, limit: int) -> list[Due]:
+    async def due(self, account_id: int, engagement_id: Id, lane: Id, now: Instant, limit: int) -> list[Due]:
         """See Batches.due."""
         found: list[Due] = []
         for is_priority in (True, False):
-            rows = self._connection.execute(_DUE, (account_id, engagement_id, is_priority, now, limit - len(found)))
-            found += [Due(*row) for row in rows]
+            for number in (None, lane):
+                key = (account_id, engagement_id, number, is_priority, now, limit - len(found))
+                found += [
+                    Due(*row, _REASONS[reason]) for *row, reason in self._connection.execute(_DUE, key).fetchall()
+                ]
         return found
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
@@ -246,6 +285,40 @@ class SqliteBatches:
     async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
         """See Batches.sent_before."""
         return set(self._connection.execute(_SENT_BEFORE, (_json(numbers), account_id, engagement_id)))
+
+    async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
+        """See Batches.recent."""
+        return [Recent(*row) for row in self._connection.execute(_RECENT, (_json(numbers), account_id, since))]
+
+    async def remember(self, account_id: int, recent: Sequence[Recent]) -> None:
+        """See Batches.remember."""
+        self._run(
+            _REMEMBER,
+            account_id=account_id,
+            texts=_packed([each.text_id for each in recent]),
+            numbers=_packed([each.phone_number_id for each in recent]),
+            rows=_json([each.phone_number for each in recent]),
+        )
+
+    async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]], now: Instant) -> None:
+        """See Batches.assign."""
+        self._run(
+            _ASSIGN,
+            account_id=account_id,
+            envelopes=_packed([envelope_id for envelope_id, _ in assigned]),
+            numbers=_packed([number for _, number in assigned]),
+            rows=_json([0] * len(assigned)),
+        )
+
+    async def hold_envelopes(self, account_id: int, held: Sequence[Held], now: Instant) -> None:
+        """See Batches.hold_envelopes."""
+        self._run(
+            _HOLD_ENVELOPES,
+            account_id=account_id,
+            now=now,
+            envelopes=_packed([each.envelope_id for each in held]),
+            rows=_json([(STATUS_OF[each.reason], each.reason, each.rule, each.until) for each in held]),
+        )
 
     async def in_doubt(
         self, account_id: int, service_profile_id: Id, recipients: Sequence[str]
@@ -270,6 +343,7 @@ class SqliteBatches:
             phone_number_id=texts.phone_number_id,
             service_profile_id=texts.service_profile_id,
             engagement_id=texts.engagement_id,
+            revision=texts.text_template_revision_id,
             texts=_packed([intent.text_id for intent in fresh]),
             envelopes=_packed([intent.envelope_id for intent in fresh]),
             rows=_json([(intent.recipient, intent.body, intent.segments) for intent in fresh]),
@@ -279,7 +353,11 @@ class SqliteBatches:
         if again:
             rows = _json([0] * len(again))
             touched += self._run(
-                _RESUBMIT_TEXTS, **common, texts=_packed([intent.text_id for intent in again]), rows=rows
+                _RESUBMIT_TEXTS,
+                **common,
+                service_profile_id=texts.service_profile_id,
+                texts=_packed([intent.text_id for intent in again]),
+                rows=rows,
             )
         taken = self._run(
             _INTEND_ENVELOPES,
@@ -364,9 +442,9 @@ class SqliteBatches:
         return [(_unanswered(row), epoch, sent_at) for epoch, sent_at, *row in rows]
 
 
-def _text_row(step: Step) -> tuple[TextStatus, str | None, int, bool, bool, TextStatus]:
+def _text_row(step: Step) -> tuple[TextStatus, str | None, int, bool, bool, TextStatus, Instant | None]:
     is_settled = STATUS_OF[step.reason] in _CLOSED
-    return step.status, step.code, step.attempts, step.was_accepted, is_settled, step.text.status
+    return step.status, step.code, step.attempts, step.was_accepted, is_settled, step.text.status, step.next_at
 
 
 def _envelope_row(step: Step) -> tuple[EnvelopeStatus, Reason, Instant | None, int]:
