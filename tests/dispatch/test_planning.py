@@ -15,7 +15,7 @@ ANN, BEN = "+12025550111", "+12025550112"
 def due(number: str = ANN, name: str | None = "Ann", text_id: Id | None = None) -> Due:
     """An envelope that may be taken."""
     meta = {} if name is None else {"first-name": name}
-    return Due(new_id(), number, msgspec.json.encode(meta).decode(), text_id)
+    return Due(new_id(), number, msgspec.json.encode(meta).decode(), text_id, Reason.RETRYING if text_id else Reason.NONE)
 
 
 def planned(envelopes: list[Due], known: Known = Known((), ()), body: str = "Hi {{first-name}}", most: int = 2) -> Plan:  # noqa: B008 - frozen

@@ -63,7 +63,7 @@ async def test_an_assigned_envelope_is_due_for_its_number_alone(store: Store) ->
     """Another number of the pool does not see it, and still sees those that nobody was given."""
     async with store.writing() as tx:
         await envelopes(tx, 3)
-        await tx.batches.assign(ACCOUNT, [(envelope_id(0), NUMBER_ID), (envelope_id(1), OTHER_NUMBER)], NOW)
+        await tx.batches.assign(ACCOUNT, [(envelope_id(0), NUMBER_ID), (envelope_id(1), OTHER_NUMBER)])
     async with store.reading() as tx:
         mine = await tx.batches.due(ACCOUNT, ENGAGEMENT, NUMBER_ID, NOW, 10)
         others = await tx.batches.due(ACCOUNT, ENGAGEMENT, OTHER_NUMBER, NOW, 10)

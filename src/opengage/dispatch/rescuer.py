@@ -11,7 +11,7 @@ from opengage import logs
 from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.states import TextEvent, TextStatus
-from opengage.ids import Id, NewId, to_wire
+from opengage.ids import Id, NewId, floor, to_wire
 from opengage.store import receipts
 from opengage.store.contract import Store, Unanswered
 from opengage.store.lanes import Lease
@@ -56,7 +56,7 @@ class Rescuer:
         before = Instant(self._clock.now() - int(window_seconds * SECOND))
         async with self._store.reading() as tx:
             found = await tx.batches.open_texts(
-                lease.account_id, lease.phone_number_id, TextStatus.SENT, _floor(before), _BATCH
+                lease.account_id, lease.phone_number_id, TextStatus.SENT, floor(before), _BATCH
             )
             stale = await receipts.stale(tx, lease.account_id, service_profile_id, before)
         late = [text for text, _, sent_at in found if sent_at is not None and sent_at < before]
@@ -75,8 +75,3 @@ class Rescuer:
             for text in fresh.values():
                 settling.apply(text, event, code)
             await settling.write(tx)
-
-
-def _floor(instant: Instant) -> Id:
-    """An id above which no UUIDv7 was made before `instant`."""
-    return Id((instant // 1000 + 1).to_bytes(6, "big") + bytes(10))

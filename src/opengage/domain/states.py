@@ -94,6 +94,10 @@ STATUS_OF: Final[Mapping[Reason, EnvelopeStatus]] = {
 """The status that each reason belongs to: a reason alone names an envelope's place."""
 
 
+CLOSED: Final = frozenset((EnvelopeStatus.COMPLETE, EnvelopeStatus.INCOMPLETE))
+"""The statuses of envelopes that nothing moves any more."""
+
+
 class TextStatus(StrEnum):
     """The fate of one message on the wire."""
 

@@ -45,6 +45,8 @@ class Due(msgspec.Struct, gc=False, frozen=True):
     """A text of an earlier, deferred attempt, to be tried again under the same identity."""
     reason: Reason
     """Where it stands: pending, retrying, or held by a rule whose time is over."""
+    is_assigned: bool = False
+    """It was given to this very number of its engagement's pool."""
 
 
 class Intent(msgspec.Struct, gc=False):
@@ -207,7 +209,7 @@ class Batches(Protocol):
         """Remember who was texted; twice is once."""
         ...
 
-    async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]], now: Instant) -> None:
+    async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]]) -> None:
         """Give due envelopes to phone numbers of their pool: (envelope, phone number)."""
         ...
 

@@ -16,19 +16,20 @@ _engagements: Final = tables.engagements
 _activities: Final = tables.activities
 _envelopes: Final = tables.envelopes
 _texts: Final = tables.texts
+_pools: Final = tables.engagement_numbers
 
 _START: Final = (
     sa.update(_engagements)
     .where(
         _engagements.c.status == EngagementStatus.SCHEDULED.value,
-        sa.or_(_engagements.c.delivery_time.is_(None), _engagements.c.delivery_time <= sa.bindparam("now")),
+        sa.or_(_engagements.c.starts_at.is_(None), _engagements.c.starts_at <= sa.bindparam("now")),
     )
     .values(status=EngagementStatus.PROCESSING.value, started_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
 )
 
 _DUE: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
     _engagements.c.status == EngagementStatus.SCHEDULED.value,
-    sa.or_(_engagements.c.delivery_time.is_(None), _engagements.c.delivery_time <= sa.bindparam("now")),
+    sa.or_(_engagements.c.starts_at.is_(None), _engagements.c.starts_at <= sa.bindparam("now")),
 )
 
 _RUNNING: Final = (
@@ -40,7 +41,14 @@ _RUNNING: Final = (
     .where(
         _engagements.c.account_id == sa.bindparam("account_id"),
         _engagements.c.status == EngagementStatus.PROCESSING.value,
-        _activities.c.phone_number_id == sa.bindparam("phone_number_id"),
+        sa.or_(
+            _activities.c.phone_number_id == sa.bindparam("phone_number_id"),
+            sa.exists().where(
+                _pools.c.account_id == _engagements.c.account_id,
+                _pools.c.phone_number_id == sa.bindparam("phone_number_id"),
+                _pools.c.engagement_id == _engagements.c.id,
+            ),
+        ),
     )
     .order_by(_engagements.c.id)
 )
@@ -52,9 +60,24 @@ _PROCESSING: Final = sa.select(_engagements.c.account_id, _engagements.c.id).whe
 _NEXT_AT: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
     _envelopes.c.account_id == sa.bindparam("account_id"),
     _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
-    # named, so that the smallest one is the index's first entry
+    # both named, so that the smallest one is the index's first entry
+    _envelopes.c.phone_number_id == sa.bindparam("lane"),
     _envelopes.c.is_priority == sa.bindparam("is_priority"),
     _envelopes.c.next_at.is_not(None),
+)
+
+_NEXT_AT_OF_NOBODY: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
+    _envelopes.c.account_id == sa.bindparam("account_id"),
+    _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
+    _envelopes.c.phone_number_id.is_(None),
+    _envelopes.c.is_priority == sa.bindparam("is_priority"),
+    _envelopes.c.next_at.is_not(None),
+)
+
+_SHOW_HOLD: Final = (
+    sa.update(_engagements)
+    .where(_engagements.c.account_id == sa.bindparam("key_account_id"), _engagements.c.id == sa.bindparam("key_id"))
+    .values(hold_reason=sa.bindparam("rule"), hold_until=sa.bindparam("until"))
 )
 
 _CANCELED_WITH_WORK: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
@@ -132,11 +155,24 @@ async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list
     return [(rows.from_row(Engagement, row[:width]), rows.from_row(Activity, row[width:])) for row in found]
 
 
-async def next_at(tx: Transaction, account_id: int, engagement_id: Id) -> Instant | None:
-    """When the engagement's next envelope may be taken; None when there is none to take."""
+async def next_at(tx: Transaction, account_id: int, engagement_id: Id, lane: Id) -> tuple[Instant | None, bool]:
+    """When the next envelope that this phone number may take is due, and whether it has priority; None without any."""
     key = {"account_id": account_id, "engagement_id": engagement_id}
-    found = [(await tx.rows(_NEXT_AT, **key, is_priority=each))[0][0] for each in (True, False)]
-    return min((Instant(each) for each in found if each is not None), default=None)
+    for is_priority in (True, False):
+        found = await tx.rows(_NEXT_AT_OF_NOBODY, **key, is_priority=is_priority)
+        found += await tx.rows(_NEXT_AT, **key, is_priority=is_priority, lane=lane)
+        times = [Instant(each[0]) for each in found if each[0] is not None]
+        if times:
+            return min(times), is_priority
+    return None, False
+
+
+async def show_hold(tx: Transaction, engagement: Engagement, rule: str | None, until: Instant | None) -> None:
+    """Say on an engagement which gate keeps it waiting, and until when; nothing is written that is there already."""
+    until = until if rule else None
+    if (engagement.hold_reason, engagement.hold_until) != (rule, until):
+        key = {"key_account_id": engagement.account_id, "key_id": engagement.id}
+        await tx.run(_SHOW_HOLD, **key, rule=rule, until=until)
 
 
 async def canceled_with_work(tx: Transaction) -> list[tuple[int, Id]]:
