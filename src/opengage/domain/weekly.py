@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from opengage.clock import SECOND, Instant
-from opengage.domain.errors import Code, Invalid, Problem
+from opengage.domain.checks import decoded, fault, no_others
+from opengage.domain.errors import Invalid, Problem
 from opengage.domain.wallclock import DAY_MINUTES, at, local, zone
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -116,19 +117,15 @@ def parse(value: str | bytes | object) -> Weekly:
 
     Raises Invalid with every fault; pointers begin at the schedule itself, as in `/windows/0/from`.
     """
-    if isinstance(value, str | bytes):
-        try:
-            value = msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            raise Invalid([_fault("", "The schedule is no JSON", f"Write it as {_EXAMPLE}")]) from error
+    value = decoded(value, "schedule", _EXAMPLE)
     problems: list[Problem] = []
     if not isinstance(value, Mapping):
-        raise Invalid([_fault("", "The schedule is no object", f"Write it as {_EXAMPLE}")])
-    _no_others(value, ("time-zone", "windows"), "", problems)
+        raise Invalid([fault("", "The schedule is no object", f"Write it as {_EXAMPLE}")])
+    no_others(value, ("time-zone", "windows"), "", problems)
     name = value.get("time-zone")
     if not isinstance(name, str) or zone(name) is None:
         said = f"“{name[:40]}” is no time zone" if isinstance(name, str) else "“time-zone” is missing or no text"
-        problems.append(_fault("/time-zone", said, "Use an IANA name such as America/New_York or UTC"))
+        problems.append(fault("/time-zone", said, "Use an IANA name such as America/New_York or UTC"))
     windows = _windows(value.get("windows"), problems)
     if problems:
         raise Invalid(problems)
@@ -138,7 +135,7 @@ def parse(value: str | bytes | object) -> Weekly:
 def _windows(value: object, problems: list[Problem]) -> set[Window]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not 1 <= len(value) <= MOST_WINDOWS:
         said = f"“windows” is no list of 1 to {MOST_WINDOWS} windows"
-        problems.append(_fault("/windows", said, f"Write it as in {_EXAMPLE}"))
+        problems.append(fault("/windows", said, f"Write it as in {_EXAMPLE}"))
         return set()
     return {found for place, window in enumerate(value) for found in _window(window, f"/windows/{place}", problems)}
 
@@ -146,28 +143,28 @@ def _windows(value: object, problems: list[Problem]) -> set[Window]:
 def _window(value: object, pointer: str, problems: list[Problem]) -> list[Window]:
     """One window, on each of its days."""
     if not isinstance(value, Mapping):
-        problems.append(_fault(pointer, "The window is no object", f"Write it as in {_EXAMPLE}"))
+        problems.append(fault(pointer, "The window is no object", f"Write it as in {_EXAMPLE}"))
         return []
-    _no_others(value, ("days", "from", "to"), pointer, problems)
+    no_others(value, ("days", "from", "to"), pointer, problems)
     days = _days(value.get("days"), f"{pointer}/days", problems)
     start, end = (_minute(value, key, pointer, problems) for key in ("from", "to"))
     if start is None or end is None:
         return []
     if start == DAY_MINUTES:
-        problems.append(_fault(f"{pointer}/from", "A window cannot begin at 24:00", "Use 00:00 of the day after"))
+        problems.append(fault(f"{pointer}/from", "A window cannot begin at 24:00", "Use 00:00 of the day after"))
     if start == end:
         fix = "For the whole day write 00:00 to 24:00; else let them differ"
-        problems.append(_fault(f"{pointer}/to", "“from” and “to” are the same, so the window has no length", fix))
+        problems.append(fault(f"{pointer}/to", "“from” and “to” are the same, so the window has no length", fix))
     return [Window(day, start, end if end > start else end + DAY_MINUTES) for day in days]
 
 
 def _days(value: object, pointer: str, problems: list[Problem]) -> list[int]:
     fix = f"Use any of {', '.join(DAYS)}"
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-        problems.append(_fault(pointer, "“days” is no list of days", fix))
+        problems.append(fault(pointer, "“days” is no list of days", fix))
         return []
     bad = [day for day in value if day not in DAYS]
-    problems += [_fault(pointer, f"“{str(day)[:20]}” is no day of the week", fix) for day in bad[:7]]
+    problems += [fault(pointer, f"“{str(day)[:20]}” is no day of the week", fix) for day in bad[:7]]
     return [DAYS.index(day) for day in value if day in DAYS]
 
 
@@ -176,16 +173,5 @@ def _minute(window: Mapping[Any, Any], key: str, pointer: str, problems: list[Pr
     if isinstance(text, str) and _TIME.match(text):
         return int(text[:2]) * 60 + int(text[3:])
     said = f"“{text[:20]}” is no time of day" if isinstance(text, str) else f"“{key}” is missing or no text"
-    problems.append(_fault(f"{pointer}/{key}", said, "Write hours and minutes of 24 hours, as in 09:00 or 17:30"))
+    problems.append(fault(f"{pointer}/{key}", said, "Write hours and minutes of 24 hours, as in 09:00 or 17:30"))
     return None
-
-
-def _no_others(value: Mapping[Any, Any], known: Sequence[str], pointer: str, problems: list[Problem]) -> None:
-    """A misspelt key would be a limit that silently does not hold."""
-    for key in [key for key in value if key not in known][:10]:
-        said = f"“{str(key)[:40]}” is not known here"
-        problems.append(_fault(pointer, said, f"Use {', '.join(f'“{name}”' for name in known)} alone"))
-
-
-def _fault(pointer: str, said: str, fix: str) -> Problem:
-    return Problem(Code.NOT_ALLOWED_VALUE, f"{said}. {fix}.", pointer)
