@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from opengage.clock import Instant
+from opengage.clock import SECOND, Instant
 from opengage.domain import budgets, weekly
-from opengage.domain.budgets import Budget
+from opengage.domain.budgets import Budget, Unit
 from opengage.domain.records import Engagement, PhoneNumber, ServiceProfile
 from opengage.ids import Id
 from opengage.store import budget_uses, ledgers
@@ -22,6 +22,8 @@ from opengage.store.contract import Transaction
 CANARY: Final = "canary"
 SCHEDULE: Final = "queue-schedule"
 WAITING: Final = "waiting"
+CANARY_WAIT_SECONDS: Final = 600
+"""How long a canary's receipts are waited for, where the engagement does not say."""
 
 _weekly: Final = lru_cache(1024)(weekly.parse)
 _budgets: Final = lru_cache(1024)(budgets.parse)
@@ -53,20 +55,13 @@ class Limit(msgspec.Struct, frozen=True):
 
 def limits_of(engagement: Engagement | None, number: PhoneNumber, profile: ServiceProfile) -> list[Limit]:
     """Every budget that a batch from this number draws on, in the order of their locks; None: single texts."""
-    found = [Limit(engagement.id, each) for each in _own(engagement)] if engagement else []
+    found: list[Limit] = []
+    if engagement:
+        own = budgets.of_engagement(engagement.queue_throttle_hour_limit, engagement.queue_throttle_day_limit)
+        found += [Limit(engagement.id, each) for each in own]
     found += [Limit(number.id, each) for each in _parsed(number.budgets)]
     found += [Limit(profile.id, each) for each in _parsed(profile.budgets)]
-    return sorted(found, key=lambda each: (each.scope_id, each.budget.period, each.budget.name))
-
-
-def _own(engagement: Engagement) -> Iterable[Budget]:
-    limits = (
-        ("queue-throttle-hour-limit", "hour", engagement.queue_throttle_hour_limit),
-        ("queue-throttle-day-limit", "day", engagement.queue_throttle_day_limit),
-    )
-    for name, period, limit in limits:
-        if limit is not None:
-            yield Budget(name=name, limit=limit, unit="texts", period=period, time_zone="UTC")
+    return sorted(found, key=lambda each: (each.scope_id, each.budget.slot, each.budget.name))
 
 
 def _parsed(text: str | None) -> Iterable[Budget]:
@@ -92,30 +87,32 @@ async def ask(
         counts = await ledgers.read(tx, account_id, engagement.id)
         texts = (engagement.canary_size or 0) - (counts.total - counts.pending)
         if texts <= 0:
-            return Gate(0, 0, CANARY)
+            return Gate(0, 0, CANARY, _canary_until(engagement, now))
     for limit in limits:
         budget, began_at = limit.budget, limit.budget.began_at(now)
-        used = await budget_uses.read(tx, account_id, limit.scope_id, _period(budget), began_at)
+        used = await budget_uses.read(tx, account_id, limit.scope_id, budget.slot, began_at)
         room = budget.limit - used
         if room <= 0:
             return Gate(0, 0, budget.name, budget.ends_at(now))
         texts = min(texts, room)
-        if budget.unit == "segments":
+        if budget.unit is Unit.SEGMENTS:
             segments = min(segments, room)
     return Gate(texts, segments)
+
+
+def _canary_until(engagement: Engagement, now: Instant) -> Instant:
+    """When the canary's receipts are no longer waited for: counted from when its last text was written."""
+    if engagement.hold_reason == CANARY and engagement.hold_until is not None:
+        return engagement.hold_until
+    return Instant(now + (engagement.canary_wait_seconds or CANARY_WAIT_SECONDS) * SECOND)
 
 
 async def spend(
     tx: Transaction, account_id: int, limits: Sequence[Limit], texts: int, segments: int, now: Instant
 ) -> None:
     """Draw what a batch needs from every budget."""
-    drawn: dict[tuple[Id, str], Limit] = {(each.scope_id, _period(each.budget)): each for each in limits}
+    drawn: dict[tuple[Id, str], Limit] = {(each.scope_id, each.budget.slot): each for each in limits}
     for limit in drawn.values():
-        used = segments if limit.budget.unit == "segments" else texts
+        used = segments if limit.budget.unit is Unit.SEGMENTS else texts
         began_at = limit.budget.began_at(now)
-        await budget_uses.add(tx, account_id, limit.scope_id, _period(limit.budget), began_at, used)
-
-
-def _period(budget: Budget) -> str:
-    """What tells the uses of one scope apart: budgets that count alike share their count."""
-    return f"{budget.period}/{budget.unit}/{budget.time_zone}"
+        await budget_uses.add(tx, account_id, limit.scope_id, limit.budget.slot, began_at, used)

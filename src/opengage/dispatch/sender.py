@@ -107,7 +107,7 @@ class Sender:
     @property
     def is_healthy(self) -> bool:
         """Whether any of its carriers takes texts."""
-        return any(recorder.is_healthy for recorder in self._routes)
+        return any(recorder.takes_texts for recorder in self._routes)
 
     # what the recorder tells
 
@@ -180,8 +180,9 @@ class Sender:
         return 0.0
 
     def _route(self) -> Recorder:
-        """The first of its carriers that takes texts; the usual one when none does."""
-        return next((recorder for recorder in self._routes if recorder.is_healthy), self._routes[0])
+        """Its usual carrier; while the circuit of that one is open, the first other that takes texts."""
+        usual, *others = self._routes
+        return next((other for other in others if usual.is_out and other.takes_texts), usual)
 
     def _room(self, recorder: Recorder) -> int:
         """How many texts may be written now, by window, pace and the last texts' length."""

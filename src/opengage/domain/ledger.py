@@ -22,6 +22,8 @@ class Dimension(StrEnum):
     """The same, by the wire id of the phone number that they went from."""
     CODE = "code"
     """Texts that came to their end, by the carrier's last word."""
+    OPT_OUT = "opt-out"
+    """People who were texted and then opted out while it ran, by the keyword."""
 
 
 class Moves:
@@ -43,11 +45,11 @@ class Moves:
         """Look at this engagement too, though nothing moves in it."""
         self._counts.setdefault((account_id, engagement_id), Counter())
 
-    def note(self, account_id: int, engagement_id: Id, dimension: "Dimension", key: str, count: int = 1) -> None:
+    def note(self, account_id: int, engagement_id: Id, dimension: Dimension, key: str, count: int = 1) -> None:
         """Count something that happened in an engagement, beside the places."""
         self._details[account_id, engagement_id, dimension, key] += count
 
-    def details(self) -> list[tuple[int, Id, "Dimension", str, int]]:
+    def details(self) -> list[tuple[int, Id, Dimension, str, int]]:
         """(account, engagement, dimension, key, how often), in a stable order."""
         return [(*key, count) for key, count in sorted(self._details.items())]
 

@@ -29,12 +29,13 @@ _NOTE: Final = sa.text(
 )
 
 _DETAILS: Final = (
-    sa.select(tables.ledger_details.c.dimension, tables.ledger_details.c.key, tables.ledger_details.c.count)
+    sa.select(tables.ledger_details.c.key, tables.ledger_details.c.count)
     .where(
         tables.ledger_details.c.account_id == sa.bindparam("account_id"),
         tables.ledger_details.c.engagement_id == sa.bindparam("engagement_id"),
+        tables.ledger_details.c.dimension == sa.bindparam("dimension"),
     )
-    .order_by(tables.ledger_details.c.dimension, tables.ledger_details.c.key)
+    .order_by(tables.ledger_details.c.key)
 )
 
 _READ: Final = sa.select(tables.ledger.c.reason, tables.ledger.c.count).where(
@@ -81,12 +82,10 @@ async def move(tx: Transaction, moves: Moves) -> None:
         )
 
 
-async def details(tx: Transaction, account_id: int, engagement_id: Id) -> dict[Dimension, dict[str, int]]:
-    """What was counted of one engagement beside its places: each dimension's keys in order, with their counts."""
-    found: dict[Dimension, dict[str, int]] = {dimension: {} for dimension in Dimension}
-    for dimension, key, count in await tx.rows(_DETAILS, account_id=account_id, engagement_id=engagement_id):
-        found[Dimension(dimension)][key] = count
-    return found
+async def details(tx: Transaction, account_id: int, engagement_id: Id, dimension: Dimension) -> dict[str, int]:
+    """What was counted of one engagement beside its places, in one dimension: its keys in order, with their counts."""
+    key = {"account_id": account_id, "engagement_id": engagement_id, "dimension": dimension.value}
+    return {key: count for key, count in await tx.rows(_DETAILS, **key)}
 
 
 async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:
