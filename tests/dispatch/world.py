@@ -11,16 +11,17 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from opengage.assembly.legal_clock import built_in
 from opengage.carriers.contract import Sink
 from opengage.clock import SECOND, Instant, SystemClock
 from opengage.dispatch.intent import Intents
 from opengage.dispatch.law import Law
-from opengage.dispatch.planning import Hold
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.sender import Pace, Sender
 from opengage.dispatch.singles import Singles
 from opengage.domain.errors import Unavailable
 from opengage.domain.ledger import Ledger, Moves, balance
+from opengage.domain.legal_clock import LegalClock, parse
 from opengage.domain.outcomes import Accepted, Outcome, Receipt, ReceiptState, Submission, reference_of
 from opengage.domain.records import (
     Activity,
@@ -32,7 +33,6 @@ from opengage.domain.records import (
     TextTemplate,
 )
 from opengage.domain.states import EngagementStatus, Reason
-from opengage.domain.whereabouts import Whereabouts
 from opengage.ids import Id, new_id
 from opengage.operations.accounts import create_account
 from opengage.store import lanes, ledgers, rows
@@ -56,23 +56,6 @@ async def until(predicate: Callable[[], object], within: float = 5.0) -> None:
     async with asyncio.timeout(within):
         while not predicate():
             await asyncio.sleep(0.001)
-
-
-class NoLaw:
-    """See dispatch.law.LegalClock: a country without rules, unless a test makes some."""
-
-    longest_cap_hours = 0
-
-    def __init__(self) -> None:
-        self.ruling: Hold | None = None
-
-    def held(self, where: Whereabouts, now: Instant) -> Hold | None:
-        """See LegalClock.held."""
-        return self.ruling if self.ruling and self.ruling.until > now else None
-
-    def cap(self, where: Whereabouts) -> tuple[int, int] | None:
-        """See LegalClock.cap."""
-        return None
 
 
 class HandClock(SystemClock):
@@ -214,7 +197,7 @@ class World:
         self.store = store
         self.clock = HandClock()
         self.carrier = ScriptedCarrier()
-        self.legal_clock = NoLaw()
+        self.law = Law(LegalClock(parse(built_in())))
 
     # made before the dispatcher comes
 
@@ -335,15 +318,14 @@ class World:
     ) -> Sender:
         """A sender that holds its lane."""
         lane = number or tenant.number
-        law = Law(self.legal_clock)
         sender = Sender(
             lane,
             await self.lease(lane),
             [recorder],
             store or self.store,
             self.clock,
-            Intents(lane, self.clock, new_id, law, 10),
-            Singles(lane, self.clock, new_id, law, 10, lambda: 0.0),
+            Intents(lane, self.clock, new_id, self.law, 10),
+            Singles(lane, self.clock, new_id, self.law, 10, lambda: 0.0),
             Pace(window=window),
         )
         sender.valid_until = self.clock.monotonic() + 60.0

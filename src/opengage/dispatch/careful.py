@@ -1,8 +1,8 @@
 """After a crash: one envelope at a time, its attempt counted durably before it is touched.
 
-Whatever makes a worker die in the middle of planning (bars R6) would do it again to each successor. A lane that its last
-owner did not let go of is therefore gone through one by one for a while: the envelope in hand when the process dies is
-found counted, and is set aside at the third time. Its neighbours go on.
+Whatever makes a worker die in the middle of planning (bars R6) would do it again to each successor. A lane that its
+last owner did not let go of is therefore gone through one by one for a while: the envelope in hand when the process
+dies is found counted, and is set aside at the third time. Its neighbours go on.
 """
 
 from typing import Final

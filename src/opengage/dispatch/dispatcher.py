@@ -189,9 +189,7 @@ class Dispatcher:
         fallback = usual.fallback_id and await rows.find(tx, ServiceProfile, number.account_id, usual.fallback_id)
         return [usual, fallback] if fallback and fallback.is_active else [usual]
 
-    def _sender(
-        self, number: PhoneNumber, lease: lanes.Lease, routes: list[Recorder], *, careful_for: int
-    ) -> Sender:
+    def _sender(self, number: PhoneNumber, lease: lanes.Lease, routes: list[Recorder], *, careful_for: int) -> Sender:
         most, law = self._settings.max_segments, self._law
         return Sender(
             number,
@@ -242,9 +240,7 @@ class Dispatcher:
             return
         async with self._store.writing() as tx:
             for lane, (rate, under_way, since) in told:
-                await lanes.report(
-                    tx, lane.sender.lease, rate=rate, under_way=under_way, unhealthy_since=since
-                )
+                await lanes.report(tx, lane.sender.lease, rate=rate, under_way=under_way, unhealthy_since=since)
         for lane, state in told:
             lane.reported = state
 

@@ -122,7 +122,7 @@ class Intents:
             now=now,
             words=await self._words_of(tx, activity),
             due=await pools.mine(tx, engagement, self._number, members, due, now),
-            rules=self._law.rules(account, engagement, profile, self._max_segments, now),
+            rules=self._law.rules(account, engagement, self._max_segments, now),
             has_pool=len(members) > 1,
         )
 

@@ -1,4 +1,4 @@
-"""What becomes of each due envelope: a text to send, a time to wait until, or a reason why not. Pure; asked by `intent`.
+"""What becomes of each due envelope: a text to send, a time to wait until, or a reason why not. Pure, for `intent`.
 
 Every check that keeps a person from being texted wrongly is made here, between reading the envelopes and writing the
 intent, in one transaction: suppressed, too late, a value missing, too long, already texted, not yet its hour, held by
@@ -12,6 +12,7 @@ import msgspec
 
 from opengage import logs
 from opengage.clock import SECOND, Instant
+from opengage.domain.legal_clock import Hold
 from opengage.domain.segments import TooManySegments, check
 from opengage.domain.states import Reason
 from opengage.domain.templates import RenderError, Template
@@ -28,13 +29,6 @@ FREQUENCY_CAP: Final = "frequency-cap"
 PART_ELSEWHERE: Final = "part-with-other-carrier"
 
 Meta = Mapping[str, Any]
-
-
-class Hold(msgspec.Struct, frozen=True):
-    """A rule that says no for now: its name, and when it ends."""
-
-    rule: str
-    until: Instant
 
 
 class Cap(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from opengage.clock import Instant
 from opengage.domain import pool
 from opengage.domain.records import Engagement, PhoneNumber
 from opengage.ids import Id
-from opengage.store import pools
 from opengage.store.contract import Due, Recent, Transaction
 from opengage.store.pools import Member
 
@@ -19,7 +18,12 @@ _ANY_TIME = Id(bytes(16))
 
 
 async def mine(
-    tx: Transaction, engagement: Engagement, number: PhoneNumber, members: Sequence[Member], due: list[Due], now: Instant
+    tx: Transaction,
+    engagement: Engagement,
+    number: PhoneNumber,
+    members: Sequence[Member],
+    due: list[Due],
+    now: Instant,
 ) -> list[Due]:
     """Those of the due envelopes that this number takes; the others are given to theirs."""
     if len(members) < 2:
@@ -48,9 +52,5 @@ def _latest(recent: Sequence[Recent]) -> dict[str, Id]:
 
 def _candidate(member: Member, own: Id, now: Instant) -> pool.Candidate:
     """A member as the choice sees it. Whoever asks has room, so among equals it takes the envelope itself."""
-    return pool.Candidate(
-        id=member.id,
-        number=member.phone_number,
-        load=-1 if member.id == own else member.under_way or 0,
-        is_healthy=member.id == own or member.is_healthy(now),
-    )
+    load = -1.0 if member.id == own else member.under_way or 0.0
+    return pool.candidate(member.id, member.phone_number, load, is_healthy=member.id == own or member.is_healthy(now))

@@ -12,9 +12,10 @@ from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch import gates
 from opengage.dispatch.intent import Written
 from opengage.dispatch.law import Law
-from opengage.dispatch.planning import FREQUENCY_CAP, Hold, Rules
+from opengage.dispatch.planning import FREQUENCY_CAP, Rules
 from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.errors import Fenced
+from opengage.domain.legal_clock import Hold
 from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
@@ -58,7 +59,7 @@ class Singles:
             for text in texts:
                 await singles.hold(tx, text, gate.rule or "", gate.until or Instant(now + SECOND))
             return None
-        going = await self._going(tx, texts, profile, now)
+        going = await self._going(tx, texts, now)
         for text in going:
             if not await singles.intend(tx, text, lease.epoch, profile.id, now):
                 raise Fenced("A text of this batch was taken by another dispatcher; nothing was written.")
@@ -73,11 +74,11 @@ class Singles:
             sum(text.segments for text in going),
         )
 
-    async def _going(self, tx: Transaction, texts: list[Text], profile: ServiceProfile, now: Instant) -> list[Text]:
+    async def _going(self, tx: Transaction, texts: list[Text], now: Instant) -> list[Text]:
         """Those that may go now; the others are refused for good, or wait."""
         account = await rows.first(tx, Account, account_id=self._number.account_id)
         assert account is not None, "a lane is an account's"
-        rules = self._law.rules(account, None, profile, self._max_segments, now)
+        rules = self._law.rules(account, None, self._max_segments, now)
         suppressed = await tx.batches.suppressed(account.account_id, [text.recipient for text in texts])
         settling = Settling(now, self._new_id, self._chance)
         going = []

@@ -82,6 +82,11 @@ class LegalClock:
             self._caps[law] = _strictest(rule.cap for rule in self.rules_for(place))
         return self._caps[law]
 
+    @property
+    def longest_cap_hours(self) -> int:
+        """The hours of the longest cap that any rule sets; 0 without caps."""
+        return max((rule.cap.hours for rule in self._enabled if rule.cap), default=0)
+
     def explain(self, rule_id: str) -> Explanation:
         """A rule in words. Raises KeyError when the rules hold none with this id."""
         rule = self._by_id[rule_id]

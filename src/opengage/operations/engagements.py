@@ -112,7 +112,8 @@ async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, chang
         values |= await _status_values(tx, engagement, status, now, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:
-            await ledgers.move(tx, await work.close_remainder(tx, engagement.account_id, engagement.id, Reason.CANCELED, now))
+            moves = await work.close_remainder(tx, engagement.account_id, engagement.id, Reason.CANCELED, now)
+            await ledgers.move(tx, moves)
         changed = await rows.change(tx, engagement, **values, updated_at=now, updated_by=actor.membership_id)
         return await _shown(tx, changed)
 

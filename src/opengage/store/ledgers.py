@@ -85,7 +85,7 @@ async def move(tx: Transaction, moves: Moves) -> None:
 async def details(tx: Transaction, account_id: int, engagement_id: Id, dimension: Dimension) -> dict[str, int]:
     """What was counted of one engagement beside its places, in one dimension: its keys in order, with their counts."""
     key = {"account_id": account_id, "engagement_id": engagement_id, "dimension": dimension.value}
-    return {key: count for key, count in await tx.rows(_DETAILS, **key)}
+    return dict(await tx.rows(_DETAILS, **key))
 
 
 async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:

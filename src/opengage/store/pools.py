@@ -29,7 +29,8 @@ _MEMBERS: Final = (
         _pool.join(
             _numbers, sa.and_(_numbers.c.account_id == _pool.c.account_id, _numbers.c.id == _pool.c.phone_number_id)
         ).outerjoin(
-            _lanes, sa.and_(_lanes.c.account_id == _pool.c.account_id, _lanes.c.phone_number_id == _pool.c.phone_number_id)
+            _lanes,
+            sa.and_(_lanes.c.account_id == _pool.c.account_id, _lanes.c.phone_number_id == _pool.c.phone_number_id),
         )
     )
     .where(_pool.c.account_id == sa.bindparam("account_id"), _pool.c.engagement_id == sa.bindparam("engagement_id"))

@@ -18,18 +18,21 @@ _activities: Final = tables.activities
 _envelopes: Final = tables.envelopes
 _pools: Final = tables.engagement_numbers
 
+_STARTS_AT: Final = sa.func.coalesce(_engagements.c.starts_at, _engagements.c.delivery_time)
+_MAY_START: Final = sa.or_(_STARTS_AT.is_(None), sa.bindparam("now") >= _STARTS_AT)
+
 _START: Final = (
     sa.update(_engagements)
     .where(
         _engagements.c.status == EngagementStatus.SCHEDULED.value,
-        sa.or_(_engagements.c.starts_at.is_(None), _engagements.c.starts_at <= sa.bindparam("now")),
+        _MAY_START,
     )
     .values(status=EngagementStatus.PROCESSING.value, started_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
 )
 
 _DUE: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
     _engagements.c.status == EngagementStatus.SCHEDULED.value,
-    sa.or_(_engagements.c.starts_at.is_(None), _engagements.c.starts_at <= sa.bindparam("now")),
+    _MAY_START,
 )
 
 _RUNNING: Final = (
@@ -101,7 +104,10 @@ _REMAINDER: Final = (
 )
 
 _LAPSED: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
-    _engagements.c.status.in_((EngagementStatus.PROCESSING.value, EngagementStatus.PAUSED.value)),
+    sa.or_(
+        _engagements.c.status == EngagementStatus.PROCESSING.value,
+        _engagements.c.status == EngagementStatus.PAUSED.value,
+    ),
     _engagements.c.started_at + _engagements.c.validity_seconds * SECOND <= sa.bindparam("now"),
     sa.exists().where(
         _envelopes.c.account_id == _engagements.c.account_id,

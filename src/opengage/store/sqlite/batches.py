@@ -102,7 +102,10 @@ class SqliteBatches:
             for number in (None, lane):
                 key = (account_id, engagement_id, number, is_priority, now, limit - len(found))
                 rows = self._connection.execute(sql.DUE, key).fetchall()
-                found += [Due(*row, _REASONS[reason], number is not None) for *row, reason in rows]
+                found += [
+                    Due(id_, to, meta, text_id, _REASONS[reason], number is not None)
+                    for id_, to, meta, text_id, reason in rows
+                ]
         return found
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
