@@ -57,8 +57,9 @@ def test_a_finer_prefix_decides() -> None:
 
 def test_a_number_of_no_country() -> None:
     """A satellite telephone has no country and no zone."""
-    number = format_number(example_number_for_non_geo_entity(870), PhoneNumberFormat.E164)
-    assert whereabouts(number) == ("001", None, ())
+    example = example_number_for_non_geo_entity(870)
+    assert example
+    assert whereabouts(format_number(example, PhoneNumberFormat.E164)) == ("001", None, ())
 
 
 @pytest.mark.parametrize("number", ["+18005550100", "+18885550100", "+15005550100"])

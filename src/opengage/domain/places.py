@@ -240,7 +240,7 @@ _ZIPS = """
 
 def _zips() -> Mapping[str, str]:
     words = _ZIPS.split()
-    found = {}
+    found: dict[str, str] = {}
     for span, code in zip(words[::2], words[1::2], strict=True):
         first, _, last = span.partition("-")
         found |= {f"{prefix:0{len(first)}}": code for prefix in range(int(first), int(last or first) + 1)}

@@ -58,10 +58,15 @@ def whereabouts(number: str, meta: Mapping[str, object] | None = None) -> Wherea
 
 def unknown(number: str, meta: Mapping[str, object] | None) -> list[str]:
     """The keys of `meta` that should tell where a recipient is, and hold nothing that is understood."""
+    if not meta or KEYS.isdisjoint(meta):
+        return []
     country = _by_number(number).country
-    given = {key: meta[key] for key in sorted(KEYS & meta.keys()) if meta[key] not in (None, "")} if meta else {}
-    read = {TIME_ZONE: _zone_told, STATE: lambda v: _state_told(v, country), POSTAL_CODE: lambda v: _posted(v, country)}
-    return [key for key, value in given.items() if read[key](value) is None]
+    read = {
+        TIME_ZONE: _zone_told(meta.get(TIME_ZONE)),
+        STATE: _state_told(meta.get(STATE), country),
+        POSTAL_CODE: _posted(meta.get(POSTAL_CODE), country),
+    }
+    return [key for key, found in read.items() if found is None and meta.get(key) not in (None, "")]
 
 
 def _told(place: Whereabouts, meta: Mapping[str, object]) -> Whereabouts:
