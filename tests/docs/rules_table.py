@@ -5,7 +5,6 @@
 puts it into docs/explanation/legal-clock.md, and a test holds the two together.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,4 +39,4 @@ def main(document: Path = DOCUMENT) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

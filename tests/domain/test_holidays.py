@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opengage.domain.holidays import Holidays, Observed, easter, is_rule
@@ -18,6 +18,7 @@ def test_easter(day: str) -> None:
     assert easter(int(day[:4])) == date.fromisoformat(day)
 
 
+@settings(deadline=None)
 @given(st.integers(1900, 4000))
 def test_easter_is_a_spring_sunday(year: int) -> None:
     """Easter is a Sunday from 22 March to 25 April."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opengage.clock import SECOND, Instant
@@ -120,6 +120,7 @@ def test_overlap(text: str, name: str, first: str, second: str) -> None:
     assert instant(parse(text), name, fold=1) == utc(second)
 
 
+@settings(deadline=None)
 @given(WALLS, st.sampled_from(ZONES))
 def test_a_shown_time_comes_back(shown: datetime, name: str) -> None:
     """At the instant the clock shows the wall time, or, in a gap, one that is later by the gap."""
@@ -130,6 +131,7 @@ def test_a_shown_time_comes_back(shown: datetime, name: str) -> None:
         assert wall(instant(shown, name, fold=1), name) != shown
 
 
+@settings(deadline=None)
 @given(WALLS, st.lists(st.sampled_from(ZONES), min_size=1, unique=True).map(tuple))
 def test_no_zone_is_early(shown: datetime, zones: tuple[str, ...]) -> None:
     """A recipient who may be in several zones gets it when it is no earlier than that hour in any of them."""

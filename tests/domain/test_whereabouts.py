@@ -1,7 +1,7 @@
 """Where a recipient is: what the number tells, and what `meta` tells better."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import (
     SUPPORTED_REGIONS,
@@ -151,6 +151,7 @@ def test_the_library_agrees() -> None:
             assert example.country_code == 1 or set(expected) == set(found.zones)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(AREA_CODES)), st.integers(200, 999), st.integers(0, 9999))
 def test_any_north_american_number(area: str, exchange: int, line: int) -> None:
     """Every number of a known area code has its country, its state and at least one real zone."""
@@ -163,6 +164,7 @@ def test_any_north_american_number(area: str, exchange: int, line: int) -> None:
 META = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=80), st.lists(st.text()))
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["time-zone", "state", "postal-code", "x"]), META),
     st.sampled_from([NEW_YORK, PARIS]),
