@@ -11,6 +11,7 @@ How a rule is written (all numbers as shown, names in small letters):
 
 import re
 from calendar import Calendar as Months
+from calendar import isleap
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
@@ -88,7 +89,8 @@ def _of_year(calendar: Holidays, year: int) -> Mapping[date, str]:
 def _written_in(rule: str, year: int) -> date | None:
     """The day that a rule means in a year, None if it skips that year. Raises ValueError if it is no rule."""
     if found := _FIXED.match(rule):
-        return date(year, int(found[1]), int(found[2]))
+        day = date(_LEAP_YEAR, int(found[1]), int(found[2]))
+        return None if (day.month, day.day) == (2, 29) and not isleap(year) else day.replace(year)
     if found := _EASTER.match(rule):
         return easter(year) + timedelta(int(found[1] or 0))
     if found := _NTH.match(rule):

@@ -54,7 +54,10 @@ class _Answer(NamedTuple):
 
 
 class LegalClock:
-    """Answers by one set of rules. Answers are kept until they would change, so most cost one look-up."""
+    """Answers by one set of rules. Answers are kept until they would change, so most cost one look-up.
+
+    Someone without any zone (no country of the built-in rules has such numbers) is asked about in UTC.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules

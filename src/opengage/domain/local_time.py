@@ -65,6 +65,7 @@ def zone(name: str) -> ZoneInfo:
         raise fault from error
 
 
+@lru_cache(maxsize=1024)
 def is_zone(name: str) -> bool:
     """Whether a text names an IANA time zone."""
     try:

@@ -9,7 +9,7 @@ has none of them, it may be in any of those zones.
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE as _REGIONS
@@ -26,6 +26,7 @@ KEYS = frozenset({TIME_ZONE, STATE, POSTAL_CODE})
 """The members of `meta` that tell where a recipient is."""
 
 _LONGEST_VALUE = 64
+_LARGEST_ZIP = 99_999
 _MOST_SEEN = 16_384
 _NANP_PREFIX, _PREFIX = 8, 1 + TIMEZONE_LONGEST_PREFIX  # characters, plus sign included, that decide
 _ZIP = re.compile(r"(\d{4,5})(?:-?\d{4})?\Z", re.ASCII)
@@ -58,29 +59,44 @@ def whereabouts(number: str, meta: Mapping[str, object] | None = None) -> Wherea
 
 def unknown(number: str, meta: Mapping[str, object] | None) -> list[str]:
     """The keys of `meta` that should tell where a recipient is, and hold nothing that is understood."""
+    if not meta or KEYS.isdisjoint(meta):
+        return []
     country = _by_number(number).country
-    given = {key: meta[key] for key in sorted(KEYS & meta.keys()) if meta[key] not in (None, "")} if meta else {}
-    read = {TIME_ZONE: _zone_told, STATE: lambda v: _state_told(v, country), POSTAL_CODE: lambda v: _posted(v, country)}
-    return [key for key, value in given.items() if read[key](value) is None]
+    read = {
+        TIME_ZONE: _zone_told(_word(meta.get(TIME_ZONE))),
+        STATE: _state_told(_word(meta.get(STATE)), country),
+        POSTAL_CODE: _posted(_word(meta.get(POSTAL_CODE)), country),
+    }
+    return [key for key, found in read.items() if found is None and meta.get(key) not in (None, "")]
 
 
 def _told(place: Whereabouts, meta: Mapping[str, object]) -> Whereabouts:
-    code = _state_told(meta.get(STATE), place.country) or _posted(meta.get(POSTAL_CODE), place.country)
+    return _by_words(place, _word(meta.get(TIME_ZONE)), _word(meta.get(STATE)), _word(meta.get(POSTAL_CODE)))
+
+
+@lru_cache(maxsize=_MOST_SEEN)
+def _by_words(place: Whereabouts, zone: str, state: str, postal_code: str) -> Whereabouts:
+    code = _state_told(state, place.country) or _posted(postal_code, place.country)
     if code is not None and code != place.state:
-        state = STATES[code]
-        place = Whereabouts(state.country, code, state.zones)
-    zone = _zone_told(meta.get(TIME_ZONE))
-    return _shared(place if zone is None else place._replace(zones=(zone,)))
+        place = Whereabouts(STATES[code].country, code, STATES[code].zones)
+    name = _zone_told(zone)
+    return _shared(place if name is None else place._replace(zones=(name,)))
 
 
-def _zone_told(value: object) -> str | None:
-    name = _short(value)
+def _word(value: object) -> str:
+    """What a value says; nothing if it is no short text. A ZIP code may have become a number."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_ZIP:
+        return str(value)
+    return value.strip() if isinstance(value, str) and len(value) <= _LONGEST_VALUE else ""
+
+
+def _zone_told(name: str) -> str | None:
     return name if name and is_zone(name) else None
 
 
-def _state_told(value: object, country: str) -> str | None:
+def _state_told(text: str, country: str) -> str | None:
     """A code or a name; for a number of another country only ISO 3166-2, as in US-FL, is unmistakable."""
-    name = _short(value).replace(".", "")
+    name = text.replace(".", "")
     if name[2:3] == "-":
         code = name[3:].upper()
         state = STATES.get(code)
@@ -95,21 +111,16 @@ def _countries(state: State) -> tuple[str, ...]:
     return (state.country,) if state.country == "CA" else ("US", state.country)
 
 
-def _posted(value: object, country: str) -> str | None:
+def _posted(text: str, country: str) -> str | None:
     """The state of a ZIP code, which may have lost its leading zero to a spreadsheet, or a Canadian postal code."""
     if country not in NUMBERS_AS_ONE:
         return None
-    text = (str(value) if isinstance(value, int) and not isinstance(value, bool) else _short(value)).upper()
     if found := _ZIP.match(text):
         zip_code = found[1].zfill(5)
         return ZIPS.get(zip_code) or ZIPS.get(zip_code[:3])
-    if found := _CANADIAN.match(text):
+    if found := _CANADIAN.match(text.upper()):
         return POSTAL_CODES.get(found[1]) or POSTAL_CODES.get(found[1][0])
     return None
-
-
-def _short(value: object) -> str:
-    return value.strip() if isinstance(value, str) and len(value) <= _LONGEST_VALUE else ""
 
 
 @cache
