@@ -23,7 +23,8 @@ def indexed(resource: Resource) -> set[tuple[str, ...]]:  # type: ignore[type-ar
         return {("id",)}
     whole = [index for index in read.indexes if index.dialect_options["sqlite"]["where"] is None]
     unique = [constraint for constraint in read.constraints if isinstance(constraint, sa.UniqueConstraint)]
-    found = [tuple(column.name for column in one) for one in (*(index.columns for index in whole), *unique)]
+    found = [tuple(column.name for column in one.columns) for one in whole]
+    found += [tuple(column.name for column in one.columns) for one in unique]
     return {("id",), *(names[1:] for names in found if names[0] == "account_id")}
 
 
