@@ -1,15 +1,8 @@
 """What real programs send beyond the specification, each by itself (wire contract, section 2)."""
 
-import base64
-import json
-import socket
-from pathlib import Path
-
 import pytest
 
 from api_client import Client, linkage, recipients, resource
-from opengage.settings import Settings
-from running import PATIENCE, serving
 
 MERGED = "application/json; charset=utf-8, application/vnd.api+json;ext=bulk"
 TEMPLATE = resource("text-templates", {"name": "Text Template", "body": "Sample body"})
@@ -107,33 +100,3 @@ async def test_relationships_of_no_interest(client: Client) -> None:
     document = resource("engagements", {"name": "N"})
     document["data"]["relationships"] = {"nothing": linkage("nothings", "x"), "empty": {}}
     assert (await client.post("/engagements", document)).status_code == 201
-
-
-def _said(connection: socket.socket, end: bytes) -> bytes:
-    """What the server says up to `end`."""
-    said = b""
-    while end not in said:
-        more = connection.recv(65536)
-        assert more, said
-        said += more
-    return said
-
-
-def test_expect_100_continue(tmp_path: Path) -> None:
-    """Over a real connection: the body follows once the server has said that it reads it."""
-    settings = Settings()
-    with serving(tmp_path / "data") as served:
-        token = (served.data / "token").read_text("utf-8").strip() if (served.data / "token").exists() else "a:b"
-        body = json.dumps(TEMPLATE).encode()
-        head = (
-            f"POST /api/v1/text-templates HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n"
-            f"Authorization: Basic {base64.b64encode(token.encode()).decode()}\r\n"
-            f"Content-Type: {MERGED}\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
-        )
-        with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) as connection:
-            connection.sendall(head.encode())
-            assert _said(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 100")
-            connection.sendall(body)
-            answer = _said(connection, b"\n")
-        assert answer.startswith((b"HTTP/1.1 201", b"HTTP/1.1 401"))
-        assert settings
