@@ -12,6 +12,7 @@ from litestar.types import Message, Scope
 
 from opengage.api import (
     activities,
+    documentation,
     engagements,
     envelopes,
     errors,
@@ -45,7 +46,7 @@ def create_app(state: ApiState) -> Litestar:
         before_request=queries.check_request,
     )
     return Litestar(
-        route_handlers=[v1, *health.ROUTES],
+        route_handlers=[v1, *health.ROUTES, *documentation.ROUTES],
         dependencies={"api": Provide(lambda: state, sync_to_thread=False, use_cache=True)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],
