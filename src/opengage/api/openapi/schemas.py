@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from opengage.api.openapi.examples import ID
-from opengage.api.resources.resource import Relationship, Resource, Through, ToOne
+from opengage.api.resources.resource import Across, Relationship, Resource, Through, ToOne
 from opengage.domain.errors import Code
 from opengage.ids import ALPHABET, LENGTH
 from opengage.jsonapi.request import Reader
@@ -85,7 +85,7 @@ def _relationship(relationship: Relationship) -> Schema:
     if isinstance(relationship, ToOne):
         return {"type": "object", "properties": {"data": {"oneOf": [one, {"type": "null"}]}}}
     many: Schema = {"type": "array", "items": one}
-    if not isinstance(relationship, Through):
+    if not isinstance(relationship, Through | Across):
         return {"type": "object", "properties": {"data": many}}
     links = {"type": "object", "properties": {"related": {"type": "string"}}}
     return {"type": "object", "properties": {"links": links, "data": many}}
