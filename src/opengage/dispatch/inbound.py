@@ -1,18 +1,20 @@
 """Texts from handsets: stored before they are acknowledged, and a STOP takes effect in the same commit."""
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
 from opengage import logs
-from opengage.clock import Instant
+from opengage.clock import SECOND, Instant
 from opengage.dispatch import matching
 from opengage.domain.consent import Keyword, recognise
 from opengage.domain.outcomes import Inbound
 from opengage.domain.records import Membership, PhoneNumber, ServiceProfile, Suppression, Text
 from opengage.domain.segments import count
 from opengage.domain.states import TextStatus
-from opengage.ids import NewId
+from opengage.ids import NewId, floor
 from opengage.store import rows, tables
 from opengage.store.contract import Transaction
 
@@ -22,6 +24,44 @@ _FORGIVE = sa.delete(tables.suppressions).where(
     tables.suppressions.c.account_id == sa.bindparam("account_id"),
     tables.suppressions.c.phone_number == sa.bindparam("phone_number"),
 )
+
+
+_LOOK_BACK: Final = 900 * SECOND
+"""How old the last texts may be that a network might not know as taken."""
+
+_TOGETHER: Final = 5 * SECOND
+"""Acknowledgements leave at once: what was stored so long before the last text has surely been acknowledged."""
+
+_STORED: Final = (
+    sa.select(tables.texts.c.sender, tables.texts.c.recipient, tables.texts.c.body, tables.texts.c.created_at)
+    .where(
+        tables.texts.c.account_id == sa.bindparam("account_id"),
+        tables.texts.c.recipient == sa.bindparam("recipient"),
+        tables.texts.c.engagement_id.is_(None),
+        tables.texts.c.id >= sa.bindparam("floor"),
+        tables.texts.c.direction == "inbound",
+    )
+    .order_by(tables.texts.c.id.desc())
+    .limit(1000)
+)
+
+
+async def stored_last(tx: Transaction, profile: ServiceProfile, now: Instant) -> list[tuple[str, str, str]]:
+    """(sender, recipient, body) of the texts that were stored last, if that was lately: one for each delivery."""
+    since = floor(Instant(now - _LOOK_BACK))
+    accounts = []
+    for account_id, profile_id in await matching.parties(tx, profile):
+        found: list[tuple[str, str, str, int]] = []
+        for number in await rows.every(tx, PhoneNumber, account_id=account_id, service_profile_id=profile_id):
+            told = await tx.rows(_STORED, account_id=account_id, recipient=number.phone_number, floor=since)
+            found += [(sender, recipient, body, at) for sender, recipient, body, at in told]
+        accounts.append(found)
+    newest = max((at for found in accounts for *_, at in found), default=0)
+    last: Counter[tuple[str, str, str]] = Counter()
+    for found in accounts:
+        # a text to a number of several accounts is stored in each, and comes again once
+        last |= Counter((sender, recipient, body) for sender, recipient, body, at in found if at >= newest - _TOGETHER)
+    return list(last.elements())
 
 
 async def record_inbound(
