@@ -14,13 +14,16 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 SURELY: Final = 86_400.0
-"""Seconds for which a redelivery is expected that must come: networks keep what nobody acknowledged for a day or more."""
+"""Seconds for which a redelivery is expected that must come: networks keep such a text for a day or more."""
 
 PERHAPS: Final = 300.0
 """Seconds for which one is expected that need not come: afterwards the same words are taken for new ones."""
 
 RESEND: Final = 5.0
 """Seconds after which a network may send a text again that we have not answered; nobody's response time-out is less."""
+
+CROSSING: Final = 5.0
+"""Seconds for which a text may still come that was sent again before the network read our late answer."""
 
 REMEMBERED: Final = 900.0
 """Seconds for which a text that came in is remembered by its token: connections end, or prove good, much sooner."""
@@ -36,7 +39,7 @@ class _Heard(NamedTuple):
 
 def mark_of(sender: str, recipient: str, body: str) -> bytes:
     """What two deliveries of one text have in common; nobody can read the words in it."""
-    octets = "\0".join((sender, recipient, body)).encode("utf-8", "surrogatepass")
+    octets = f"{sender} {recipient} {body}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(octets, digest_size=16).digest()
 
 
@@ -62,12 +65,17 @@ class Redeliveries:
         self._unanswered.setdefault(mark, {})[token] = now
         return is_again
 
-    def acknowledge(self, tokens: Iterable[int]) -> None:
+    def acknowledge(self, tokens: Iterable[int], now: float) -> None:
         """The acknowledgements of these texts were written."""
+        late = set()
         for token in tokens:
             mark = self._marks.get(token)
             if mark is not None:
+                if self._is_overdue(mark, now):
+                    late.add(mark)
                 self._answer(token, mark)
+        for mark in late:
+            self._expect(mark, now + CROSSING)
 
     def lose(self, tokens: Iterable[int], now: float, *, surely: bool) -> None:
         """The network lacks the acknowledgements of these texts, or not `surely` may lack them."""

@@ -118,7 +118,7 @@ async def test_a_long_text_goes_whole_over_one_link(joined: Joined, smsc: Networ
 
 
 async def test_a_lost_link_is_lost_alone(joined: Joined, smsc: Network, recorder: Recorder) -> None:
-    """Only what was in flight on it is Unknown; what waited there never left; the others go on, and it is dialled anew."""
+    """Only what was in flight on it is Unknown; what waited there never left; the others go on; it is dialled anew."""
     carrier = await joined(binds=2, window=5)
     smsc.reply = silent
     carrier.submit([submission(number) for number in range(14)])
