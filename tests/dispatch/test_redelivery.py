@@ -120,15 +120,24 @@ class Rig:
         return [body for (body,) in self.world.look("SELECT body FROM texts WHERE direction = 'inbound' ORDER BY id")]
 
 
-@pytest.fixture
-async def rig(world: World) -> AsyncIterator[Rig]:
+@contextlib.asynccontextmanager
+async def rigged(world: World) -> AsyncIterator[Rig]:
     """A network, and nobody bound to it yet."""
     network = Network(SmscSettings(port=0, session=PATIENT), SystemClock())
     await network.start()
     made = Rig(world, network, await world.tenant())
-    yield made
-    await made.end()
-    await network.stop(0.05)
+    try:
+        yield made
+    finally:
+        await made.end()
+        await network.stop(0.05)
+
+
+@pytest.fixture
+async def rig(world: World) -> AsyncIterator[Rig]:
+    """See `rigged`."""
+    async with rigged(world) as made:
+        yield made
 
 
 @pytest.mark.parametrize("binds", [1, 3])
