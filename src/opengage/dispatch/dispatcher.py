@@ -168,7 +168,7 @@ class Dispatcher:
         rescued = await self._rescuer.rescue(lease)
         log.info("lane taken", action="lane", phone_number_id=to_wire(number.id), epoch=lease.epoch, in_doubt=rescued)
         try:
-            routes = [await self._recorder(profile) for profile in profiles]
+            routes = [await self._recorder(profile, after_crash=crashes > 0) for profile in profiles]
         except Invalid as error:
             # the lane stays ours, and at rest: the next start finds the settings mended
             self._unusable.add(number.id)
@@ -203,12 +203,17 @@ class Dispatcher:
             careful_for=careful_for,
         )
 
-    async def _recorder(self, profile: ServiceProfile) -> Recorder:
-        """The recorder of a service profile, connected at its first use."""
+    async def _recorder(self, profile: ServiceProfile, *, after_crash: bool) -> Recorder:
+        """The recorder of a service profile, connected at its first use.
+
+        After a crash it expects once more what the lost worker stored last; whoever leaves in order has acknowledged
+        everything.
+        """
         found = self._recorders.get(profile.id)
         if found is None:
             recorder = Recorder(profile, self._connect(profile), self._store, self._clock, self._new_id, random.random)
-            await recorder.recall()
+            if after_crash:
+                await recorder.recall()
             found = recorder, asyncio.create_task(recorder.run())
             self._recorders[profile.id] = found
             recorder.carrier.start(recorder)
