@@ -18,7 +18,6 @@ from opengage.clock import Clock
 from opengage.dispatch import matching
 from opengage.dispatch.inbound import record_inbound
 from opengage.dispatch.recall import stored_last
-from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.breaker import Breaker
 from opengage.domain.errors import Unavailable
 from opengage.domain.outcomes import (
@@ -37,6 +36,7 @@ from opengage.domain.redelivery import Redeliveries, mark_of
 from opengage.domain.retry import Trouble
 from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
+from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
