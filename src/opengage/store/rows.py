@@ -23,6 +23,8 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.Account: tables.accounts,
     records.Membership: tables.memberships,
     records.ApiToken: tables.api_tokens,
+    records.Session: tables.sessions,
+    records.SigningKey: tables.signing_keys,
     records.ServiceProfile: tables.service_profiles,
     records.PhoneNumber: tables.phone_numbers,
     records.TextTemplate: tables.text_templates,
