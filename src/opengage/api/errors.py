@@ -88,7 +88,7 @@ def handlers(api: ApiState) -> dict[type[Exception] | int, Handler]:
     """What Litestar calls for each kind of failure."""
 
     def refused(request: WebRequest, error: OpengageError) -> Response[bytes]:
-        return _answer(api, request, _status(error), error.problems, _headers(error))
+        return refusal(api, request, error)
 
     def unreadable(request: WebRequest, error: DocumentError) -> Response[bytes]:
         return _answer(api, request, _document_status(error.faults), problems_of(error.faults))
@@ -119,6 +119,11 @@ def handlers(api: ApiState) -> dict[type[Exception] | int, Handler]:
         HTTPException: routed,
         Exception: unexpected,
     }
+
+
+def refusal(api: ApiState, request: WebRequest, error: OpengageError) -> Response[bytes]:
+    """The answer that a refusal becomes."""
+    return _answer(api, request, _status(error), error.problems, _headers(error))
 
 
 def problems_of(faults: Iterable[Fault]) -> list[Problem]:

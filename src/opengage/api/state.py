@@ -40,6 +40,46 @@ class ApiSettings(Protocol):
         ...
 
     @property
+    def idempotency_seconds(self) -> float:
+        """How long the answer of a request with an Idempotency-Key is kept."""
+        ...
+
+    @property
+    def access_token_seconds(self) -> float:
+        """How long a bearer token is good."""
+        ...
+
+    @property
+    def refresh_token_seconds(self) -> float:
+        """How long a session lives without being refreshed."""
+        ...
+
+    @property
+    def token_rate_limit(self) -> int:
+        """Requests per second of one token; 0 for no limit."""
+        ...
+
+    @property
+    def account_rate_limit(self) -> int:
+        """Requests per second of one account; 0 for no limit."""
+        ...
+
+    @property
+    def bulk_rate_limit(self) -> int:
+        """Resources per second that one account sends in bulk; 0 for no limit."""
+        ...
+
+    @property
+    def requests_in_flight(self) -> int:
+        """The most requests under way at once."""
+        ...
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """The most bytes of bodies under way at once."""
+        ...
+
+    @property
     def public_url(self) -> str:
         """Scheme and host under which clients reach this server."""
         ...
