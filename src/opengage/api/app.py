@@ -8,7 +8,7 @@ from typing import Final
 from litestar import Litestar, Router
 from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
-from litestar.types import Message, Scope
+from litestar.types import ASGIApp, Message, Scope
 
 from opengage.api import (
     activities,
@@ -16,14 +16,16 @@ from opengage.api import (
     envelopes,
     errors,
     health,
+    oauth,
     phone_numbers,
     text_messages,
     text_results,
     text_templates,
     texts,
 )
+from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
-from opengage.api.state import ApiState
+from opengage.api.state import ApiState, WebRequest, admitted
 
 RESOURCES: Final = (
     text_templates,
@@ -39,14 +41,35 @@ RESOURCES: Final = (
 
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
+    gate = Gate(state)
+
+    def gated(app: ASGIApp) -> ASGIApp:
+        """The gate before a route's handlers; a function, since Litestar copies what it is given."""
+        return gate.before(app)
+
     v1 = Router(
-        "/api/v1",
+        V1,
+        middleware=[gated],
         route_handlers=[route for resource in RESOURCES for route in resource.ROUTES],
         dependencies={"actor": Provide(provide_actor)},
     )
+    identity = Router(
+        "/",
+        middleware=[gated],
+        route_handlers=[Router(path, route_handlers=oauth.ROUTES) for path in oauth.PATHS],
+        dependencies={
+            "grants": Provide(lambda: oauth.Grants(state, gate.sessions), sync_to_thread=False, use_cache=True)
+        },
+    )
+
+    def provide_api(request: WebRequest) -> ApiState:
+        """The state, with the store that this request's changes go to."""
+        found = admitted(request)
+        return state if found is None else found.api
+
     return Litestar(
-        route_handlers=[v1, *health.ROUTES],
-        dependencies={"api": Provide(lambda: state, sync_to_thread=False, use_cache=True)},
+        route_handlers=[v1, identity, *health.ROUTES],
+        dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],
         request_max_body_size=state.settings.body_limit_bytes,

@@ -24,6 +24,11 @@ async def read_body(request: WebRequest) -> bytes:
     refusal = media.refusal(labels, request.headers.get("content-encoding"))
     if refusal is not None:
         raise Unsupported(refusal)
+    return await read_all(request)
+
+
+async def read_all(request: WebRequest) -> bytes:
+    """The whole body, whatever it holds. Raises Invalid when the client leaves before its end, or takes too long."""
     try:
         async with asyncio.timeout(PATIENCE):
             return await request.body()

@@ -11,7 +11,7 @@ from opengage.api import answers, reads
 from opengage.api.body import read_body
 from opengage.api.envelope_answers import TYPE, BatchAnswer, answer
 from opengage.api.envelope_batches import read_batch
-from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.api.state import Api, ApiState, Member, WebRequest, charge
 from opengage.domain.states import Reason
 from opengage.jsonapi import document
 from opengage.jsonapi.request import split
@@ -33,6 +33,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /envelopes: one, or an array of them; all or none."""
     data = split(await read_body(request))
     if isinstance(data, list):
+        charge(request, len(data))
         made = await _add(api, actor, data, _place_in_array)
         return answers.send(request, document.many(await made.resources()), 201)
     made = await _add(api, actor, [data], _only_place)

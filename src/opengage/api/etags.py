@@ -1,8 +1,8 @@
-"""ETags: what a client saw, so that it neither reads it twice nor overwrites what it has not seen (RFC 9110 section 13).
+"""ETags: what a client saw, so that it neither reads that twice nor overwrites what it has not seen (RFC 9110, 13).
 
-Step 1 of a text's path. A tag is `"VERSION.CONTENT"`: the version moves with every change of the resource (`updated-at`),
-the content with every byte of the answer, counts of a running blast among them. If-None-Match compares the whole, so
-that 304 is exact; If-Match compares versions alone, so that texts which are being sent do not spoil an edit.
+Step 1 of a text's path. A tag is `"VERSION.CONTENT"`: the version moves with every change of the resource
+(`updated-at`), the content with every byte of the answer, counts of a running blast among them. If-None-Match compares
+the whole, so that 304 is exact; If-Match compares versions alone, so that texts being sent do not spoil an edit.
 """
 
 import hashlib

@@ -3,7 +3,8 @@
 Step 1 of a text's path.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 from litestar import Request
@@ -98,6 +99,10 @@ class ApiState(msgspec.Struct, frozen=True):
         """What every link begins with."""
         return f"{self.settings.public_url.rstrip('/')}/api/v1"
 
+    def on(self, store: Store) -> "ApiState":
+        """The same with another store."""
+        return self if store is self.store else msgspec.structs.replace(self, store=store)
+
 
 WebRequest = Request[Any, Any, Any]
 """A request as Litestar hands it over."""
@@ -107,3 +112,37 @@ Api = NamedDependency[SkipValidation[ApiState]]
 
 Member = NamedDependency[SkipValidation[Actor]]
 """Whoever sent the request, as a handler asks for it: known by their credentials."""
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """What the gate hands to the handler of a request."""
+
+    actor: Actor
+    api: ApiState
+    """With the store that this request's changes go to."""
+    charge: Callable[[int], None]
+    """Counts the resources of a bulk request. Raises TooMany."""
+
+
+_ADMITTED: Final = "opengage.admitted"
+
+
+def admit(request: WebRequest, found: Admitted) -> None:
+    """Hand this to the request's handler."""
+    cast("dict[str, Any]", request.scope)[_ADMITTED] = found
+
+
+def admitted(request: WebRequest) -> Admitted | None:
+    """What the gate has handed over; None on routes that stand outside."""
+    found: Admitted | None = cast("dict[str, Any]", request.scope).get(_ADMITTED)
+    return found
+
+
+def charge(request: WebRequest, count: int) -> None:
+    """Count the resources of a bulk request against its account's limit, before any work is done on them.
+
+    Raises TooMany.
+    """
+    found = admitted(request)
+    if found is not None:
+        found.charge(count)

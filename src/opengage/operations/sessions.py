@@ -95,7 +95,9 @@ class Sessions:
         async with self._store.writing() as tx:
             for login, fresh in renewed:
                 await _replace_hash(tx, login, fresh)
-            return await self._open(tx, [_Place(each.account_id, each.account_key, each.membership_id) for each in mine])
+            return await self._open(
+                tx, [_Place(each.account_id, each.account_key, each.membership_id) for each in mine]
+            )
 
     async def refresh(self, token: str) -> Issued:
         """New tokens for a refresh token, which is spent by that.

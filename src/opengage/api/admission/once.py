@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Send
 
+from opengage.api.admission.whole import answer_of, body_of, forward, nothing, succeeded
 from opengage.api.body import read_body
 from opengage.api.state import ApiState, WebRequest
 from opengage.clock import SECOND, Instant
@@ -107,19 +108,13 @@ class Once:
 
         change = OneTransaction(self._state.store, claim)
         use(change)
-        answer: list[Message] = []
-
-        async def hold_back(message: Message) -> None:
-            answer.append(message)
-
         try:
-            await app(request.scope, request.receive, hold_back)
-            if _succeeded(answer):
+            answer = await answer_of(app, request)
+            if succeeded(answer):
                 await _commit(change, key, answer)
         finally:
             await change.abandon()
-        for message in answer:
-            await send(message)
+        await forward(answer, send)
 
 
 def _in_use() -> KeyInUse:
@@ -135,26 +130,17 @@ def _fingerprint(request: WebRequest, body: bytes) -> bytes:
     return digest.digest()
 
 
-def _succeeded(answer: list[Message]) -> bool:
-    start: Any = answer[0] if answer else {}
-    return 200 <= start.get("status", 0) < 300
-
-
 async def _commit(change: OneTransaction, key: Key, answer: list[Message]) -> None:
     """Keep the answer, and make the change durable with it."""
     start: Any = answer[0]
     headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"]]
     if any(name == "cache-control" and "no-store" in value for name, value in headers):
-        await change.commit(_nothing)
+        await change.commit(nothing)
         return
-    body = b"".join(message.get("body", b"") for message in answer[1:])  # type: ignore[attr-defined]
+    body = body_of(answer)
     packed = await asyncio.to_thread(zlib.compress, body, 1) if len(body) > _IN_THREAD else zlib.compress(body, 1)
     kept = msgspec.json.encode([pair for pair in headers if pair[0] != "content-length"]).decode()
     await change.commit(lambda tx: idempotency.answer(tx, key, start["status"], kept, packed))
-
-
-async def _nothing(_: Transaction) -> None:
-    """The claim itself is all that is kept."""
 
 
 async def _replay(kept: Kept, fingerprint: bytes, send: Send) -> None:
@@ -174,8 +160,6 @@ async def _replay(kept: Kept, fingerprint: bytes, send: Send) -> None:
     pairs = msgspec.json.decode(kept.headers or "[]", type=list[tuple[str, str]])
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     headers += [(b"content-length", str(len(body)).encode()), REPLAYED]
-    await send({"type": "http.response.start", "status": kept.status, "headers": headers, "trailers": False})
+    start: Any = {"type": "http.response.start", "status": kept.status, "headers": headers}
+    await send(start)
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-__all__ = ["HEADER", "Once", "Receive", "Scope", "key_of"]
