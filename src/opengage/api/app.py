@@ -67,7 +67,7 @@ def create_app(state: ApiState) -> Litestar:
         found = admitted(request)
         return state if found is None else found.api
 
-    return Litestar(
+    made = Litestar(
         route_handlers=[v1, identity, *health.ROUTES],
         dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),
@@ -76,6 +76,8 @@ def create_app(state: ApiState) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+    made.state.gate = gate
+    return made
 
 
 async def _allow_every_origin(message: Message, _: Scope) -> None:

@@ -50,8 +50,8 @@ class Grants:
     def __init__(self, api: ApiState, sessions: Sessions) -> None:
         self.sessions = sessions
         self._monotonic = api.clock.monotonic
-        self._by_email = Buckets(Limit("e-mail address", 1, "attempts"))
-        self._by_address = Buckets(Limit("network address", 5, "attempts"))
+        self._by_email = Buckets(Limit("e-mail address", 1 / 30, "attempts", 300))
+        self._by_address = Buckets(Limit("network address", 1 / 2, "attempts", 120))
 
     async def grant(self, request: WebRequest, form: Mapping[str, str]) -> Issued:
         """Tokens for a form. Raises Failed."""

@@ -51,3 +51,6 @@ class LastUsed:
             except Unavailable:
                 _log.info("a token's last use could not be noted")
                 return
+            except Exception:
+                _log.exception("a token's last use could not be noted")
+                return

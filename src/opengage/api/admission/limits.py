@@ -24,21 +24,22 @@ class _Bucket(msgspec.Struct, gc=False):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """What one name may use of something: `rate` a second, `WINDOW` seconds' worth at once; 0 is no limit."""
+    """What one name may use of something: `rate` a second, a window's worth at once; 0 is no limit."""
 
     name: str
-    rate: int
+    rate: float
     noun: str
+    window: int = WINDOW
 
     @property
     def quota(self) -> int:
         """What may be used in one window."""
-        return self.rate * WINDOW
+        return round(self.rate * self.window)
 
     @property
     def policy(self) -> str:
         """As a member of RateLimit-Policy."""
-        return f'"{self.name}";q={self.quota};w={WINDOW}'
+        return f'"{self.name}";q={self.quota};w={self.window}'
 
 
 class Buckets:
@@ -59,7 +60,7 @@ class Buckets:
         if bucket.level < 1:
             seconds = (1 - bucket.level) / self.limit.rate
             raise TooMany(
-                f"The {self.limit.name} has used up its {self.limit.quota} {self.limit.noun} per {WINDOW} seconds. "
+                f"The {self.limit.name} has used up its {self.limit.quota} {self.limit.noun} per {self.limit.window} seconds. "
                 f"Wait {max(1, math.ceil(seconds))} s, and spread them out.",
                 seconds,
             )
