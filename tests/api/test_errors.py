@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from api.hostile import hostile
 from api_client import Client, Settings, StandingClock, in_process, recipients, resource
 from opengage.api import body as body_of
 from opengage.api import health
@@ -23,54 +24,6 @@ from opengage.domain.errors import Code, Unavailable
 from opengage.ids import new_id
 from opengage.store.sqlite import SqliteStore
 from source import ROOT
-
-DEEP = 100_000
-
-
-def hostile(engagement_id: str) -> dict[str, bytes]:
-    """Bodies that have brought other servers down."""
-    name = b'{"data":{"type":"engagements","attributes":{"name":%s}}}'
-    return {
-        "nested arrays": b"[" * DEEP + b"]" * DEEP,
-        "nested objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
-        "nested in data": b'{"data":' + b"[" * DEEP + b"]" * DEEP + b"}",
-        "nested in attributes": name % (b"[" * DEEP + b"]" * DEEP),
-        "nested in included": b'{"included":' + b"[" * DEEP + b"]" * DEEP + b"}",
-        "5,000 digits": name % (b"9" * 5000),
-        "huge exponent": name % b"1e999999",
-        "NaN": name % b"NaN",
-        "Infinity": name % b"-Infinity",
-        "lone surrogate": name % rb'"\ud800"',
-        "reversed surrogates": name % rb'"\udc00\ud800"',
-        "escaped NUL": name % rb'"a\u0000b"',
-        "raw NUL": name % b'"a\x00b"',
-        "invalid UTF-8": name % b'"\xff\xfe"',
-        "overlong UTF-8": name % b'"\xc0\xaf"',
-        "UTF-16": json.dumps({"data": {}}).encode("utf-16"),
-        "unclosed": b'{"data":{"type":"engagements"',
-        "trailing": b'{"data":{}}{}',
-        "single quotes": b"{'data':{}}",
-        "only space": b" \n\t ",
-        "empty": b"",
-        "number": b"1",
-        "string": b'"data"',
-        "null": b"null",
-        "array of junk": b'{"data":[null,1,"a",[],{}]}',
-        "arrays of arrays": b'{"data":[[[]]]}',
-        "deep item": b'{"data":[' + b"[" * DEEP + b"]" * DEEP + b"]}",
-        "deep meta": b'{"data":[{"type":"envelopes","attributes":{"phone-number":"+1","meta":{"a":'
-        + b"[" * DEEP
-        + b"]" * DEEP
-        + b"}}}]}",
-        "wrong everything": b'{"data":{"type":[],"id":{},"attributes":"a","relationships":4}}',
-        "linkage of junk": b'{"data":{"type":"envelopes","attributes":{"phone-number":"+12025550100"},'
-        b'"relationships":{"engagement":{"data":{"type":"engagements","id":"' + b"z" * 22 + b'"}}}}}',
-        "delay": b'{"data":[{"type":"envelopes","attributes":{"phone-number":"+12025550100","delay-in-seconds":'
-        + b"9" * 30
-        + b'},"relationships":{"engagement":{"data":{"type":"engagements","id":"'
-        + engagement_id.encode()
-        + b'"}}}}]}',
-    }
 
 
 async def test_hostile_bodies(client: Client) -> None:

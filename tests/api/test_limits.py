@@ -174,10 +174,10 @@ class Waiting(SqliteStore):
 
     def reading(self) -> Any:
         """See Store.reading."""
-        return _held(self)
+        return _Held(self)
 
 
-class _held:
+class _Held:
     def __init__(self, store: Waiting) -> None:
         self._store = store
         self._inner = SqliteStore.reading(store)

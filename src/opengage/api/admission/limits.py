@@ -59,11 +59,9 @@ class Buckets:
         bucket = self._at(name, now)
         if bucket.level < 1:
             seconds = (1 - bucket.level) / self.limit.rate
-            raise TooMany(
-                f"The {self.limit.name} has used up its {self.limit.quota} {self.limit.noun} per {self.limit.window} seconds. "
-                f"Wait {max(1, math.ceil(seconds))} s, and spread them out.",
-                seconds,
-            )
+            limit = self.limit
+            detail = f"The {limit.name} has used up its {limit.quota} {limit.noun} per {limit.window} seconds."
+            raise TooMany(f"{detail} Wait {max(1, math.ceil(seconds))} s, and spread them out.", seconds)
         bucket.level -= amount
 
     def give_back(self, name: Hashable, amount: int, now: float) -> None:
