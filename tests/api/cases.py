@@ -1,15 +1,18 @@
 """One request for every operation of the API: what the tests of tenancy, roles and hostile bodies walk through.
 
-A new route needs a line here, or `test_matrix.py` fails. Reads of one and of a list need none beyond an id in `world`.
+Reads follow from the descriptions of the resources. A new write, or a read of its own, needs a line here; without one
+`test_matrix.py` fails.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
-from api.test_tenancy import one_of_each
 from api_client import Client, recipients, resource
+from api_samples import RESOURCES as KINDS
+from api_samples import one_of_each
+from opengage.api.resources.registry import BY_TYPE, RESOURCES
 from opengage.ids import new_id, to_wire
 from opengage.store.sqlite import SqliteStore
 
@@ -23,26 +26,27 @@ Body = Callable[[Ids], Any]
 class Case(msgspec.Struct, frozen=True):
     """A request: the body is made of the ids that it points at."""
 
-    method: str
-    path: str
-    """As the route has it, with the parameter in braces."""
+    operation: str
+    """The method, and the path below /api/v1 as the route has it."""
     body: Body | None = None
     expected: int = 200
+    name: str = ""
+    """What stands for `{name}` in the path."""
 
     @property
-    def kind(self) -> str:
-        """The type at that address."""
-        return self.path.split("/")[3]
+    def method(self) -> str:
+        """The request's method."""
+        return self.operation.partition(" ")[0]
 
     @property
-    def reads(self) -> bool:
-        """Whether it changes nothing."""
-        return self.method == "GET"
+    def path(self) -> str:
+        """The path with its parameters in braces."""
+        return self.operation.partition(" ")[2]
 
     def address(self, ids: Ids) -> str:
-        """The path with the id in its place."""
-        before, brace, after = self.path.partition("{")
-        return before + (ids[self.kind] + after.partition("}")[2] if brace else "")
+        """The path with the ids in their places."""
+        kind = self.path.split("/")[1]
+        return V1 + self.path.replace("{resource_id}", ids.get(kind, "")).replace("{name}", self.name)
 
     def points(self) -> bool:
         """Whether it names a resource that must be there."""
@@ -64,33 +68,28 @@ def _renamed(ids: Ids) -> Any:
     return {"data": {"type": "engagements", "id": ids["engagements"], "attributes": {"name": "Renamed"}}}
 
 
-WRITES = {
-    "POST /engagements": Case("POST", f"{V1}/engagements", lambda _: resource("engagements", {"name": "E"}), 201),
-    "PATCH /engagements/{resource_id}": Case("PATCH", f"{V1}/engagements/{{resource_id}}", _renamed, 202),
-    "POST /text-templates": Case(
-        "POST", f"{V1}/text-templates", lambda _: resource("text-templates", {"name": "T", "body": "Hi"}), 201
-    ),
-    "POST /activities": Case("POST", f"{V1}/activities", _activity, 201),
-    "POST /envelopes": Case("POST", f"{V1}/envelopes", lambda ids: {"data": recipients(ids["engagements"], 2)}, 201),
-}
+WRITES = (
+    Case("POST /engagements", lambda _: resource("engagements", {"name": "E"}), 201),
+    Case("PATCH /engagements/{resource_id}", _renamed, 202),
+    Case("POST /text-templates", lambda _: resource("text-templates", {"name": "T", "body": "Hi"}), 201),
+    Case("POST /activities", _activity, 201),
+    Case("POST /envelopes", lambda ids: {"data": recipients(ids["engagements"], 2)}, 201),
+)
 """Every operation that changes something."""
 
-KINDS = (
-    "text-templates",
-    "engagements",
-    "activities",
-    "envelopes",
-    "texts",
-    "text-messages",
-    "text-results",
-    "phone-numbers",
-)
-READS = {
-    **{f"GET /{kind}": Case("GET", f"{V1}/{kind}") for kind in KINDS},
-    **{f"GET /{kind}/{{resource_id}}": Case("GET", f"{V1}/{kind}/{{resource_id}}") for kind in KINDS},
-    "GET /engagements/{resource_id}/ledger": Case("GET", f"{V1}/engagements/{{resource_id}}/ledger"),
-}
-CASES = {**READS, **WRITES}
+
+def _reads() -> Iterator[Case]:
+    for each in RESOURCES:
+        yield Case(f"GET /{each.type}")
+        yield Case(f"GET /{each.type}/{{resource_id}}")
+        served = [name for name, found in each.relationships.items() if found.target in BY_TYPE]
+        for name in (*served, "nothing"):
+            yield Case(f"GET /{each.type}/{{resource_id}}/{{name}}", name=name)
+            yield Case(f"GET /{each.type}/{{resource_id}}/relationships/{{name}}", name=name)
+
+
+READS = (*_reads(), Case("GET /engagements/{resource_id}/ledger"))
+"""Every operation that changes nothing."""
 
 
 async def world(client: Client, store: SqliteStore) -> Ids:
@@ -101,6 +100,3 @@ async def world(client: Client, store: SqliteStore) -> Ids:
 def nowhere() -> Ids:
     """Ids that nobody has."""
     return {kind: to_wire(new_id()) for kind in (*KINDS, BARE)}
-
-
-__all__ = ["CASES", "READS", "WRITES", "Case", "Ids", "nowhere", "world"]

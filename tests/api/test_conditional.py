@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from api_client import Client, StandingClock, recipients, resource
+from api_client import Client, StandingClock, recipients
+from api_client import resource as document_of
 from opengage.api import etags
-from opengage.api.admission.changes import VERSIONED
+from opengage.api.resources.registry import BY_TYPE, RESOURCES
+from opengage.api.resources.resource import Resource
 from opengage.clock import Instant
 from opengage.store.sqlite import SqliteStore
 
@@ -92,13 +94,14 @@ async def test_every_change_can_be_conditional(client: Client, store: SqliteStor
         and {"PATCH", "DELETE"} & set(getattr(route, "methods", ()))
     }
     assert "engagements" in changed
-    assert changed <= set(VERSIONED)
+    assert changed <= set(BY_TYPE)
 
 
-@pytest.mark.parametrize("kind", sorted(VERSIONED))
-def test_versions_come_from_records(kind: str) -> None:
-    """Every record named there says when it was changed."""
-    assert "updated_at" in VERSIONED[kind].__struct_fields__
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda each: each.type)
+def test_versions_come_from_records(resource: Resource[Any, Any]) -> None:
+    """Every record says when it was changed, and so does the document that its tag is made of."""
+    assert "updated_at" in resource.record.__struct_fields__
+    assert "updated_at" in resource.attributes.__struct_fields__
 
 
 def test_tags() -> None:
@@ -112,7 +115,7 @@ def test_tags() -> None:
 
 async def test_new_resources_have_a_tag(client: Client) -> None:
     """What a POST answers can be the condition of the first PATCH."""
-    made = await client.post("/engagements", resource("engagements", {"name": "x"}))
+    made = await client.post("/engagements", document_of("engagements", {"name": "x"}))
     id_ = made.json()["data"]["id"]
     answer = await client.patch(f"/engagements/{id_}", renamed(id_, "y"), if_match=made.headers["etag"])
     assert answer.status_code == 202

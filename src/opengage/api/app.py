@@ -17,26 +17,21 @@ from opengage.api import (
     errors,
     health,
     oauth,
-    phone_numbers,
-    text_messages,
-    text_results,
+    reads,
     text_templates,
-    texts,
 )
 from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
+from opengage.api.resources.registry import RESOURCES
 from opengage.api.state import ApiState, WebRequest, admitted
 
-RESOURCES: Final = (
+WRITES: Final = (
     text_templates,
     engagements,
     activities,
     envelopes,
-    texts,
-    text_messages,
-    text_results,
-    phone_numbers,
 )
+"""What is particular to a noun: whatever its description does not give it."""
 
 
 def create_app(state: ApiState) -> Litestar:
@@ -50,7 +45,10 @@ def create_app(state: ApiState) -> Litestar:
     v1 = Router(
         V1,
         middleware=[gated],
-        route_handlers=[route for resource in RESOURCES for route in resource.ROUTES],
+        route_handlers=[
+            *(route for resource in RESOURCES for route in reads.routes(resource)),
+            *(route for noun in WRITES for route in noun.ROUTES),
+        ],
         dependencies={"actor": Provide(provide_actor)},
     )
     identity = Router(

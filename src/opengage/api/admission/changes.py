@@ -4,11 +4,10 @@ Step 1 of a text's path. The version is compared inside the transaction that mak
 writers are concurrent.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 from opengage.api.etags import allows, version_of
-from opengage.domain import records
+from opengage.api.resources.registry import BY_TYPE
 from opengage.domain.errors import Changed
 from opengage.ids import from_wire
 from opengage.jsonapi.timestamps import to_text
@@ -18,22 +17,6 @@ from opengage.store.contract import Transaction
 from opengage.store.one_transaction import Part
 
 HEADER: Final = "if-match"
-
-VERSIONED: Final[Mapping[str, type[records.Record]]] = {
-    "engagements": records.Engagement,
-    "text-templates": records.TextTemplate,
-    "phone-numbers": records.PhoneNumber,
-    "service-profiles": records.ServiceProfile,
-    "memberships": records.Membership,
-    "accounts": records.Account,
-    "api-tokens": records.ApiToken,
-    "envelopes": records.Envelope,
-    "texts": records.Text,
-    "text-messages": records.TextMessage,
-    "activities": records.Activity,
-    "suppressions": records.Suppression,
-}
-"""The record behind each type whose changes may be conditional."""
 
 _CHANGED: Final = (
     "The resource was changed since you read it: its ETag is no longer the one in If-Match. Read it again, and repeat "
@@ -48,10 +31,10 @@ def unchanged(actor: Actor, kind: str, wire_id: str | None, if_match: str) -> Pa
     What does not exist is left to whoever changes it. Raises Changed at once for a type without versions: to ignore
     the condition would do what the client wanted prevented.
     """
-    record = VERSIONED.get(kind)
-    id_ = from_wire(wire_id or "")
-    if record is None or wire_id is None:
+    resource = BY_TYPE.get(kind)
+    if resource is None or wire_id is None:
         raise Changed(_UNVERSIONED)
+    record, id_ = resource.record, from_wire(wire_id)
 
     async def check(tx: Transaction) -> None:
         found = await rows.find(tx, record, actor.account_id, id_, lock=True) if id_ else None
