@@ -68,12 +68,17 @@ def _renamed(ids: Ids) -> Any:
     return {"data": {"type": "engagements", "id": ids["engagements"], "attributes": {"name": "Renamed"}}}
 
 
+def _login(_: Ids) -> Any:
+    return resource("logins", {"email": "ann@example.org", "password": "correct horse battery"})
+
+
 WRITES = (
     Case("POST /engagements", lambda _: resource("engagements", {"name": "E"}), 201),
     Case("PATCH /engagements/{resource_id}", _renamed, 202),
     Case("POST /text-templates", lambda _: resource("text-templates", {"name": "T", "body": "Hi"}), 201),
     Case("POST /activities", _activity, 201),
     Case("POST /envelopes", lambda ids: {"data": recipients(ids["engagements"], 2)}, 201),
+    Case("PUT /memberships/{resource_id}/login", _login, 204),
 )
 """Every operation that changes something."""
 
@@ -94,9 +99,10 @@ READS = (*_reads(), Case("GET /engagements/{resource_id}/ledger"))
 
 async def world(client: Client, store: SqliteStore) -> Ids:
     """One resource of each type in the client's account."""
-    return await one_of_each(client, store) | {BARE: await client.engagement()}
+    ids = await one_of_each(client, store)
+    return ids | {BARE: await client.engagement(), "memberships": to_wire(client.account.membership_id)}
 
 
 def nowhere() -> Ids:
     """Ids that nobody has."""
-    return {kind: to_wire(new_id()) for kind in (*KINDS, BARE)}
+    return {kind: to_wire(new_id()) for kind in (*KINDS, "memberships", BARE)}

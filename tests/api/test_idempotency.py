@@ -224,7 +224,7 @@ async def test_keys_expire(client: Client, store: SqliteStore, clock: StandingCl
 @pytest.mark.parametrize("key", ["", '""', "é", "a" * 256, '"unclosed', "tab\there"])
 async def test_keys_that_cannot_be(client: Client, key: str) -> None:
     """400 with the form that a key has."""
-    headers = client.headers | {"Idempotency-Key": key.encode("latin-1")}  # type: ignore[dict-item]
+    headers = httpx.Headers([*client.headers.items(), ("Idempotency-Key", key)], encoding="latin-1")
     answer = await client.http.post("/api/v1/engagements", content=b"{}", headers=headers)
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, 112)
 
@@ -288,7 +288,7 @@ async def special(
     dependencies = {"api": Provide(provide_api, sync_to_thread=False), "actor": Provide(provide_actor)}
     app = Litestar(
         [Router("/api/v1", route_handlers=[make_secret, write_twice], middleware=[gated], dependencies=dependencies)],
-        exception_handlers=errors.handlers(state),  # type: ignore[arg-type]
+        exception_handlers=errors.handlers(state),
         openapi_config=None,
         logging_config=None,
     )

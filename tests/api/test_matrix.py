@@ -154,7 +154,7 @@ async def test_without_credentials(client: Client, store: SqliteStore, record: A
         client.headers = {}
     else:
         async with store.writing() as tx:
-            found = await rows.first(tx, record, account_id=1)
+            found: Any = await rows.first(tx, record, account_id=1)
             await rows.change(tx, found, **fields)
     before = await dump(store)
     answers = [await ask(client, case, ids) for case in ALL]

@@ -8,11 +8,11 @@ import httpx
 import jwt
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 
 from api_client import START, Client, StandingClock
 from opengage.api.oauth import PATHS
 from opengage.clock import SECOND, Instant
-from opengage.domain.errors import Invalid
 from opengage.domain.records import Account, ApiToken, Membership, Session, SigningKey
 from opengage.ids import new_id, to_wire
 from opengage.operations import passwords, signing
@@ -64,7 +64,7 @@ async def with_password(client: Client, store: SqliteStore, clock: StandingClock
         account = await rows.first(tx, Account, key=client.account.account_key)
     assert account is not None
     owner = Actor(account.account_id, account.key, client.account.membership_id, "owner")
-    await sessions(store, clock).set_password(owner, client.account.membership_id, EMAIL, password)
+    await sessions(store, clock).let_log_in(owner, client.account.membership_id, EMAIL, password)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -137,7 +137,7 @@ async def test_guesses_are_slowed_down(client: Client, store: SqliteStore, clock
 async def test_hashes_grow_stronger_at_login(client: Client, store: SqliteStore, clock: StandingClock) -> None:
     """A hash of weaker parameters is replaced by one of today's, and the password still fits."""
     await with_password(client, store, clock)
-    weak = passwords.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+    weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
     await change(store, Membership, password_hash=weak)
     assert (await by_password(client)).status_code == 200
     async with store.reading() as tx:
@@ -183,7 +183,7 @@ async def test_a_password_opens_only_its_own_accounts(
 async def change(store: SqliteStore, record: Any, **fields: Any) -> None:
     """Change the first account's record of this kind."""
     async with store.writing() as tx:
-        found = await rows.first(tx, record, account_id=1)
+        found: Any = await rows.first(tx, record, account_id=1)
         await rows.change(tx, found, **fields)
 
 
@@ -259,17 +259,6 @@ async def test_a_new_password_ends_the_sessions(client: Client, store: SqliteSto
     await with_password(client, store, clock, "a new and better one")
     assert await reads(client, token) == 401
     assert (await by_password(client)).status_code == 400
-
-
-async def test_bad_logins_are_not_made(client: Client, store: SqliteStore, clock: StandingClock) -> None:
-    """A short password and a thing that is no address are both told."""
-    actor = Actor(1, "firstbank", client.account.membership_id, "owner")
-    with pytest.raises(Invalid) as raised:
-        await sessions(store, clock).set_password(actor, client.account.membership_id, "ann", "short")
-    assert [problem.pointer for problem in raised.value.problems] == [
-        "/data/attributes/email",
-        "/data/attributes/password",
-    ]
 
 
 async def _key(store: SqliteStore) -> SigningKey:
@@ -416,3 +405,40 @@ async def test_hostile_forms(client: Client, body: bytes, headers: dict[str, str
         for verb in ("tokens", "revoke"):
             answer = await client.http.post(f"{path}/{verb}", content=body, headers=headers)
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+def login(email: str = EMAIL, password: str = PASSWORD) -> Any:
+    """The document that lets a member log in."""
+    return {"data": {"type": "logins", "attributes": {"email": email, "password": password}}}
+
+
+async def test_an_owner_lets_members_log_in(client: Client, store: SqliteStore) -> None:
+    """By PUT, again and again; nothing of it is answered."""
+    address = f"/api/v1/memberships/{to_wire(client.account.membership_id)}/login"
+    for _ in range(2):
+        answer = await client.send("PUT", address, login())
+        assert (answer.status_code, answer.content) == (204, b"")
+    assert (await by_password(client)).status_code == 200
+
+
+async def test_one_address_is_one_member_s(client: Client, store: SqliteStore) -> None:
+    """Two members of an account cannot share it: who logs in must be one of them."""
+    await client.send("PUT", f"/api/v1/memberships/{to_wire(client.account.membership_id)}/login", login())
+    now = Instant(1)
+    ben = Membership(account_id=1, id=new_id(), created_at=now, updated_at=now, name="Ben", role="sender")
+    async with store.writing() as tx:
+        await rows.insert(tx, ben)
+    answer = await client.send("PUT", f"/api/v1/memberships/{to_wire(ben.id)}/login", login())
+    assert (answer.status_code, answer.json()["errors"][0]["source"]) == (400, {"pointer": "/data/attributes/email"})
+
+
+async def test_a_login_that_cannot_be(client: Client) -> None:
+    """Each fault is told where it stands; no password is repeated."""
+    address = f"/api/v1/memberships/{to_wire(client.account.membership_id)}/login"
+    answer = await client.send("PUT", address, login("ann", "short"))
+    assert answer.status_code == 400
+    assert [error["source"]["pointer"] for error in answer.json()["errors"]] == [
+        "/data/attributes/email",
+        "/data/attributes/password",
+    ]
+    assert "short" not in answer.text

@@ -27,6 +27,8 @@ def one(request: WebRequest, answer: Answer, status: int = 200, *, included: boo
         return ASGIResponse(status_code=304, headers={"ETag": etag})
     answered = send(request, body, status)
     answered.headers["etag"] = etag
+    if getattr(answer.attributes, "secret", None) is not None:
+        answered.headers["cache-control"] = "no-store"  # and so no Idempotency-Key keeps it either
     return answered
 
 

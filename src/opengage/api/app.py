@@ -16,6 +16,7 @@ from opengage.api import (
     envelopes,
     errors,
     health,
+    logins,
     oauth,
     reads,
     text_templates,
@@ -30,6 +31,7 @@ WRITES: Final = (
     engagements,
     activities,
     envelopes,
+    logins,
 )
 """What is particular to a noun: whatever its description does not give it."""
 
@@ -49,7 +51,10 @@ def create_app(state: ApiState) -> Litestar:
             *(route for resource in RESOURCES for route in reads.routes(resource)),
             *(route for noun in WRITES for route in noun.ROUTES),
         ],
-        dependencies={"actor": Provide(provide_actor)},
+        dependencies={
+            "actor": Provide(provide_actor),
+            "sessions": Provide(lambda: gate.sessions, sync_to_thread=False, use_cache=True),
+        },
     )
     identity = Router(
         "/",

@@ -13,22 +13,24 @@ from typing import Final
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.domain.errors import Invalid, Problem, Unauthorized
+from opengage.domain.errors import Code, Forbidden, Invalid, Problem, Unauthorized
 from opengage.domain.records import Membership, Session
 from opengage.ids import Id, NewId, to_wire
-from opengage.operations import passwords
-from opengage.operations.actors import Actor
+from opengage.operations import fields, passwords
+from opengage.operations.actors import OWNER, Actor
 from opengage.operations.credentials import REFUSED, holder_of
 from opengage.operations.passwords import Passwords
+from opengage.operations.reading import load
 from opengage.operations.signing import Claims, Signed, SigningKeys, sign
 from opengage.store import rows, sessions
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store, Transaction, Violation
 from opengage.store.sessions import Held, Login
 
 ACCESS, REFRESH = "access", "refresh"
 _SECRET_BYTES: Final = 24
 _GRACE: Final = 60 * SECOND
 """In this time a refresh token may be used again: the answer to its first use may have been lost."""
+_EMAIL: Final = "/data/attributes/email"
 _MOST_LOGINS: Final = 8
 """Memberships that one password is tried on; who has more names the account."""
 
@@ -145,23 +147,23 @@ class Sessions:
             raise Unauthorized(REFUSED)
         return Actor(found.account_id, found.account_key, found.membership_id, found.role, id_)
 
-    async def set_password(self, actor: Actor, membership_id: Id, email: str, password: str) -> None:
-        """Let a member log in with these; every session of that member ends.
-
-        The caller has made sure that the actor may do this. Raises Invalid.
-        """
+    async def let_log_in(self, actor: Actor, membership_id: Id | None, email: str, password: str) -> None:
+        """Let a member log in with these; every session of that member ends. Raises NotFound, Invalid, Forbidden."""
+        if actor.role != OWNER:
+            raise Forbidden(f"The role “{actor.role}” may not do this: it takes an owner. Ask one of the account.")
         problems: list[Problem] = []
-        address = passwords.email_of(email, problems, "/data/attributes/email")
+        address = passwords.email_of(email, problems, _EMAIL)
         passwords.check(password, problems, "/data/attributes/password")
-        if problems:
-            raise Invalid(problems)
+        fields.refuse(problems)
         hashed, now = await self._passwords.hash(password), self._clock.now()
-        async with self._store.writing() as tx:
-            member = await rows.find(tx, Membership, actor.account_id, membership_id)
-            if member is None:
-                return
-            await rows.change(tx, member, email=address, password_hash=hashed, updated_at=now)
-            await sessions.end_all(tx, actor.account_id, membership_id, now)
+        try:
+            async with self._store.writing() as tx:
+                member = await load(tx, actor, Membership, membership_id, "membership")
+                await rows.change(tx, member, email=address, password_hash=hashed, updated_at=now)
+                await sessions.end_all(tx, actor.account_id, member.id, now)
+        except Violation as error:
+            detail = "Another member of the account logs in with this address. Use another one."
+            raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail, _EMAIL)]) from error
 
     async def _read(self, token: str, use: str) -> Signed:
         try:
