@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -18,9 +19,9 @@ from api_client import Client, Settings, StandingClock, in_process, recipients, 
 from opengage.api import body as body_of
 from opengage.api import health
 from opengage.api.app import create_app
-from opengage.api.errors import TITLES
+from opengage.api.errors import TITLES, _status
 from opengage.api.state import ApiState
-from opengage.domain.errors import Code, Unavailable
+from opengage.domain.errors import Code, OpengageError, Unavailable
 from opengage.ids import new_id
 from opengage.store.sqlite import SqliteStore
 from source import ROOT
@@ -123,10 +124,31 @@ def test_every_code_has_a_title() -> None:
 
 
 def test_every_code_is_documented() -> None:
-    """The reference has a line for each, under the title that answers give."""
-    reference = (ROOT / "docs/reference/errors.md").read_text("utf-8")
-    missing = [code for code, title in TITLES.items() if f"| {int(code)} | {title} |" not in reference]
-    assert not missing
+    """The reference has a line for each, under the title that answers give, with cause and mending; and no other."""
+    reference = (ROOT / "docs/reference/errors.md").read_text("utf-8").partition("## Codes")[2]
+    lines = [line.strip("| ").split(" | ") for line in reference.splitlines() if re.match(r"\| \d", line)]
+    assert {int(code): title for code, title, *_ in lines} == {int(code): title for code, title in TITLES.items()}
+    assert [code for code, *_ in lines] == sorted(code for code, *_ in lines)
+    assert all(len(line) == 4 and all(cell.strip() for cell in line) for line in lines)
+
+
+def test_every_refusal_has_a_status() -> None:
+    """Each kind of the tree is answered with one of its own or its parent's, and never with 500."""
+
+    def kinds(root: type[OpengageError]) -> Iterator[type[OpengageError]]:
+        for each in root.__subclasses__():
+            yield each
+            yield from kinds(each)
+
+    found = {each.__name__: _status(each.__new__(each)) for each in kinds(OpengageError)}
+    assert 500 not in found.values()
+    assert {found[name] for name in ("Changed", "Unprocessable", "TooMany", "KeyInUse", "Overloaded")} == {
+        412,
+        422,
+        429,
+        409,
+        503,
+    }
 
 
 async def test_unknown_routes_and_methods(client: Client) -> None:

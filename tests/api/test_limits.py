@@ -227,6 +227,10 @@ async def test_preflights_are_free(client: Client) -> None:
     """A preflight is no request of anybody: it is answered without credentials, and not counted."""
     answer = await client.http.options("/api/v1/engagements")
     assert (answer.status_code, "ratelimit" in answer.headers) == (204, False)
+    assert {"GET", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
+    assert "Authorization" in answer.headers["access-control-allow-headers"]
+    read = await client.get("/engagements")
+    assert "ETag" in read.headers["access-control-expose-headers"]
 
 
 async def last_used(store: SqliteStore) -> Any:

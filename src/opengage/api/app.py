@@ -83,7 +83,25 @@ def create_app(state: ApiState) -> Litestar:
     return made
 
 
-async def _allow_every_origin(message: Message, _: Scope) -> None:
+_ASKED: Final = (
+    "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Account-Key, "
+    "Authentication"
+)
+"""Headers that scripts may send; the last is how the browser sample spells it when it renews its token."""
+_TOLD: Final = "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Correlation-Id"
+_ASK_AGAIN: Final = "600"
+"""Seconds for which a browser need not ask."""
+
+
+async def _allow_every_origin(message: Message, scope: Scope) -> None:
     """CORS, as recorded on every answer: credentials travel in a header that scripts set, never in cookies."""
-    if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message)["access-control-allow-origin"] = "*"
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    headers["access-control-allow-origin"] = "*"
+    if scope["type"] == "http" and scope["method"] == "OPTIONS":
+        headers["access-control-allow-methods"] = "GET, POST, PUT, PATCH, DELETE"
+        headers["access-control-allow-headers"] = _ASKED
+        headers["access-control-max-age"] = _ASK_AGAIN
+    else:
+        headers["access-control-expose-headers"] = _TOLD

@@ -17,7 +17,7 @@ from opengage.api.admission.last_used import LastUsed
 from opengage.api.admission.limits import Limits
 from opengage.api.admission.once import Once
 from opengage.api.admission.room import Room
-from opengage.api.admission.whole import answer_of, forward, nothing, succeeded
+from opengage.api.admission.whole import answer_of, commit, forward, nothing, succeeded
 from opengage.api.auth import Credentials
 from opengage.api.state import Admitted, ApiState, WebRequest, admit
 from opengage.clock import SECOND
@@ -118,7 +118,7 @@ class Gate:
         try:
             answer = await answer_of(app, request)
             if succeeded(answer):
-                await change.commit(nothing)
+                await commit(change, nothing)
         finally:
             await change.abandon()
         await forward(answer, send)

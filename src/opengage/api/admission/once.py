@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from litestar.types import ASGIApp, Message, Send
 
-from opengage.api.admission.whole import answer_of, body_of, forward, nothing, succeeded
+from opengage.api.admission.whole import answer_of, body_of, commit, forward, nothing, succeeded
 from opengage.api.body import read_body
 from opengage.api.state import ApiState, WebRequest
 from opengage.clock import SECOND, Instant
@@ -135,12 +135,12 @@ async def _commit(change: OneTransaction, key: Key, answer: list[Message]) -> No
     start: Any = answer[0]
     headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"]]
     if any(name == "cache-control" and "no-store" in value for name, value in headers):
-        await change.commit(nothing)
+        await commit(change, nothing)
         return
     body = body_of(answer)
     packed = await asyncio.to_thread(zlib.compress, body, 1) if len(body) > _IN_THREAD else zlib.compress(body, 1)
     kept = msgspec.json.encode([pair for pair in headers if pair[0] != "content-length"]).decode()
-    await change.commit(lambda tx: idempotency.answer(tx, key, start["status"], kept, packed))
+    await commit(change, lambda tx: idempotency.answer(tx, key, start["status"], kept, packed))
 
 
 async def _replay(kept: Kept, fingerprint: bytes, send: Send) -> None:

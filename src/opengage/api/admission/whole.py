@@ -3,13 +3,18 @@
 Step 1 of a text's path, on the way back.
 """
 
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from litestar.types import ASGIApp, Message, Send
 
 from opengage.api.state import WebRequest
+from opengage.domain.errors import OpengageError, Unavailable
 from opengage.store.contract import Transaction
+from opengage.store.one_transaction import OneTransaction, Part
+
+_log: Final = logging.getLogger("opengage.api")
 
 
 async def answer_of(app: ASGIApp, request: WebRequest) -> list[Message]:
@@ -37,6 +42,17 @@ async def forward(answer: Sequence[Message], send: Send) -> None:
     """Give the answer."""
     for message in answer:
         await send(message)
+
+
+async def commit(change: OneTransaction, last: Part) -> None:
+    """Make the change durable. Raises OpengageError: whatever else goes wrong has changed nothing either."""
+    try:
+        await change.commit(last)
+    except OpengageError:
+        raise
+    except Exception as error:
+        _log.exception("a change could not be committed")
+        raise Unavailable("The change could not be written, so nothing was done. Send the request again.") from error
 
 
 async def nothing(_: Transaction) -> None:
