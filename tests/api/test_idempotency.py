@@ -119,12 +119,15 @@ class Failing(SqliteStore):
     """A store whose commits can be made to fail, and that counts them."""
 
     fails = False
+    breaks = False
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[Any]:
         """See Store.writing."""
         async with super().writing() as tx:
             yield tx
+            if self.breaks:
+                raise RuntimeError("something odd")
             if self.fails:
                 raise Unavailable("The disk is full. Make room, then send the request again.")
 
@@ -314,3 +317,20 @@ async def test_a_request_is_carried_out_whole(special: Client, store: SqliteStor
     assert (answer.status_code, await kept(store)) == (503, [])
     async with store.reading() as tx:
         assert await tx.rows(sa.select(sa.func.count()).select_from(tables.engagements)) == [(0,)]
+
+
+async def test_too_large_with_a_key(client: Client, settings: Settings, store: SqliteStore) -> None:
+    """A key changes nothing about what is read: 413, and nothing is kept."""
+    answer = await client.post("/envelopes", b" " * (settings.body_limit_bytes + 1), **KEY)
+    assert (answer.status_code, answer.json()["errors"][0]["code"], await kept(store)) == (413, 124, [])
+
+
+async def test_a_commit_that_fails_in_its_own_way(
+    client: Client, failing: Failing, clock: StandingClock, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a database says at the last moment: 503, nothing done, and the log knows why."""
+    async with in_process(create_app(ApiState(failing, clock, new_id, settings))) as http:
+        failing.fails = failing.breaks = True
+        answer = await Client(http, client.account).post("/engagements", resource("engagements", {"name": "x"}), **KEY)
+    assert (answer.status_code, await total(client, "engagements")) == (503, 0)
+    assert "something odd" in caplog.text

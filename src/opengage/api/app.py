@@ -99,7 +99,7 @@ async def _allow_every_origin(message: Message, scope: Scope) -> None:
         return
     headers = MutableScopeHeaders.from_message(message)
     headers["access-control-allow-origin"] = "*"
-    if scope["type"] == "http" and scope["method"] == "OPTIONS":
+    if scope.get("method") == "OPTIONS":
         headers["access-control-allow-methods"] = "GET, POST, PUT, PATCH, DELETE"
         headers["access-control-allow-headers"] = _ASKED
         headers["access-control-max-age"] = _ASK_AGAIN

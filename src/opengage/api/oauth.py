@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from litestar import post
 from litestar.di import NamedDependency
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import SkipValidation
 from litestar.response.base import ASGIResponse
 
@@ -18,12 +19,14 @@ from opengage.api.admission.limits import Buckets, Limit
 from opengage.api.auth import pair_of
 from opengage.api.body import read_all
 from opengage.api.state import ApiState, WebRequest
-from opengage.domain.errors import TooMany, Unauthorized
+from opengage.domain.errors import Invalid, TooMany, Unauthorized
 from opengage.operations.sessions import Issued, Refused, Sessions
 
 PATHS: Final = ("/identity/v1/oauth2", "/api/identity/v1/oauth2")
 _LARGEST: Final = 64 * 1024
 _MOST_FIELDS: Final = 32
+_PATIENCE: Final = 10.0
+"""Seconds in which a form must have arrived: whoever sends it is not known yet."""
 _FORM: Final = "application/x-www-form-urlencoded"
 _NO_STORE: Final = {"cache-control": "no-store", "pragma": "no-cache"}
 
@@ -108,7 +111,7 @@ class Grants:
 Granting = NamedDependency[SkipValidation[Grants]]
 
 
-@post("/tokens", status_code=200, opt={"open": True})
+@post("/tokens", status_code=200, opt={"open": True}, request_max_body_size=_LARGEST)
 async def tokens(request: WebRequest, grants: Granting) -> ASGIResponse:
     """POST /identity/v1/oauth2/tokens."""
     try:
@@ -125,7 +128,7 @@ async def tokens(request: WebRequest, grants: Granting) -> ASGIResponse:
     )
 
 
-@post("/revoke", status_code=200, opt={"open": True})
+@post("/revoke", status_code=200, opt={"open": True}, request_max_body_size=_LARGEST)
 async def revoke(request: WebRequest, grants: Granting) -> ASGIResponse:
     """POST /identity/v1/oauth2/revoke: whoever holds a token may end its session."""
     try:
@@ -142,9 +145,13 @@ async def _form(request: WebRequest) -> dict[str, str]:
         raise Failed("invalid_request", f"Content-Type “{label[:80]}” is not read here. Send {_FORM}.")
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Failed("invalid_request", "Compressed bodies are not read. Send the form as it is.")
-    body = await read_all(request)
-    if len(body) > _LARGEST:
-        raise Failed("invalid_request", f"The form is over {_LARGEST} bytes. Send only the fields that are needed.")
+    try:
+        body = await read_all(request, _PATIENCE)
+    except RequestEntityTooLarge as error:
+        detail = f"The form is over {_LARGEST} bytes. Send only the fields that are needed."
+        raise Failed("invalid_request", detail) from error
+    except Invalid as error:
+        raise Failed("invalid_request", str(error)) from error
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
