@@ -9,6 +9,9 @@ import jwt
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from api_client import START, Client, StandingClock
 from opengage.api.oauth import PATHS
@@ -442,3 +445,18 @@ async def test_a_login_that_cannot_be(client: Client) -> None:
         "/data/attributes/password",
     ]
     assert "short" not in answer.text
+
+
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(token=st.text(st.characters(codec="latin-1"), max_size=60), place=st.integers(0, 400))
+async def test_no_token_makes_it_fail(client: Client, token: str, place: int) -> None:
+    """Whatever stands there, or in place of a part of a good one, is refused like any other."""
+    if not ISSUED:
+        ISSUED.append((await by_token(client))["access_token"])
+    for value in (token, ISSUED[0][:place] + token + ISSUED[0][place + 1 :]):
+        headers = httpx.Headers([("Authorization", f"Bearer {value}")], encoding="latin-1")
+        assert (await client.http.get("/api/v1/engagements", headers=headers)).status_code in (200, 401)
+
+
+ISSUED: list[str] = []
+"""One good token, to be spoilt in many ways."""
