@@ -33,6 +33,7 @@ class Settings(msgspec.Struct):
     bulk_rate_limit: int = 100_000
     requests_in_flight: int = 512
     bytes_in_flight: int = 256 * 1024 * 1024
+    undo_seconds: int = 0
 
 
 class StandingClock(SystemClock):
