@@ -68,6 +68,14 @@ def _renamed(ids: Ids) -> Any:
     return {"data": {"type": "engagements", "id": ids["engagements"], "attributes": {"name": "Renamed"}}}
 
 
+def _copy(_: Ids) -> Any:
+    return resource("engagements", {"envelopes": "everybody"})
+
+
+def _resolution(_: Ids) -> Any:
+    return resource("resolutions", {"verb": "resend"})
+
+
 def _login(_: Ids) -> Any:
     return resource("logins", {"email": "ann@example.org", "password": "correct horse battery"})
 
@@ -78,6 +86,8 @@ WRITES = (
     Case("POST /text-templates", lambda _: resource("text-templates", {"name": "T", "body": "Hi"}), 201),
     Case("POST /activities", _activity, 201),
     Case("POST /envelopes", lambda ids: {"data": recipients(ids["engagements"], 2)}, 201),
+    Case("POST /engagements/{resource_id}/copies", _copy, 201),
+    Case("POST /engagements/{resource_id}/resolutions", _resolution, 201),
     Case("PUT /memberships/{resource_id}/login", _login, 204),
 )
 """Every operation that changes something."""
@@ -93,7 +103,12 @@ def _reads() -> Iterator[Case]:
             yield Case(f"GET /{each.type}/{{resource_id}}/relationships/{{name}}", name=name)
 
 
-READS = (*_reads(), Case("GET /engagements/{resource_id}/ledger"))
+READS = (
+    *_reads(),
+    Case("GET /engagements/{resource_id}/ledger"),
+    # there is none yet, while the blast may still change
+    Case("GET /engagements/{resource_id}/receipt", expected=400),
+)
 """Every operation that changes nothing."""
 
 

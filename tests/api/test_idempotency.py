@@ -270,6 +270,16 @@ async def write_twice(request: WebRequest, api: Api, actor: Member) -> ASGIRespo
     return ASGIResponse(body=b"{}", status_code=201)
 
 
+@post("/steps", status_code=201, opt={"stepwise": True})
+async def write_stepwise(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
+    """A large change in two steps, and the server may end between them."""
+    await create(api.store, api.clock, api.new_id, actor, Changes(name="first step"))
+    if b"stop" in await request.body():
+        raise RuntimeError("the server ends")
+    await create(api.store, api.clock, api.new_id, actor, Changes(name="second step"))
+    return ASGIResponse(body=b"{}", status_code=201)
+
+
 def provide_api(request: WebRequest) -> ApiState:
     """What the gate hands over."""
     found = admitted(request)
@@ -290,7 +300,14 @@ async def special(
 
     dependencies = {"api": Provide(provide_api, sync_to_thread=False), "actor": Provide(provide_actor)}
     app = Litestar(
-        [Router("/api/v1", route_handlers=[make_secret, write_twice], middleware=[gated], dependencies=dependencies)],
+        [
+            Router(
+                "/api/v1",
+                route_handlers=[make_secret, write_twice, write_stepwise],
+                middleware=[gated],
+                dependencies=dependencies,
+            )
+        ],
         exception_handlers=errors.handlers(state),
         openapi_config=None,
         logging_config=None,
@@ -334,3 +351,14 @@ async def test_a_commit_that_fails_in_its_own_way(
         answer = await Client(http, client.account).post("/engagements", resource("engagements", {"name": "x"}), **KEY)
     assert (answer.status_code, await total(client, "engagements")) == (503, 0)
     assert "something odd" in caplog.text
+
+
+async def test_a_change_in_steps(special: Client, store: SqliteStore) -> None:
+    """Its key is taken with the first step: whole, its answer comes again; stopped, it is not begun twice."""
+    for _ in range(2):
+        assert (await special.post("/steps", {}, idempotency_key="whole")).status_code == 201
+    assert (await special.post("/steps", {"stop": 1}, idempotency_key="stopped")).status_code == 500
+    again = await special.post("/steps", {"stop": 1}, idempotency_key="stopped")
+    assert (again.status_code, again.json()["errors"][0]["code"]) == (409, 142)
+    async with store.reading() as tx:
+        assert await tx.rows(sa.select(sa.func.count()).select_from(tables.engagements)) == [(3,)]

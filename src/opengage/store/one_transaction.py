@@ -95,3 +95,45 @@ class OneTransaction:
         self._transaction, self._is_lost = None, self._blocks > 0
         opened, self._open = self._open, contextlib.AsyncExitStack()
         await opened.__aexit__(type(error), error, error.__traceback__)
+
+
+class Stepwise:
+    """The same for changes that are too large for one transaction: only the first step and `first` are one.
+
+    Whoever is stopped between two steps leaves the steps that were made, and what `first` wrote with them.
+    """
+
+    def __init__(self, store: Store, first: Part) -> None:
+        """`first` runs before anything else in the first transaction."""
+        self._store = store
+        self._first = first
+        self._has_begun = False
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """See Store.writing."""
+        async with self._store.writing() as transaction:
+            if not self._has_begun:
+                await self._first(transaction)
+            yield transaction
+        self._has_begun = True
+
+    def reading(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
+        """See Store.reading."""
+        return self._store.reading()
+
+    async def changed(self, within: float) -> None:
+        """See Store.changed."""
+        await self._store.changed(within)
+
+    async def close(self) -> None:
+        """See Store.close."""
+        await self._store.close()
+
+    async def commit(self, last: Part) -> None:
+        """Run `last` as a step of its own, the last one."""
+        async with self.writing() as transaction:
+            await last(transaction)
+
+    async def abandon(self) -> None:
+        """What was made stays."""

@@ -25,9 +25,12 @@ from opengage.operations.actors import Actor
 from opengage.store import idempotency
 from opengage.store.contract import Store, Transaction
 from opengage.store.idempotency import Kept, Key
-from opengage.store.one_transaction import OneTransaction
+from opengage.store.one_transaction import OneTransaction, Stepwise
 
 HEADER: Final = "idempotency-key"
+STEPWISE: Final = "stepwise"
+"""What a route whose change is too large for one transaction has in its `opt`: its key is taken with the first step,
+and a retry after it was stopped on the way is told so."""
 REPLAYED: Final = (b"idempotency-replayed", b"true")
 """Marks an answer that was given before."""
 
@@ -106,7 +109,8 @@ class Once:
             if not await idempotency.claim(tx, key, fingerprint, now, self._expired(now)):
                 raise _in_use()
 
-        change = OneTransaction(self._state.store, claim)
+        stepwise = request.scope["route_handler"].opt.get(STEPWISE)
+        change = (Stepwise if stepwise else OneTransaction)(self._state.store, claim)
         use(change)
         try:
             answer = await answer_of(app, request)
@@ -130,7 +134,7 @@ def _fingerprint(request: WebRequest, body: bytes) -> bytes:
     return digest.digest()
 
 
-async def _commit(change: OneTransaction, key: Key, answer: list[Message]) -> None:
+async def _commit(change: OneTransaction | Stepwise, key: Key, answer: list[Message]) -> None:
     """Keep the answer, and make the change durable with it."""
     start: Any = answer[0]
     headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"]]
@@ -152,8 +156,8 @@ async def _replay(kept: Kept, fingerprint: bytes, send: Send) -> None:
         )
     if kept.status is None or kept.body is None:
         detail = (
-            "The request was carried out before, and its answer held a secret, which is not stored. Look at what it "
-            "made; if the secret is lost, revoke that and make another with a new Idempotency-Key."
+            "The request was carried out before, and its answer is not kept: it held a secret, or the server ended on "
+            "the way. Look at what was made; remove or revoke it if it is of no use, and start anew with a new key."
         )
         raise KeyInUse([Problem(Code.ANSWER_NOT_KEPT, detail)])
     body = zlib.decompress(kept.body)

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Message, Send
 from opengage.api.state import WebRequest
 from opengage.domain.errors import OpengageError, Unavailable
 from opengage.store.contract import Transaction
-from opengage.store.one_transaction import OneTransaction, Part
+from opengage.store.one_transaction import OneTransaction, Part, Stepwise
 
 _log: Final = logging.getLogger("opengage.api")
 
@@ -44,7 +44,7 @@ async def forward(answer: Sequence[Message], send: Send) -> None:
         await send(message)
 
 
-async def commit(change: OneTransaction, last: Part) -> None:
+async def commit(change: OneTransaction | Stepwise, last: Part) -> None:
     """Make the change durable. Raises OpengageError: whatever else goes wrong has changed nothing either."""
     try:
         await change.commit(last)
