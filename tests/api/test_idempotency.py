@@ -24,7 +24,8 @@ from opengage.clock import SECOND, Instant
 from opengage.domain.errors import Unavailable
 from opengage.domain.records import Membership
 from opengage.ids import new_id
-from opengage.operations.engagements import Changes, create
+from opengage.operations.engagement_changes import Changes
+from opengage.operations.engagements import create
 from opengage.store import rows, tables
 from opengage.store.contract import Transaction
 from opengage.store.sqlite import SqliteStore
