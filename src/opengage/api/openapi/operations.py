@@ -20,7 +20,7 @@ Anything = Resource[Any, Any]
 
 JSON: Final = "application/json"
 _PLACE: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
-_ALWAYS: Final = (400, 401, 403, 406, 503)
+_ALWAYS: Final = (400, 401, 403, 406, 429, 503)
 _WITH_BODY: Final = (409, 413, 415)
 _META: Final[Schema] = {
     "type": "object",
@@ -82,6 +82,12 @@ class Writer:
             found["requestBody"] = self._body(reader, f"{method}.{path.strip('/')}", several=said.bulk)
         if method in ("post", "patch", "put"):
             found["responses"] |= {str(status): _error(status) for status in _WITH_BODY}
+        if method == "post":
+            found["parameters"].append(parameters.IDEMPOTENCY_KEY)
+            found["responses"]["422"] = _error(422)
+        if method in ("patch", "delete"):
+            found["parameters"].append(parameters.IF_MATCH)
+            found["responses"]["412"] = _error(412)
         found["responses"] = dict(sorted(found["responses"].items()))
         return found
 
@@ -133,7 +139,7 @@ class Writer:
         return _listed({"type": "array", "items": one}, {})
 
 
-_VERBS: Final = {"post": "Create", "patch": "Change", "delete": "Delete", "get": "Get"}
+_VERBS: Final = {"post": "Create", "put": "Set", "patch": "Change", "delete": "Delete", "get": "Get"}
 
 
 def _summary(tag: str, path: str, method: str, told: str) -> str:
