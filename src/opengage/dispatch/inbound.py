@@ -14,7 +14,7 @@ from opengage.domain.segments import count
 from opengage.domain.states import TextStatus
 from opengage.ids import NewId
 from opengage.store import rows, tables
-from opengage.store.contract import Transaction
+from opengage.store.contract import Transaction, Turn
 
 log = logs.get(__name__)
 
@@ -22,6 +22,15 @@ _FORGIVE = sa.delete(tables.suppressions).where(
     tables.suppressions.c.account_id == sa.bindparam("account_id"),
     tables.suppressions.c.phone_number == sa.bindparam("phone_number"),
 )
+
+
+async def take_turn(tx: Transaction, profile: ServiceProfile, texts: Sequence[Inbound]) -> None:
+    """Keep intents from being written until this transaction ends, if one of these texts changes who may be texted.
+
+    To be called first in the transaction. Those whose intent is being written are waited for.
+    """
+    if any(recognise(inbound.body) for inbound in texts):
+        await tx.take_turn(Turn.CONSENT, [account_id for account_id, _ in await matching.parties(tx, profile)])
 
 
 async def record_inbound(

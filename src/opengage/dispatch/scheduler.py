@@ -42,7 +42,7 @@ class Scheduler:
             return
         now = self._clock.now()
         async with self._store.writing() as tx:
-            for key in canceled:
+            for key in sorted(canceled):
                 await ledgers.move(tx, await work.cancel_remainder(tx, *key, now))
             for account_id, engagement_id in settled:
                 moves = Moves()

@@ -25,7 +25,7 @@ from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, to_wire
 from opengage.store import lanes, ledgers, receipts, rows, work
-from opengage.store.contract import Due, Outgoing, Store, Transaction, Unanswered
+from opengage.store.contract import Due, Outgoing, Store, Transaction, Turn, Unanswered
 
 log = logs.get(__name__)
 
@@ -201,9 +201,9 @@ class Sender:
         limit = min(room, half, engagement.queue_batch_limit - self._under_way[engagement.id])
         now = self._clock.now()
         async with self._store.writing() as tx:
+            await tx.take_turn(Turn.CONSENT, (account_id,), shared=True)
             await lanes.require(tx, self.lease)
-            running = await work.running(tx, account_id, self._number.id)
-            if engagement.id not in {each.id for each, _ in running}:
+            if not await work.hold_running(tx, account_id, engagement.id):
                 return None
             due = await tx.batches.due(account_id, engagement.id, now, limit)
             template = await self._template(tx, activity)

@@ -18,7 +18,7 @@ from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.readiness import missing_for_scheduling
-from opengage.operations.reading import load
+from opengage.operations.reading import hold, load
 from opengage.store import ledgers, rows, work
 from opengage.store.contract import Store, Transaction
 
@@ -95,7 +95,7 @@ async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, chang
     """
     require_writer(actor)
     async with store.writing() as tx:
-        engagement = await load(tx, actor, Engagement, id_, NOUN)
+        engagement = await hold(tx, actor, Engagement, id_, NOUN)
         now = clock.now()
         status = _next_status(engagement, changes.status)
         problems: list[Problem] = []

@@ -45,6 +45,16 @@ _RUNNING: Final = (
     .order_by(_engagements.c.id)
 )
 
+_STILL_RUNNING: Final = (
+    sa.select(_engagements.c.id)
+    .where(
+        _engagements.c.account_id == sa.bindparam("account_id"),
+        _engagements.c.id == sa.bindparam("id"),
+        _engagements.c.status == EngagementStatus.PROCESSING.value,
+    )
+    .with_for_update(read=True)
+)
+
 _PROCESSING: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
     _engagements.c.status == EngagementStatus.PROCESSING.value
 )
@@ -67,13 +77,13 @@ _CANCELED_WITH_WORK: Final = sa.select(_engagements.c.account_id, _engagements.c
 )
 
 _REMAINDER: Final = (
-    sa.select(_envelopes.c.reason, sa.func.count())
+    sa.select(_envelopes.c.reason)
     .where(
         _envelopes.c.account_id == sa.bindparam("account_id"),
         _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
         _envelopes.c.next_at.is_not(None),
     )
-    .group_by(_envelopes.c.reason)
+    .distinct()
 )
 
 _CANCEL_TEXTS: Final = (
@@ -93,12 +103,22 @@ _CANCEL_TEXTS: Final = (
     .values(status=TextStatus.CANCELED.value, settled_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
 )
 
+# one whose text was put off in this very moment is left for the next look
 _CANCEL_ENVELOPES: Final = (
     sa.update(_envelopes)
     .where(
         _envelopes.c.account_id == sa.bindparam("key_account_id"),
         _envelopes.c.engagement_id == sa.bindparam("key_engagement_id"),
         _envelopes.c.next_at.is_not(None),
+        _envelopes.c.reason == sa.bindparam("key_reason"),
+        sa.or_(
+            _envelopes.c.text_id.is_(None),
+            sa.exists().where(
+                _texts.c.account_id == _envelopes.c.account_id,
+                _texts.c.id == _envelopes.c.text_id,
+                _texts.c.status == TextStatus.CANCELED.value,
+            ),
+        ),
     )
     .values(
         status=EnvelopeStatus.INCOMPLETE.value,
@@ -132,6 +152,11 @@ async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list
     return [(rows.from_row(Engagement, row[:width]), rows.from_row(Activity, row[width:])) for row in found]
 
 
+async def hold_running(tx: Transaction, account_id: int, engagement_id: Id) -> bool:
+    """Whether an engagement runs; if so, nobody pauses, cancels or completes it before this transaction has ended."""
+    return bool(await tx.rows(_STILL_RUNNING, account_id=account_id, id=engagement_id))
+
+
 async def next_at(tx: Transaction, account_id: int, engagement_id: Id) -> Instant | None:
     """When the engagement's next envelope may be taken; None when there is none to take."""
     key = {"account_id": account_id, "engagement_id": engagement_id}
@@ -148,12 +173,16 @@ async def canceled_with_work(tx: Transaction) -> list[tuple[int, Id]]:
 
 
 async def cancel_remainder(tx: Transaction, account_id: int, engagement_id: Id, now: Instant) -> Moves:
-    """Close every envelope that has not left; the moves that the ledger must make. Those under way are not touched."""
+    """Close every envelope that has not left; the moves that the ledger must make. Those under way are not touched.
+
+    What moves is what was changed, reason by reason: others may put texts off while this goes on.
+    """
     moves = Moves()
-    for reason, count in await tx.rows(_REMAINDER, account_id=account_id, engagement_id=engagement_id):
-        moves.leave(account_id, engagement_id, Reason(reason), count)
-        moves.arrive(account_id, engagement_id, Reason.CANCELED, count)
+    found = await tx.rows(_REMAINDER, account_id=account_id, engagement_id=engagement_id)
     key = {"key_account_id": account_id, "key_engagement_id": engagement_id, "now": now}
     await tx.run(_CANCEL_TEXTS, **key)
-    await tx.run(_CANCEL_ENVELOPES, **key)
+    for (reason,) in sorted(found):
+        count = await tx.run(_CANCEL_ENVELOPES, **key, key_reason=reason)
+        moves.leave(account_id, engagement_id, Reason(reason), count)
+        moves.arrive(account_id, engagement_id, Reason.CANCELED, count)
     return moves

@@ -168,7 +168,7 @@ def insertion(table: sa.Table, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our names
 
 
-def _unanswered(row: Sequence[Any]) -> Unanswered:
+def _unanswered(row: Iterable[Any]) -> Unanswered:
     account_id, id_, status, segments, attempts, engagement_id, envelope_id, is_settled = row
     return Unanswered(account_id, id_, _STATUSES[status], segments, attempts, engagement_id, envelope_id, is_settled)
 

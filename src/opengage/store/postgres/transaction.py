@@ -15,7 +15,7 @@ from opengage.store.postgres.batches import PostgresBatches
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
-_DIALECT: Final = dialect()
+_DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
 # clock_timestamp() goes on while a transaction waits for a lock; now() would stand still
 _NOW: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _ALONE: Final = "SELECT pg_advisory_xact_lock($1)"
