@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import postgres
+from databases import KINDS, Database, PostgresDatabase, SqliteFile
 from dispatch.world import World, migrated_url
 from opengage.store import migrations
-from opengage.store.sqlite import SqliteStore
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +21,21 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, migrated: Path) -> AsyncIterator[World]:
-    """An empty world."""
-    path = tmp_path / "opengage.sqlite"
-    shutil.copyfile(migrated, path)
-    store = SqliteStore(path)
-    yield World(path, store)
+def sqlite_database(tmp_path: Path, migrated: Path) -> SqliteFile:
+    """A fresh file."""
+    return SqliteFile(Path(shutil.copyfile(migrated, tmp_path / "opengage.sqlite")))
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str, postgres_server: postgres.Server) -> PostgresDatabase:
+    """A clean database on a server."""
+    return PostgresDatabase(postgres_url, postgres_server)
+
+
+@pytest.fixture(params=KINDS)
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """An empty world, on each database."""
+    database: Database = request.getfixturevalue(f"{request.param}_database")
+    store = database.open()
+    yield World(database, store)
     await store.close()

@@ -14,14 +14,13 @@ from opengage.domain.outcomes import Submission, Unknown
 from opengage.domain.records import ServiceProfile
 from opengage.domain.states import EngagementStatus
 from opengage.ids import Id, new_id
-from opengage.store.sqlite import SqliteStore
 
 
 class Worker:
     """A dispatcher that runs, with a carrier and a store connection of its own."""
 
     def __init__(self, world: World, owner: str, lease_seconds: float) -> None:
-        self.store = SqliteStore(world.path)
+        self.store = world.database.open()
         self.carrier = ScriptedCarrier()
         self.without_address: set[Id] = set()
         self.stop = asyncio.Event()
