@@ -99,7 +99,7 @@ class Server:
         """The database of which all others are copies."""
         name = f"{self._prefix}_template"
         self.aside.run(self._execute(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name} ENCODING 'UTF8'"))
-        migrations.upgrade(sa.make_url(self._of(name)))
+        migrations.upgrade_postgres(self._of(name))
 
     @contextlib.contextmanager
     def database(self, *, empty: bool = False) -> Iterator[str]:
@@ -122,6 +122,18 @@ class Server:
         self.look(self._of(name), _OTHERS)
         self.look(self._of(name), _EMPTY)
         return self._of(name)
+
+    def execute(self, url: str, script: str) -> None:
+        """Run some statements."""
+
+        async def execute() -> None:
+            connection = await asyncpg.connect(url)
+            try:
+                await connection.execute(script)
+            finally:
+                await connection.close()
+
+        self.aside.run(execute())
 
     def look(self, url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What is committed, seen through a connection of its own."""

@@ -6,9 +6,9 @@ that: the driver that everything else here uses is no driver of SQLAlchemy's wit
 
 import asyncio
 import io
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import sqlalchemy as sa
@@ -42,14 +42,16 @@ def current(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(url: sa.URL) -> tuple[str | None, str]:
-    """Bring a database to the newest revision; running it twice is the same as once. (revision before, after)
+Revisions = tuple[str | None, str]
+"""(revision before, None when the database was empty; revision after)"""
+
+
+def upgrade(url: sa.URL) -> Revisions:
+    """Bring an SQLite database to the newest revision; running it twice is the same as once.
 
     All or nothing: an upgrade that fails, or whose process dies, leaves the database as it was. Processes that upgrade
     at the same time take turns, and those that come later find it done.
     """
-    if url.get_backend_name() == "postgresql":
-        return _aside(_upgrade_postgres, url)
     engine = _engine(url)
     try:
         with engine.begin() as connection:
@@ -63,17 +65,23 @@ def upgrade(url: sa.URL) -> tuple[str | None, str]:
     return before, newest()
 
 
-def script(before: str | None) -> str:
-    """The statements that bring a PostgreSQL database from one revision to the newest."""
+def script(before: str | None, after: str = "head") -> str:
+    """The statements that bring a PostgreSQL database from one revision to another, the newest if none is named."""
     config = _config()
     config.output_buffer = io.StringIO()
     config.attributes["dialect"] = "postgresql"
-    command.upgrade(config, f"{before or 'base'}:head", sql=True)
+    command.upgrade(config, f"{before or 'base'}:{after}", sql=True)
     return config.output_buffer.getvalue()
 
 
-async def _upgrade_postgres(url: sa.URL) -> tuple[str | None, str]:
-    connection = await asyncpg.connect(url.render_as_string(hide_password=False), statement_cache_size=0)
+def upgrade_postgres(url: str) -> Revisions:
+    """The same for a PostgreSQL database, named as in the setting `database_url`, with the same promises."""
+    with ThreadPoolExecutor(1) as thread:  # the caller may be within an event loop
+        return thread.submit(asyncio.run, _upgrade_postgres(url)).result()
+
+
+async def _upgrade_postgres(url: str) -> Revisions:
+    connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
         async with connection.transaction():
             await connection.execute(f"SET LOCAL lock_timeout = {int(_LOCK_TIMEOUT * 1000)}")
@@ -86,25 +94,6 @@ async def _upgrade_postgres(url: sa.URL) -> tuple[str | None, str]:
     finally:
         await connection.close()
     return before, newest()
-
-
-def _aside(work: Any, url: sa.URL) -> tuple[str | None, str]:
-    """Run a coroutine to its end whether or not the caller has an event loop."""
-    told: list[Any] = []
-
-    def run() -> None:
-        try:
-            told.append(asyncio.run(work(url)))
-        except BaseException as error:
-            told.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if isinstance(told[0], BaseException):
-        raise told[0]
-    found: tuple[str | None, str] = told[0]
-    return found
 
 
 def _engine(url: sa.URL) -> sa.Engine:
