@@ -152,7 +152,8 @@ async def _give_back(pool: "asyncpg.Pool[asyncpg.Record]", connection: Connectio
         if not connection.is_closed() and connection.is_in_transaction():
             await connection.execute("ROLLBACK", timeout=_END_TIMEOUT)
     except Exception:
-        connection.terminate()
+        with contextlib.suppress(asyncpg.InterfaceError):  # the pool was closed meanwhile, and this connection with it
+            connection.terminate()
     finally:
         await pool.release(connection)
 
