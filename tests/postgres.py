@@ -45,6 +45,12 @@ _FLAGS = {
 _OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+_EXPLAINED = """
+DO $do$ DECLARE told text; BEGIN
+    EXECUTE $explain${statement}$explain$ INTO told;
+    PERFORM set_config('opengage.explained', told, true);
+END $do$
+"""
 _EMPTY = """
 DO $$ DECLARE name text; filled boolean; BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
@@ -134,6 +140,21 @@ class Server:
                 await connection.close()
 
         self.aside.run(execute())
+
+    def explain(self, url: str, begin: str, statement: str) -> str:
+        """The one answer of a statement in a transaction that begins like this; its $1, $2, ... stand for anything."""
+
+        async def explain() -> str:
+            connection = await asyncpg.connect(url, statement_cache_size=0)
+            try:
+                await connection.execute(begin)
+                # a parameter left open can only be written in the simple protocol, whose answers asyncpg drops
+                await connection.execute(_EXPLAINED.format(statement=statement))
+                return str(await connection.fetchval("SELECT current_setting('opengage.explained')"))
+            finally:
+                await connection.close()
+
+        return self.aside.run(explain())
 
     def look(self, url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What is committed, seen through a connection of its own."""

@@ -1,8 +1,10 @@
 """The hot path on PostgreSQL: COPY for what is new, one statement over arrays for what changes.
 
-A change joins its table to `unnest` of the batch's arrays. That is fast only as a loop over the batch with an index
-look-up in it; every transaction tells the planner so (see `options`), and a test holds each statement to its plan.
-COPY needs a prepared statement, so behind a pooler new rows travel as arrays too.
+A look-up or a change joins its table to `unnest` of the batch's arrays. That is fast only as a loop over the batch with
+an index look-up in it. So the whole key travels in the arrays, the account in each of its places: were it a parameter
+of its own, a planner without statistics would take the few rows that it thinks an account to have, which are all of
+them, and compare each with the batch. Other ways to join are switched off (see `options`), and a test holds each
+statement to its plan. COPY needs a prepared statement, so behind a pooler new rows travel as arrays too.
 
 Where envelopes are read to be taken, they are locked, and those that another lane is about to take are passed over.
 Updates leave `status` and most of the rest out of every index, so that they stay within their page (HOT).
@@ -29,11 +31,22 @@ ORDER BY next_at, id LIMIT $5
 """
 _TAKE_DUE: Final = _DUE + "FOR NO KEY UPDATE SKIP LOCKED"
 
-_SUPPRESSED: Final = "SELECT phone_number FROM suppressions WHERE account_id = $1 AND phone_number = ANY($2::text[])"
+_SUPPRESSED: Final = """
+SELECT phone_number FROM unnest($1::bigint[], $2::text[]) AS given (account, wanted)
+JOIN suppressions ON account_id = given.account AND phone_number = given.wanted
+"""
 
+# Without statistics the index on the engagement's ids looks as good as the one on its numbers, and walks through all of
+# the engagement for each. A range of one number, in order, is what only the latter can give.
 _SENT_BEFORE: Final = """
-SELECT t.recipient, t.body FROM envelopes AS e JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
-WHERE e.account_id = $1 AND e.engagement_id = $2 AND e.phone_number = ANY($3::text[]) AND e.text_id IS NOT NULL
+SELECT t.recipient, t.body FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, engagement, wanted)
+CROSS JOIN LATERAL (
+    SELECT account_id, text_id FROM envelopes
+    WHERE account_id = given.account AND engagement_id = given.engagement
+        AND phone_number BETWEEN given.wanted AND given.wanted AND text_id IS NOT NULL
+    ORDER BY phone_number
+) AS e
+JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
 """
 
 _IN_DOUBT: Final = """
@@ -51,39 +64,44 @@ ORDER BY id LIMIT $5
 
 _RESUBMIT_TEXTS: Final = """
 UPDATE texts SET status = 'sending', epoch = $3, attempts = attempts + 1, updated_at = $4
-WHERE account_id = $1 AND id = ANY($2::bytea[]) AND status = 'queued'
+FROM unnest($1::bigint[], $2::bytea[]) AS given (account, wanted)
+WHERE account_id = given.account AND id = given.wanted AND status = 'queued'
 """
 
 _CANCEL_TEXTS: Final = """
 UPDATE texts SET status = 'canceled', settled_at = $3, updated_at = $3
-WHERE account_id = $1 AND id = ANY($2::bytea[]) AND status = 'queued'
+FROM unnest($1::bigint[], $2::bytea[]) AS given (account, wanted)
+WHERE account_id = given.account AND id = given.wanted AND status = 'queued'
 """
 
 _INTEND_ENVELOPES: Final = """
 UPDATE envelopes SET status = 'processing', reason = 'sending', next_at = NULL, text_id = given.text,
     processed_at = $2, updated_at = $2
-FROM unnest($3::bytea[], $4::bytea[]) AS given (wanted, text)
-WHERE envelopes.account_id = $1 AND envelopes.id = given.wanted AND envelopes.next_at IS NOT NULL
+FROM unnest($1::bigint[], $3::bytea[], $4::bytea[]) AS given (account, wanted, text)
+WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted AND envelopes.next_at IS NOT NULL
 """
 
 _SETTLE_ENVELOPES: Final = """
 UPDATE envelopes SET status = given.status, reason = given.reason, next_at = NULL, processed_at = $2,
     completed_at = $2, updated_at = $2
-FROM unnest($3::bytea[], $4::text[], $5::text[]) AS given (wanted, status, reason)
-WHERE envelopes.account_id = $1 AND envelopes.id = given.wanted AND envelopes.next_at IS NOT NULL
+FROM unnest($1::bigint[], $3::bytea[], $4::text[], $5::text[]) AS given (account, wanted, status, reason)
+WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted AND envelopes.next_at IS NOT NULL
 """
 
 _TEXTS: Final = """
-SELECT account_id, id, status, segments, attempts, engagement_id, envelope_id, settled_at IS NOT NULL FROM texts
-WHERE account_id = $1 AND id = ANY($2::bytea[])
+SELECT account_id, id, status, segments, attempts, engagement_id, envelope_id, settled_at IS NOT NULL
+FROM unnest($1::bigint[], $2::bytea[]) AS given (account, wanted)
+JOIN texts ON account_id = given.account AND id = given.wanted
 """
 
 # newest last: carriers use their ids again after a while
 _TEXTS_OF_REFS: Final = """
 SELECT s.carrier_ref, s.account_id, s.text_id, t.status, t.segments, t.attempts, t.engagement_id, t.envelope_id,
     t.settled_at IS NOT NULL
-FROM text_segments AS s JOIN texts AS t ON t.account_id = s.account_id AND t.id = s.text_id
-WHERE s.account_id = $1 AND s.service_profile_id = $2 AND s.carrier_ref = ANY($3::text[])
+FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, profile, wanted)
+JOIN text_segments AS s ON s.account_id = given.account AND s.service_profile_id = given.profile
+    AND s.carrier_ref = given.wanted
+JOIN texts AS t ON t.account_id = s.account_id AND t.id = s.text_id
 ORDER BY s.text_id
 """
 
@@ -100,18 +118,19 @@ UPDATE texts SET status = given.status, code = given.code, result_id = given.res
     sent_at = CASE WHEN given.accepted THEN coalesce(sent_at, $2::bigint) ELSE sent_at END,
     settled_at = CASE WHEN given.settled THEN $2::bigint END,
     epoch = CASE WHEN given.settled OR given.status = 'queued' THEN NULL ELSE epoch END
-FROM unnest($3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::boolean[],
-        $10::text[]) AS given (wanted, result, status, code, attempts, accepted, settled, before)
-WHERE texts.account_id = $1 AND texts.id = given.wanted AND texts.status = given.before AND texts.settled_at IS NULL
+FROM unnest($1::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::boolean[],
+        $10::text[]) AS given (account, wanted, result, status, code, attempts, accepted, settled, before)
+WHERE texts.account_id = given.account AND texts.id = given.wanted AND texts.status = given.before
+    AND texts.settled_at IS NULL
 """
 
 _STEP_ENVELOPES: Final = """
 UPDATE envelopes SET status = given.status, reason = given.reason, next_at = given.next_at, updated_at = $2::bigint,
     retry_attempts = given.retries,
     completed_at = CASE WHEN given.status IN ('complete', 'incomplete') THEN $2::bigint END
-FROM unnest($3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
-    AS given (wanted, status, reason, next_at, retries)
-WHERE envelopes.account_id = $1 AND envelopes.id = given.wanted
+FROM unnest($1::bigint[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
+    AS given (account, wanted, status, reason, next_at, retries)
+WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted
 """
 
 _NEW_ENVELOPE: Final = [
@@ -232,11 +251,13 @@ class PostgresBatches:
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
         """See Batches.suppressed."""
-        return {row[0] for row in await self._connection.fetch(_SUPPRESSED, account_id, numbers)}
+        found = await self._connection.fetch(_SUPPRESSED, [account_id] * len(numbers), numbers)
+        return {row[0] for row in found}
 
     async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
         """See Batches.sent_before."""
-        found = await self._connection.fetch(_SENT_BEFORE, account_id, engagement_id, numbers)
+        many = len(numbers)
+        found = await self._connection.fetch(_SENT_BEFORE, [account_id] * many, [engagement_id] * many, numbers)
         return {(recipient, body) for recipient, body in found}
 
     async def in_doubt(
@@ -266,9 +287,9 @@ class PostgresBatches:
         touched = len(fresh)
         again = [each.text_id for each in intents if each.is_retry]
         if again:
-            touched += await self._run(_RESUBMIT_TEXTS, account_id, again, lane[1], now)
+            touched += await self._run(_RESUBMIT_TEXTS, [account_id] * len(again), again, lane[1], now)
         envelopes, ids = [each.envelope_id for each in intents], [each.text_id for each in intents]
-        taken = await self._run(_INTEND_ENVELOPES, account_id, now, envelopes, ids)
+        taken = await self._run(_INTEND_ENVELOPES, [account_id] * len(ids), now, envelopes, ids)
         if not taken == touched == len(intents):
             raise Fenced("Envelopes of this batch were taken by another dispatcher; nothing was written.")
 
@@ -276,20 +297,22 @@ class PostgresBatches:
         """See Batches.settle_envelopes."""
         reasons = [each.reason for each in settled]
         envelopes, statuses = [each.envelope_id for each in settled], [STATUS_OF[reason] for reason in reasons]
-        await self._run(_SETTLE_ENVELOPES, account_id, now, envelopes, statuses, reasons)
+        await self._run(_SETTLE_ENVELOPES, [account_id] * len(reasons), now, envelopes, statuses, reasons)
         deferred = [each.text_id for each in settled if each.text_id]
         if deferred:
-            await self._run(_CANCEL_TEXTS, account_id, deferred, now)
+            await self._run(_CANCEL_TEXTS, [account_id] * len(deferred), deferred, now)
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
         """See Batches.texts."""
-        return {row[1]: _unanswered(row) for row in await self._connection.fetch(_TEXTS, account_id, ids)}
+        found = await self._connection.fetch(_TEXTS, [account_id] * len(ids), ids)
+        return {row[1]: _unanswered(row) for row in found}
 
     async def texts_of_refs(
         self, account_id: int, service_profile_id: Id, refs: Sequence[str]
     ) -> dict[str, Unanswered]:
         """See Batches.texts_of_refs."""
-        found = await self._connection.fetch(_TEXTS_OF_REFS, account_id, service_profile_id, list(map(_text, refs)))
+        accounts, profiles = [account_id] * len(refs), [service_profile_id] * len(refs)
+        found = await self._connection.fetch(_TEXTS_OF_REFS, accounts, profiles, list(map(_text, refs)))
         return {ref: _unanswered(row) for ref, *row in found}
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
@@ -303,14 +326,14 @@ class PostgresBatches:
         # in the order of their ids, as all who move texts: two of them lock the same rows the same way round
         ordered = sorted(steps, key=lambda each: each.text.text_id)
         arrays = zip(*map(_text_row, ordered), strict=True) if ordered else [()] * 8
-        if await self._run(_STEP_TEXTS, account_id, now, *map(list, arrays)) != len(steps):
+        if await self._run(_STEP_TEXTS, [account_id] * len(steps), now, *map(list, arrays)) != len(steps):
             raise Stale
         written = [(account_id, each.id, now, now, each.text_id, each.kind, each.code) for each in results]
         await self._insert(tables.text_results, _NEW_RESULT, written)
         of_envelopes = [_envelope_row(each, each.text.envelope_id) for each in ordered if each.text.envelope_id]
         if of_envelopes:
             columns = map(list, zip(*of_envelopes, strict=True))
-            await self._run(_STEP_ENVELOPES, account_id, now, *columns)
+            await self._run(_STEP_ENVELOPES, [account_id] * len(of_envelopes), now, *columns)
 
     async def open_texts(
         self, account_id: int, phone_number_id: Id, status: TextStatus, before: Id, limit: int

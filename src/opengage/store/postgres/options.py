@@ -17,8 +17,9 @@ _IDLE_TIMEOUT: Final = 10.0
 """Seconds that a transaction may stand still: a stopped process must not keep what others wait for."""
 
 # Statistics lag behind a blast: of a table that was empty a minute ago the planner thinks that walking through it is
-# cheap. Every statement here has its index. JIT would be set off by the penalties that keep the planner to them.
-_PLANS: Final = "".join(
+# cheap, and a plan that was made then would be kept. So plans are made anew, by the tables' size at the moment, and are
+# kept to the indexes: every statement here has its own. (JIT would be set off by the penalties that see to that.)
+_PLANS: Final = "SET LOCAL plan_cache_mode = force_custom_plan;" + "".join(
     f"SET LOCAL {name} = off;" for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 )
 # a stronger promise of the server's own stays; a weaker one does not
