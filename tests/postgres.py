@@ -42,7 +42,7 @@ _FLAGS = {
     "unix_socket_directories": "",
 }
 
-_OTHERS = """
+OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _EXPLAINED = """
@@ -125,7 +125,7 @@ class Server:
         if not self._is_shared:
             self.aside.run(self._execute(f"CREATE DATABASE {name} TEMPLATE {self._prefix}_template"))
             self._is_shared = True
-        self.look(self._of(name), _OTHERS)
+        self.look(self._of(name), OTHERS)
         self.look(self._of(name), _EMPTY)
         return self._of(name)
 
