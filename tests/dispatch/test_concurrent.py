@@ -114,6 +114,7 @@ async def test_a_stop_waits_for_the_intent_that_is_being_written(world: World) -
     assert world.reasons() == {recipient(0): "sending", recipient(1): ""}
     assert world.carrier.acknowledged == [(7, True)]
     other = await world.sender(tenant, world.recorder(tenant))
+    await other.turn()  # the one confirmation
     await other.turn()
     assert world.reasons()[recipient(1)] == "opted-out"
 
@@ -227,8 +228,8 @@ async def test_two_lanes_of_one_engagement_take_different_envelopes(world: World
     engagement = await world.engagement(tenant, 6)
     now = world.clock.now()
     async with world.store.writing() as one, world.store.writing() as other:
-        first = await one.batches.due(tenant.account_id, engagement.id, now, 4)
-        second = await other.batches.due(tenant.account_id, engagement.id, now, 4)
+        first = await one.batches.due(tenant.account_id, engagement.id, tenant.number.id, now, 4)
+        second = await other.batches.due(tenant.account_id, engagement.id, new_id(), now, 4)
     assert (len(first), len(second)) == (4, 2)
     assert not {due.envelope_id for due in first} & {due.envelope_id for due in second}
 

@@ -14,9 +14,10 @@ from dispatch.world import World
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.sender import Sender
+from opengage.domain.records import Activity, Engagement
 from opengage.domain.states import EngagementStatus
 from opengage.ids import new_id
-from opengage.store import lanes, receipts, work
+from opengage.store import lanes, receipts, rows, work
 from opengage.store.sqlite.batches import SqliteBatches
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
@@ -37,14 +38,22 @@ async def _none(*_: Any) -> list[Any]:
 
 def bytes_before_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The texts leave while the transaction that writes their intent is still open."""
-    submissions = Sender._submissions
+    write = Sender._write
 
-    async def early(self: Sender, tx: Any, batch: Any) -> Any:
-        found = await submissions(self, tx, batch)
-        self._recorder.carrier.submit(found)
-        return found
+    async def early(self: Sender, recorder: Recorder, *rest: Any) -> Any:
+        async def submitted(*_: Any) -> list[Any]:
+            found = await submissions(*_)
+            recorder.carrier.submit(found)
+            return found
 
-    monkeypatch.setattr(Sender, "_submissions", early)
+        submissions = self._intents._submissions
+        monkeypatch.setattr(self._intents, "_submissions", submitted)
+        try:
+            return await write(self, recorder, *rest)
+        finally:
+            monkeypatch.setattr(self._intents, "_submissions", submissions)
+
+    monkeypatch.setattr(Sender, "_write", early)
 
 
 def no_epoch_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +77,12 @@ def no_look_at_the_engagement(monkeypatch: pytest.MonkeyPatch) -> None:
     async def runs(*_: Any) -> bool:
         return True
 
+    async def all_of_them(tx: Any, account_id: int, _: Any) -> list[tuple[Engagement, Activity]]:
+        engagements = await rows.every(tx, Engagement, account_id=account_id)
+        return [(each, (await rows.every(tx, Activity, engagement_id=each.id))[0]) for each in engagements]
+
     monkeypatch.setattr(work, "hold_running", runs)
+    monkeypatch.setattr(work, "running", all_of_them)
 
 
 def no_memory_of_earlier_texts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_a_second_machine_takes_over(server: Server, tenants: Tenants, url: str,
         until(lambda: smsc.counts()["submits"] >= 300, what="the first texts")
         server.process.kill("worker")
         for tenant in some:
-            ledger = until(lambda tenant=tenant: _at_rest(tenant, blasts[tenant.key]), 60, "the end of the blast")
+            ledger = until(partial(_at_rest, tenant, blasts[tenant.key]), 60, "the end of the blast")
             assert ledger["total"] == 500
             assert ledger["reasons"].get("delivered", 0) + ledger["reasons"].get("in-doubt", 0) == 500
         counts = smsc.counts()

@@ -6,38 +6,47 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from sqlalchemy.sql import Executable
 
 import postgres
-from opengage.store import tables
-from opengage.store.postgres import batches
+from opengage.domain.records import Envelope
+from opengage.store import lanes, lists, singles, tables, work
+from opengage.store.postgres import batches, statements
 from opengage.store.postgres.options import PostgresOptions
+from opengage.store.postgres.transaction import Compiled
 
 ENVELOPES_KEY, TEXTS_KEY, SEGMENTS_KEY = "envelopes_pkey", "texts_pkey", "text_segments_pkey"
 NUMBERS = "envelopes_account_id_engagement_id_phone_number"
 
 SEARCHES: Final[dict[str, set[str]]] = {
-    "_DUE": {"envelopes_due"},
-    "_TAKE_DUE": {"envelopes_due"},
-    "_SUPPRESSED": {"suppressions_account_id_phone_number_key"},
-    "_SENT_BEFORE": {NUMBERS, TEXTS_KEY},
-    "_IN_DOUBT": {"texts_open"},
-    "_OPEN_TEXTS": {"texts_open"},
-    "_RESUBMIT_TEXTS": {TEXTS_KEY},
-    "_CANCEL_TEXTS": {TEXTS_KEY},
-    "_INTEND_ENVELOPES": {ENVELOPES_KEY},
-    "_SETTLE_ENVELOPES": {ENVELOPES_KEY},
-    "_TEXTS": {TEXTS_KEY},
-    "_TEXTS_OF_REFS": {SEGMENTS_KEY, TEXTS_KEY},
-    "_ADD_REFS": set(),
-    "_STEP_TEXTS": {TEXTS_KEY},
-    "_STEP_ENVELOPES": {ENVELOPES_KEY},
+    "DUE_OF_NOBODY": {"envelopes_due"},
+    "DUE_OF_LANE": {"envelopes_due"},
+    "TAKE_DUE_OF_NOBODY": {"envelopes_due"},
+    "TAKE_DUE_OF_LANE": {"envelopes_due"},
+    "HOLD_ENVELOPES": {ENVELOPES_KEY},
+    "ASSIGN": {ENVELOPES_KEY},
+    "RECENT": {"recent_texts_pkey"},
+    "REMEMBER": set(),
+    "SUPPRESSED": {"suppressions_account_id_phone_number_key"},
+    "SENT_BEFORE": {NUMBERS, TEXTS_KEY},
+    "IN_DOUBT": {"texts_open"},
+    "OPEN_TEXTS": {"texts_open"},
+    "RESUBMIT_TEXTS": {TEXTS_KEY},
+    "CANCEL_TEXTS": {TEXTS_KEY},
+    "INTEND_ENVELOPES": {ENVELOPES_KEY},
+    "SETTLE_ENVELOPES": {ENVELOPES_KEY},
+    "TEXTS": {TEXTS_KEY},
+    "TEXTS_OF_REFS": {SEGMENTS_KEY, TEXTS_KEY},
+    "ADD_REFS": set(),
+    "STEP_TEXTS": {TEXTS_KEY},
+    "STEP_ENVELOPES": {ENVELOPES_KEY},
 }
 """For each statement, the indexes that it looks into."""
 
 STATEMENTS: Final[dict[str, str]] = {
     name: value
-    for name, value in vars(batches).items()
-    if isinstance(value, str) and re.match(r"\s*(INSERT|SELECT|UPDATE|DELETE)\b", value)
+    for name, value in vars(statements).items()
+    if isinstance(value, str) and not name.startswith("_") and re.match(r"\s*(INSERT|SELECT|UPDATE|DELETE)\b", value)
 }
 
 FILL = """
@@ -52,6 +61,8 @@ SELECT 1, text_id, 1, 1, '\\x00', '\\x00', '+12025550100', phone_number, 'outbou
     '\\x05', '\\x02', id, CASE WHEN right(phone_number, 1) = '7' THEN 1 END, 1, '{}' FROM envelopes;
 INSERT INTO suppressions (account_id, id, created_at, updated_at, phone_number, reason)
 SELECT 1, id, 1, 1, phone_number, 'opted-out' FROM envelopes;
+INSERT INTO recent_texts (account_id, phone_number, text_id, phone_number_id)
+SELECT 1, recipient, id, '\\x04' FROM texts;
 INSERT INTO text_segments (account_id, service_profile_id, carrier_ref, text_id, number, parts)
 SELECT 1, '\\x05', 'm' || phone_number, text_id, 1, 1 FROM envelopes;
 """
@@ -105,10 +116,33 @@ def test_the_batch_is_the_outer_loop(postgres_server: postgres.Server, database:
     assert all("account_id" in condition and " AND " in condition for condition in searched)
 
 
-@pytest.mark.parametrize("name", ["_DUE", "_TAKE_DUE", "_OPEN_TEXTS"])
+@pytest.mark.parametrize("name", [name for name, words in STATEMENTS.items() if "LIMIT" in words])
 def test_a_window_needs_no_sorting(postgres_server: postgres.Server, database: str, name: str) -> None:
     """The index gives the order, so that the next window costs the same in an engagement of a million."""
     assert "Sort" not in [node["Node Type"] for node in plan(postgres_server, database, STATEMENTS[name])]
+
+
+COMPOSED: Final[dict[str, tuple[Executable, set[str]]]] = {
+    "the next time": (work._NEXT_AT, {"envelopes_due"}),
+    "the next time of nobody": (work._NEXT_AT_OF_NOBODY, {"envelopes_due"}),
+    "the next single": (singles._NEXT_AT, {"texts_due"}),
+    "a lease": (lanes._REQUIRE, {"lanes_pkey"}),
+    "an engagement's envelopes": (
+        lists._select_page(Envelope, (("engagement_id", False),)),
+        {"envelopes_account_id_engagement_id_id"},
+    ),
+}
+"""Statements of other files that are asked for all the time, whatever the tables hold."""
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_a_composed_statement_takes_its_index(postgres_server: postgres.Server, database: str, name: str) -> None:
+    """It looks where it should, in the index's own order."""
+    statement, indexes = COMPOSED[name]
+    nodes = plan(postgres_server, database, Compiled()(statement, {})[0])
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == indexes
+    assert "Seq Scan" not in [node["Node Type"] for node in nodes]
+    assert "Sort" not in [node["Node Type"] for node in nodes]
 
 
 def test_rows_can_travel_as_arrays() -> None:

@@ -1,13 +1,8 @@
 """The hot path on PostgreSQL: COPY for what is new, one statement over arrays for what changes.
 
-A look-up or a change joins its table to `unnest` of the batch's arrays. That is fast only as a loop over the batch with
-an index look-up in it. So the whole key travels in the arrays, the account in each of its places: were it a parameter
-of its own, a planner without statistics would take the few rows that it thinks an account to have, which are all of
-them, and compare each with the batch. Other ways to join are switched off (see `options`), and a test holds each
-statement to its plan. COPY needs a prepared statement, so behind a pooler new rows travel as arrays too.
-
-Where envelopes are read to be taken, they are locked, and those that another lane is about to take are passed over.
-Updates leave `status` and most of the rest out of every index, so that they stay within their page (HOT).
+COPY needs a prepared statement, so behind a pooler new rows travel as arrays too. Where envelopes are read to be taken,
+they are locked, and those that another lane is about to take are passed over. Updates leave `status` and most of the
+rest out of every index, so that they stay within their page (HOT).
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,164 +14,26 @@ from asyncpg.pool import PoolConnectionProxy
 
 from opengage.clock import SECOND, Instant
 from opengage.domain.errors import Fenced
-from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason, TextStatus
+from opengage.domain.states import CLOSED, STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store import tables
-from opengage.store.contract import Due, Intent, NewEnvelope, Outgoing, Result, Settled, Stale, Step, Unanswered
-
-_DUE: Final = """
-SELECT id, phone_number, meta, text_id FROM envelopes
-WHERE account_id = $1 AND engagement_id = $2 AND is_priority = $3 AND next_at <= $4
-ORDER BY next_at, id LIMIT $5
-"""
-_TAKE_DUE: Final = _DUE + "FOR NO KEY UPDATE SKIP LOCKED"
-
-_SUPPRESSED: Final = """
-SELECT phone_number FROM unnest($1::bigint[], $2::text[]) AS given (account, wanted)
-JOIN suppressions ON account_id = given.account AND phone_number = given.wanted
-"""
-
-# Without statistics the index on the engagement's ids looks as good as the one on its numbers, and walks through all of
-# the engagement for each. A range of one number, in order, is what only the latter can give.
-_SENT_BEFORE: Final = """
-SELECT t.recipient, t.body FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, engagement, wanted)
-CROSS JOIN LATERAL (
-    SELECT account_id, text_id FROM envelopes
-    WHERE account_id = given.account AND engagement_id = given.engagement
-        AND phone_number BETWEEN given.wanted AND given.wanted AND text_id IS NOT NULL
-    ORDER BY phone_number
-) AS e
-JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
-"""
-
-_IN_DOUBT: Final = """
-SELECT recipient, account_id, id, status, segments, attempts, engagement_id, envelope_id, false FROM texts
-WHERE account_id = $1 AND service_profile_id = $2 AND epoch IS NOT NULL AND status IN ('in-doubt', 'sending')
-    AND recipient = ANY($3::text[])
-ORDER BY id
-"""
-
-_OPEN_TEXTS: Final = """
-SELECT epoch, sent_at, account_id, id, status, segments, attempts, engagement_id, envelope_id, false FROM texts
-WHERE account_id = $1 AND phone_number_id = $2 AND epoch IS NOT NULL AND status = $3 AND id < $4
-ORDER BY id LIMIT $5
-"""
-
-_RESUBMIT_TEXTS: Final = """
-UPDATE texts SET status = 'sending', epoch = $3, attempts = attempts + 1, updated_at = $4
-FROM unnest($1::bigint[], $2::bytea[]) AS given (account, wanted)
-WHERE account_id = given.account AND id = given.wanted AND status = 'queued'
-"""
-
-_CANCEL_TEXTS: Final = """
-UPDATE texts SET status = 'canceled', settled_at = $3, updated_at = $3
-FROM unnest($1::bigint[], $2::bytea[]) AS given (account, wanted)
-WHERE account_id = given.account AND id = given.wanted AND status = 'queued'
-"""
-
-_INTEND_ENVELOPES: Final = """
-UPDATE envelopes SET status = 'processing', reason = 'sending', next_at = NULL, text_id = given.text,
-    processed_at = $2, updated_at = $2
-FROM unnest($1::bigint[], $3::bytea[], $4::bytea[]) AS given (account, wanted, text)
-WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted AND envelopes.next_at IS NOT NULL
-"""
-
-_SETTLE_ENVELOPES: Final = """
-UPDATE envelopes SET status = given.status, reason = given.reason, next_at = NULL, processed_at = $2,
-    completed_at = $2, updated_at = $2
-FROM unnest($1::bigint[], $3::bytea[], $4::text[], $5::text[]) AS given (account, wanted, status, reason)
-WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted AND envelopes.next_at IS NOT NULL
-"""
-
-_TEXTS: Final = """
-SELECT account_id, id, status, segments, attempts, engagement_id, envelope_id, settled_at IS NOT NULL
-FROM unnest($1::bigint[], $2::bytea[]) AS given (account, wanted)
-JOIN texts ON account_id = given.account AND id = given.wanted
-"""
-
-# newest last: carriers use their ids again after a while
-_TEXTS_OF_REFS: Final = """
-SELECT s.carrier_ref, s.account_id, s.text_id, t.status, t.segments, t.attempts, t.engagement_id, t.envelope_id,
-    t.settled_at IS NOT NULL
-FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, profile, wanted)
-JOIN text_segments AS s ON s.account_id = given.account AND s.service_profile_id = given.profile
-    AND s.carrier_ref = given.wanted
-JOIN texts AS t ON t.account_id = s.account_id AND t.id = s.text_id
-ORDER BY s.text_id
-"""
-
-_ADD_REFS: Final = """
-INSERT INTO text_segments (account_id, service_profile_id, carrier_ref, text_id, number, parts)
-SELECT $1, $2, * FROM unnest($3::text[], $4::bytea[], $5::bigint[], $6::bigint[])
-ON CONFLICT DO NOTHING
-"""
-
-# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones
-_STEP_TEXTS: Final = """
-UPDATE texts SET status = given.status, code = given.code, result_id = given.result, attempts = given.attempts,
-    updated_at = $2::bigint,
-    sent_at = CASE WHEN given.accepted THEN coalesce(sent_at, $2::bigint) ELSE sent_at END,
-    settled_at = CASE WHEN given.settled THEN $2::bigint END,
-    epoch = CASE WHEN given.settled OR given.status = 'queued' THEN NULL ELSE epoch END
-FROM unnest($1::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::boolean[],
-        $10::text[]) AS given (account, wanted, result, status, code, attempts, accepted, settled, before)
-WHERE texts.account_id = given.account AND texts.id = given.wanted AND texts.status = given.before
-    AND texts.settled_at IS NULL
-"""
-
-_STEP_ENVELOPES: Final = """
-UPDATE envelopes SET status = given.status, reason = given.reason, next_at = given.next_at, updated_at = $2::bigint,
-    retry_attempts = given.retries,
-    completed_at = CASE WHEN given.status IN ('complete', 'incomplete') THEN $2::bigint END
-FROM unnest($1::bigint[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
-    AS given (account, wanted, status, reason, next_at, retries)
-WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted
-"""
-
-_NEW_ENVELOPE: Final = [
-    "account_id",
-    "id",
-    "created_at",
-    "updated_at",
-    "created_by",
-    "updated_by",
-    "engagement_id",
-    "phone_number",
-    "status",
-    "reason",
-    "meta",
-    "next_at",
-    "retry_attempts",
-    "callback",
-    "callback_include",
-    "is_priority",
-    "delay_in_seconds",
-]
-_NEW_TEXT: Final = [
-    "account_id",
-    "id",
-    "created_at",
-    "updated_at",
-    "created_by",
-    "updated_by",
-    "sender",
-    "recipient",
-    "direction",
-    "status",
-    "body",
-    "segments",
-    "phone_number_id",
-    "service_profile_id",
-    "engagement_id",
-    "envelope_id",
-    "epoch",
-    "attempts",
-    "meta",
-]
-_NEW_RESULT: Final = ["account_id", "id", "created_at", "updated_at", "text_id", "kind", "code"]
+from opengage.store.contract import (
+    Due,
+    Held,
+    Intent,
+    NewEnvelope,
+    Outgoing,
+    Recent,
+    Result,
+    Settled,
+    Stale,
+    Step,
+    Unanswered,
+)
+from opengage.store.postgres import statements as sql
 
 _STATUSES: Final = {status.value: status for status in TextStatus}
-_CLOSED: Final = frozenset((EnvelopeStatus.COMPLETE, EnvelopeStatus.INCOMPLETE))
+_REASONS: Final = {reason.value: reason for reason in Reason}
 _ARRAYS: Final = {sa.BigInteger: "bigint[]", sa.LargeBinary: "bytea[]", sa.Text: "text[]", sa.Boolean: "boolean[]"}
 
 
@@ -190,6 +47,11 @@ def insertion(table: sa.Table, columns: Sequence[str]) -> str:
 def _unanswered(row: Iterable[Any]) -> Unanswered:
     account_id, id_, status, segments, attempts, engagement_id, envelope_id, is_settled = row
     return Unanswered(account_id, id_, _STATUSES[status], segments, attempts, engagement_id, envelope_id, is_settled)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """The same values as one array for each column."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
 def _text(words: str) -> str:
@@ -215,8 +77,7 @@ class PostgresBatches:
         if self._copies:
             await self._connection.copy_records_to_table(table.name, records=new, columns=columns)
         else:
-            arrays: Iterable[list[Any]] = map(list, zip(*new, strict=True))
-            await self._connection.execute(insertion(table, columns), *arrays)
+            await self._connection.execute(insertion(table, columns), *_columns(new, len(columns)))
 
     async def insert_envelopes(
         self,
@@ -237,34 +98,60 @@ class PostgresBatches:
             )
             for id_, each in zip(ids, new, strict=True)
         ]
-        await self._insert(tables.envelopes, _NEW_ENVELOPE, rows)
+        await self._insert(tables.envelopes, sql.NEW_ENVELOPE, rows)
 
-    async def due(self, account_id: int, engagement_id: Id, now: Instant, limit: int) -> list[Due]:
+    async def due(self, account_id: int, engagement_id: Id, lane: Id, now: Instant, limit: int) -> list[Due]:
         """See Batches.due."""
-        statement = _TAKE_DUE if self._writes else _DUE
+        of_nobody = sql.TAKE_DUE_OF_NOBODY if self._writes else sql.DUE_OF_NOBODY
+        of_lane = sql.TAKE_DUE_OF_LANE if self._writes else sql.DUE_OF_LANE
         found: list[Due] = []
         for is_priority in (True, False):
-            if limit > len(found):
-                wanted = (account_id, engagement_id, is_priority, now, limit - len(found))
-                found += [Due(*row) for row in await self._connection.fetch(statement, *wanted)]
+            for statement, *number in ((of_nobody,), (of_lane, lane)):
+                if limit <= len(found):
+                    return found
+                wanted = (account_id, engagement_id, is_priority, now, limit - len(found), *number)
+                found += [
+                    Due(id_, to, meta, text_id, _REASONS[reason], bool(number))
+                    for id_, to, meta, text_id, reason in await self._connection.fetch(statement, *wanted)
+                ]
         return found
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
         """See Batches.suppressed."""
-        found = await self._connection.fetch(_SUPPRESSED, [account_id] * len(numbers), numbers)
+        found = await self._connection.fetch(sql.SUPPRESSED, [account_id] * len(numbers), numbers)
         return {row[0] for row in found}
 
     async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
         """See Batches.sent_before."""
         many = len(numbers)
-        found = await self._connection.fetch(_SENT_BEFORE, [account_id] * many, [engagement_id] * many, numbers)
+        found = await self._connection.fetch(sql.SENT_BEFORE, [account_id] * many, [engagement_id] * many, numbers)
         return {(recipient, body) for recipient, body in found}
+
+    async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
+        """See Batches.recent."""
+        found = await self._connection.fetch(sql.RECENT, [account_id] * len(numbers), numbers, since)
+        return [Recent(*row) for row in found]
+
+    async def remember(self, account_id: int, recent: Sequence[Recent]) -> None:
+        """See Batches.remember."""
+        texts, own = [each.text_id for each in recent], [each.phone_number_id for each in recent]
+        await self._run(sql.REMEMBER, account_id, [each.phone_number for each in recent], texts, own)
+
+    async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]]) -> None:
+        """See Batches.assign."""
+        envelopes, numbers = [envelope_id for envelope_id, _ in assigned], [number for _, number in assigned]
+        await self._run(sql.ASSIGN, [account_id] * len(assigned), envelopes, numbers)
+
+    async def hold_envelopes(self, account_id: int, held: Sequence[Held], now: Instant) -> None:
+        """See Batches.hold_envelopes."""
+        told = [(each.envelope_id, STATUS_OF[each.reason], each.reason, each.rule, each.until) for each in held]
+        await self._run(sql.HOLD_ENVELOPES, [account_id] * len(held), now, *_columns(told, 5))
 
     async def in_doubt(
         self, account_id: int, service_profile_id: Id, recipients: Sequence[str]
     ) -> list[tuple[str, Unanswered]]:
         """See Batches.in_doubt."""
-        rows = await self._connection.fetch(_IN_DOUBT, account_id, service_profile_id, recipients)
+        rows = await self._connection.fetch(sql.IN_DOUBT, account_id, service_profile_id, recipients)
         found = [(recipient, _unanswered(row)) for recipient, *row in rows]
         under_way = {recipient for recipient, text in found if text.status == TextStatus.SENDING}
         return [(recipient, text) for recipient, text in found if recipient not in under_way]
@@ -278,18 +165,19 @@ class PostgresBatches:
                 *(account_id, each.text_id, now, now, texts.author, texts.author, texts.sender, each.recipient),
                 *("outbound", "sending", _text(each.body), each.segments),
                 *(texts.phone_number_id, texts.service_profile_id, texts.engagement_id, each.envelope_id),
-                *(lane[1], 1, "{}"),
+                *(lane[1], 1, "{}", texts.text_template_revision_id),
             )
             for each in intents
             if not each.is_retry
         ]
-        await self._insert(tables.texts, _NEW_TEXT, fresh)
+        await self._insert(tables.texts, sql.NEW_TEXT, fresh)
         touched = len(fresh)
         again = [each.text_id for each in intents if each.is_retry]
         if again:
-            touched += await self._run(_RESUBMIT_TEXTS, [account_id] * len(again), again, lane[1], now)
+            route = (texts.service_profile_id, texts.phone_number_id, texts.sender)
+            touched += await self._run(sql.RESUBMIT_TEXTS, [account_id] * len(again), again, lane[1], now, *route)
         envelopes, ids = [each.envelope_id for each in intents], [each.text_id for each in intents]
-        taken = await self._run(_INTEND_ENVELOPES, [account_id] * len(ids), now, envelopes, ids)
+        taken = await self._run(sql.INTEND_ENVELOPES, [account_id] * len(ids), now, envelopes, ids)
         if not taken == touched == len(intents):
             raise Fenced("Envelopes of this batch were taken by another dispatcher; nothing was written.")
 
@@ -297,14 +185,14 @@ class PostgresBatches:
         """See Batches.settle_envelopes."""
         reasons = [each.reason for each in settled]
         envelopes, statuses = [each.envelope_id for each in settled], [STATUS_OF[reason] for reason in reasons]
-        await self._run(_SETTLE_ENVELOPES, [account_id] * len(reasons), now, envelopes, statuses, reasons)
+        await self._run(sql.SETTLE_ENVELOPES, [account_id] * len(reasons), now, envelopes, statuses, reasons)
         deferred = [each.text_id for each in settled if each.text_id]
         if deferred:
-            await self._run(_CANCEL_TEXTS, [account_id] * len(deferred), deferred, now)
+            await self._run(sql.CANCEL_TEXTS, [account_id] * len(deferred), deferred, now)
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
         """See Batches.texts."""
-        found = await self._connection.fetch(_TEXTS, [account_id] * len(ids), ids)
+        found = await self._connection.fetch(sql.TEXTS, [account_id] * len(ids), ids)
         return {row[1]: _unanswered(row) for row in found}
 
     async def texts_of_refs(
@@ -312,42 +200,41 @@ class PostgresBatches:
     ) -> dict[str, Unanswered]:
         """See Batches.texts_of_refs."""
         accounts, profiles = [account_id] * len(refs), [service_profile_id] * len(refs)
-        found = await self._connection.fetch(_TEXTS_OF_REFS, accounts, profiles, list(map(_text, refs)))
+        found = await self._connection.fetch(sql.TEXTS_OF_REFS, accounts, profiles, list(map(_text, refs)))
         return {ref: _unanswered(row) for ref, *row in found}
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
         """See Batches.add_refs."""
-        names, texts, numbers, parts = zip(*refs, strict=True) if refs else ((), (), (), ())
-        carrier_refs = list(map(_text, names))
-        await self._run(_ADD_REFS, account_id, service_profile_id, carrier_refs, texts, numbers, parts)
+        names, *others = _columns(refs, 4)
+        await self._run(sql.ADD_REFS, account_id, service_profile_id, list(map(_text, names)), *others)
 
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """See Batches.step."""
         # in the order of their ids, as all who move texts: two of them lock the same rows the same way round
         ordered = sorted(steps, key=lambda each: each.text.text_id)
-        arrays = zip(*map(_text_row, ordered), strict=True) if ordered else [()] * 8
-        if await self._run(_STEP_TEXTS, [account_id] * len(steps), now, *map(list, arrays)) != len(steps):
+        arrays = _columns(list(map(_text_row, ordered)), 9)
+        if await self._run(sql.STEP_TEXTS, [account_id] * len(steps), now, *arrays) != len(steps):
             raise Stale
         written = [(account_id, each.id, now, now, each.text_id, each.kind, each.code) for each in results]
-        await self._insert(tables.text_results, _NEW_RESULT, written)
+        await self._insert(tables.text_results, sql.NEW_RESULT, written)
         of_envelopes = [_envelope_row(each, each.text.envelope_id) for each in ordered if each.text.envelope_id]
         if of_envelopes:
-            columns = map(list, zip(*of_envelopes, strict=True))
-            await self._run(_STEP_ENVELOPES, [account_id] * len(of_envelopes), now, *columns)
+            accounts = [account_id] * len(of_envelopes)
+            await self._run(sql.STEP_ENVELOPES, accounts, now, *_columns(of_envelopes, 5))
 
     async def open_texts(
         self, account_id: int, phone_number_id: Id, status: TextStatus, before: Id, limit: int
     ) -> list[tuple[Unanswered, int, Instant | None]]:
         """See Batches.open_texts."""
-        rows = await self._connection.fetch(_OPEN_TEXTS, account_id, phone_number_id, status, before, limit)
+        rows = await self._connection.fetch(sql.OPEN_TEXTS, account_id, phone_number_id, status, before, limit)
         return [(_unanswered(row), epoch, sent_at) for epoch, sent_at, *row in rows]
 
 
-def _text_row(step: Step) -> tuple[Id, Id, TextStatus, str | None, int, bool, bool, TextStatus]:
-    is_settled = STATUS_OF[step.reason] in _CLOSED
-    code = step.code and _text(step.code)
-    text = step.text
-    return text.text_id, step.result_id, step.status, code, step.attempts, step.was_accepted, is_settled, text.status
+def _text_row(step: Step) -> tuple[Any, ...]:
+    is_settled = STATUS_OF[step.reason] in CLOSED
+    text, code = step.text, step.code and _text(step.code)
+    told = (step.status, code, step.attempts, step.was_accepted, is_settled, text.status, step.next_at)
+    return (text.text_id, step.result_id, *told)
 
 
 def _envelope_row(step: Step, envelope_id: Id) -> tuple[Id, EnvelopeStatus, Reason, Instant | None, int]:

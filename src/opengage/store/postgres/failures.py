@@ -19,7 +19,7 @@ _SCHEMA: Final = "Run “opengage migrate”, and check that OPENGAGE_DATABASE_U
 _ADVICE_OF: Final = {
     "40": _BUSY,  # serialization failure, deadlock
     "55": _BUSY,  # a lock that was not to be had in time
-    "25": "Nothing was changed: the transaction stood still for too long, or a statement in it had failed. Send it again.",
+    "25": "Nothing was changed: the transaction stood still too long, or a statement in it had failed. Send it again.",
     "25006": "Nothing was changed: here one may only read. Name the primary server, not a standby.",
     "28": _SCHEMA,
     "3D": _SCHEMA,
