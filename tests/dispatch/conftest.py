@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import postgres
 from databases import KINDS, Database, PostgresDatabase, SqliteFile
 from dispatch.world import World, migrated_url
 from opengage.store import migrations
@@ -20,22 +19,15 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def sqlite_database(tmp_path: Path, migrated: Path) -> SqliteFile:
-    """A fresh file."""
-    return SqliteFile(Path(shutil.copyfile(migrated, tmp_path / "opengage.sqlite")))
-
-
-@pytest.fixture
-def postgres_database(postgres_url: str, postgres_server: postgres.Server) -> PostgresDatabase:
-    """A clean database on a server."""
-    return PostgresDatabase(postgres_url, postgres_server)
-
-
 @pytest.fixture(params=KINDS)
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """An empty world, on each database."""
-    database: Database = request.getfixturevalue(f"{request.param}_database")
+    fixture = request.getfixturevalue
+    database: Database
+    if request.param == "postgres":
+        database = PostgresDatabase(fixture("postgres_url"), fixture("postgres_server"))
+    else:
+        database = SqliteFile(Path(shutil.copyfile(fixture("migrated"), tmp_path / "opengage.sqlite")))
     store = database.open()
     yield World(database, store)
     await store.close()
