@@ -24,6 +24,7 @@ from opengage.ids import new_id
 from opengage.operations import engagements, envelopes
 from opengage.operations.accounts import create_account
 from opengage.operations.actors import Actor
+from opengage.operations.engagement_changes import Changes
 from opengage.store import lanes, ledgers, work
 from opengage.store.contract import NewEnvelope, Store, Transaction
 
@@ -93,9 +94,7 @@ async def stop(world: World, recorder: Any, number: str) -> None:
 
 def change(store: Store, world: World, engagement: Engagement, status: str) -> Any:
     """PATCH the engagement."""
-    return engagements.update(
-        store, world.clock, actor(world, engagement), engagement.id, engagements.Changes(status=status)
-    )
+    return engagements.update(store, world.clock, actor(world, engagement), engagement.id, Changes(status=status))
 
 
 async def test_a_stop_waits_for_the_intent_that_is_being_written(world: World) -> None:

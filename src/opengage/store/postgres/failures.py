@@ -9,7 +9,13 @@ import asyncpg
 from opengage.domain.errors import Unavailable
 from opengage.store.contract import Violation
 
-LOST: Final = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+)
 """What says nothing about the statement: the connection is gone, or the server silent."""
 
 _ADVICE: Final = "Nothing was changed: check that the database server runs and can be reached, then send it again."

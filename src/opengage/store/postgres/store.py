@@ -139,7 +139,11 @@ class PostgresStore:
         await self._teller.close()
         await self._watcher.close()
         if self._pool is not None:
-            await self._pool.close()
+            try:
+                async with asyncio.timeout(_END_TIMEOUT):
+                    await self._pool.close()
+            except TimeoutError:
+                self._pool.terminate()
 
 
 async def _as_it_is(_connection: object) -> None:
