@@ -371,7 +371,7 @@ async def test_envelopes_with_priority_come_first(world: World) -> None:
     await world.engagement(tenant, [recipient(20), recipient(21)])
     second = await world.engagement(tenant, [recipient(0), recipient(1)])
     world.change(
-        "UPDATE envelopes SET is_priority = 1 WHERE engagement_id = ? AND phone_number = ?", second.id, recipient(1)
+        "UPDATE envelopes SET is_priority = true WHERE engagement_id = ? AND phone_number = ?", second.id, recipient(1)
     )
     sender = await world.sender(tenant, world.recorder(tenant))
     for _ in range(4):
