@@ -64,9 +64,7 @@ def build(base_url: str, handlers: Iterable[tuple[str, HTTPRouteHandler]]) -> di
         "components": {
             "schemas": components,
             "responses": {str(status): _response(status, *told) for status, told in _STATUSES.items()},
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "basic", "description": "An API token's key and secret."}
-            },
+            "securitySchemes": {"token": _TOKEN, "bearer": _BEARER},
         },
     }
 
