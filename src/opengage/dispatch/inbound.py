@@ -12,8 +12,9 @@ from opengage.domain.outcomes import Inbound
 from opengage.domain.records import Membership, PhoneNumber, ServiceProfile, Suppression, Text
 from opengage.domain.segments import count
 from opengage.domain.states import TextStatus
+from opengage.domain.webhooks import Event, Happening
 from opengage.ids import NewId
-from opengage.store import rows, tables
+from opengage.store import outbox, rows, tables
 from opengage.store.contract import Transaction
 
 log = logs.get(__name__)
@@ -29,6 +30,7 @@ async def record_inbound(
 ) -> None:
     """Store texts that handsets sent to this profile's numbers; STOP suppresses the sender, START restores it."""
     parties = await matching.parties(tx, profile)
+    happened: list[Happening] = []
     for inbound in texts:
         numbers = await _numbers(tx, parties, inbound.recipient)
         if not numbers:
@@ -36,8 +38,11 @@ async def record_inbound(
         for number in numbers:
             owner = await rows.first(tx, Membership, account_id=number.account_id, role="owner")
             assert owner is not None, "an account is made with its owner"
-            await rows.insert(tx, _text(owner, number, inbound, now, new_id))
-            await _apply_consent(tx, number.account_id, inbound, now, new_id)
+            text = _text(owner, number, inbound, now, new_id)
+            await rows.insert(tx, text)
+            happened.append(Happening(number.account_id, Event.TEXT_RECEIVED, "texts", text.id))
+            happened += await _apply_consent(tx, number.account_id, inbound, now, new_id)
+    await outbox.announce(tx, happened, now, new_id)
 
 
 async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient: str) -> list[PhoneNumber]:
@@ -70,19 +75,22 @@ def _text(owner: Membership, number: PhoneNumber, inbound: Inbound, now: Instant
     )
 
 
-async def _apply_consent(tx: Transaction, account_id: int, inbound: Inbound, now: Instant, new_id: NewId) -> None:
+async def _apply_consent(
+    tx: Transaction, account_id: int, inbound: Inbound, now: Instant, new_id: NewId
+) -> list[Happening]:
+    """What a keyword does to the list of those who must not be texted, and who is to be told of it."""
     keyword = recognise(inbound.body)
     if keyword is Keyword.START:
         await tx.run(_FORGIVE, account_id=account_id, phone_number=inbound.sender)
-    elif keyword is Keyword.STOP:
-        if inbound.sender in await tx.batches.suppressed(account_id, [inbound.sender]):
-            return
-        suppression = Suppression(
-            account_id=account_id,
-            id=new_id(),
-            created_at=now,
-            updated_at=now,
-            phone_number=inbound.sender,
-            reason="opted-out",
-        )
-        await rows.insert(tx, suppression)
+    if keyword is not Keyword.STOP or inbound.sender in await tx.batches.suppressed(account_id, [inbound.sender]):
+        return []
+    suppression = Suppression(
+        account_id=account_id,
+        id=new_id(),
+        created_at=now,
+        updated_at=now,
+        phone_number=inbound.sender,
+        reason="opted-out",
+    )
+    await rows.insert(tx, suppression)
+    return [Happening(account_id, Event.SUPPRESSION_CREATED, "suppressions", suppression.id)]

@@ -4,14 +4,15 @@ Used by the recorder (outcomes and receipts) and by the rescuer (answers that wi
 events in one batch, as when its receipt is read together with its answer: it is written once, at its last state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Moves
 from opengage.domain.retry import Trouble, next_delay
-from opengage.domain.states import TextEvent, TextStatus, change, place
+from opengage.domain.states import EngagementStatus, TextEvent, TextStatus, change, place
+from opengage.domain.webhooks import ENGAGEMENT_EVENTS, Happening
 from opengage.ids import Id, NewId
-from opengage.store import ledgers
+from opengage.store import ledgers, outbox
 from opengage.store.contract import Result, Step, Transaction, Unanswered
 
 Chance = Callable[[], float]
@@ -68,9 +69,22 @@ class Settling:
         for account_id, results in sorted(self._results.items()):
             steps = [step for step in self._steps.values() if step.text.account_id == account_id]
             await tx.batches.step(account_id, steps, results, self._now)
+            own = {step.text.text_id: step for step in steps}
+            await outbox.announce_results(tx, account_id, own, results, self._now, self._new_id)
             for step in steps:
                 engagement_id = step.text.engagement_id
                 if engagement_id is not None and step.text.envelope_id is not None:
                     moves.leave(account_id, engagement_id, place(step.text.status))
                     moves.arrive(account_id, engagement_id, step.reason)
-        return await ledgers.move_and_complete(tx, moves, self._now)
+        completed = await ledgers.move_and_complete(tx, moves, self._now)
+        await outbox.announce(tx, _completions(moves, completed), self._now, self._new_id)
+        return completed
+
+
+def _completions(moves: Moves, completed: Sequence[Id]) -> list[Happening]:
+    event = ENGAGEMENT_EVENTS[EngagementStatus.COMPLETED]
+    return [
+        Happening(account_id, event, "engagements", engagement_id)
+        for account_id, engagement_id in moves.engagements()
+        if engagement_id in completed
+    ]

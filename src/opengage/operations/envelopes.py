@@ -63,6 +63,8 @@ async def add(
         for engagement_id, some_ids, some in _grouped(targets, ids, new):
             await tx.batches.insert_envelopes(actor.account_id, engagement_id, actor.membership_id, some_ids, some, now)
             moves.arrive(actor.account_id, engagement_id, Reason.NONE, len(some_ids))
+            if any(one.callback for one in some) and not engagements[engagement_id].has_callbacks:
+                await rows.change(tx, engagements[engagement_id], has_callbacks=True)
         await ledgers.move(tx, moves)
     return Added(ids, now, engagements)
 

@@ -28,6 +28,7 @@ from opengage.store.tables.texts import (
     text_segments,
     texts,
 )
+from opengage.store.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints
 
 __all__ = [
     "accounts",
@@ -54,4 +55,7 @@ __all__ = [
     "text_template_revisions",
     "text_templates",
     "texts",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_endpoints",
 ]
