@@ -233,7 +233,7 @@ class Deliverer:
             body=answer.body,
             duration_ms=answer.duration_ms,
         )
-        if answer.code is not None and 200 <= answer.code < 300:  # noqa: PLR2004 - the class of success
+        if answer.code is not None and 200 <= answer.code < 300:
             return Verdict(delivery, DeliveryStatus.DELIVERED, None, attempt)
         asked = answer.retry_after if answer.code in _TOO_MANY else None
         delay = None if answer.code == _GONE else next_attempt(delivery.attempts, self._chance(), asked)
@@ -250,9 +250,13 @@ class Deliverer:
         if not await deliveries.record(tx, verdict, now):
             log.warning("an attempt outlived its lease", action="webhooks", delivery_id=to_wire(call.delivery.id))
         if verdict.attempt.code == _GONE and call.delivery.endpoint_id is not None:
-            if await webhook_endpoints.gone(tx, call.delivery.account_id, call.delivery.endpoint_id, call.url, now):
-                await deliveries.cancel(tx, call.target, now)
-                log.warning("an endpoint is gone and is switched off", action="webhooks", endpoint_id=call.target[1])
+            await self._switch_off(tx, call, call.delivery.endpoint_id, now)
+
+    async def _switch_off(self, tx: Transaction, call: _Call, endpoint_id: Id, now: Instant) -> None:
+        """Its receiver is gone for good: nothing more is sent there."""
+        if await webhook_endpoints.gone(tx, call.delivery.account_id, endpoint_id, call.url, now):
+            await deliveries.cancel(tx, call.target, now)
+            log.warning("an endpoint is gone and is switched off", action="webhooks", endpoint_id=call.target[1])
 
     async def _stop(self) -> None:
         """Let calls end that soon do; give back the others, which are due again at once."""
