@@ -16,7 +16,7 @@ from opengage.clock import Instant
 from opengage.domain.records import WebhookAttempt, WebhookDelivery
 from opengage.domain.webhooks import DeliveryStatus
 from opengage.ids import Id
-from opengage.store import lists, rows, tables
+from opengage.store import many, rows, tables
 from opengage.store.contract import Transaction
 
 _table: Final = tables.webhook_deliveries
@@ -138,7 +138,7 @@ async def take(tx: Transaction, target: Target, now: Instant, until: Instant, mo
     """
     found = await tx.rows(_DUE, account_id=target[0], target=target[1], now=now, most=most)
     taken = [rows.from_row(WebhookDelivery, row) for row in found]
-    for some in lists.parts(each.id for each in taken):
+    for some in many.parts(each.id for each in taken):
         await tx.run(_put_off(len(some)), key_account_id=target[0], until=until, **some)
     return [msgspec.structs.replace(each, attempts=each.attempts + 1, next_at=until) for each in taken]
 
@@ -147,7 +147,7 @@ async def take(tx: Transaction, target: Target, now: Instant, until: Instant, mo
 def _put_off(count: int) -> sa.Update:
     return (
         sa.update(_table)
-        .where(_c.account_id == sa.bindparam("key_account_id"), _c.id.in_(lists.places(count)), _c.next_at.is_not(None))
+        .where(_c.account_id == sa.bindparam("key_account_id"), _c.id.in_(many.places(count)), _c.next_at.is_not(None))
         .values(next_at=sa.bindparam("until"), attempts=_c.attempts + 1)
     )
 
@@ -189,7 +189,7 @@ async def resend(tx: Transaction, account_id: int, id_: Id, now: Instant) -> boo
 async def of_subjects(tx: Transaction, account_id: int, ids: Sequence[Id]) -> list[WebhookDelivery]:
     """The callbacks' deliveries about these envelopes or texts, oldest first; not those of endpoints."""
     found: list[WebhookDelivery] = []
-    for some in lists.parts(ids):
+    for some in many.parts(ids):
         some_rows = await tx.rows(_of_subjects(len(some)), account_id=account_id, **some)
         found += [rows.from_row(WebhookDelivery, row) for row in some_rows]
     return found
@@ -201,7 +201,7 @@ def _of_subjects(count: int) -> sa.Select[Any]:
         sa.select(*rows.columns(WebhookDelivery))
         .where(
             _c.account_id == sa.bindparam("account_id"),
-            _c.subject_id.in_(lists.places(count)),
+            _c.subject_id.in_(many.places(count)),
             _c.endpoint_id.is_(None),
         )
         .order_by(_c.id)
@@ -211,7 +211,7 @@ def _of_subjects(count: int) -> sa.Select[Any]:
 async def attempts_of(tx: Transaction, account_id: int, ids: Sequence[Id]) -> dict[Id, list[WebhookAttempt]]:
     """The attempts at these deliveries, oldest first."""
     found: dict[Id, list[WebhookAttempt]] = {id_: [] for id_ in ids}
-    for some in lists.parts(found):
+    for some in many.parts(found):
         for row in await tx.rows(_attempts_of(len(some)), account_id=account_id, **some):
             attempt = rows.from_row(WebhookAttempt, row)
             found[attempt.delivery_id].append(attempt)
@@ -223,6 +223,6 @@ def _attempts_of(count: int) -> sa.Select[Any]:
     attempts = tables.webhook_attempts.c
     return (
         sa.select(*rows.columns(WebhookAttempt))
-        .where(attempts.account_id == sa.bindparam("account_id"), attempts.delivery_id.in_(lists.places(count)))
+        .where(attempts.account_id == sa.bindparam("account_id"), attempts.delivery_id.in_(many.places(count)))
         .order_by(attempts.id)
     )

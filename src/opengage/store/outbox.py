@@ -16,7 +16,7 @@ from opengage.clock import Instant
 from opengage.domain.callback_urls import origin
 from opengage.domain.webhooks import EVERYTHING, TEXT_EVENTS, DeliveryStatus, Happening
 from opengage.ids import Id, NewId, to_wire
-from opengage.store import lists, tables
+from opengage.store import many, tables
 from opengage.store.contract import Result, Step, Transaction
 
 _endpoints: Final = tables.webhook_endpoints
@@ -86,7 +86,7 @@ async def _listeners(tx: Transaction, account_id: int, engagement_ids: set[Id | 
     """One statement for both, since every batch of texts makes it."""
     endpoints: dict[Id, Endpoint] = {}
     engagements: set[Id] = set()
-    for some in list(lists.parts(id_ for id_ in engagement_ids if id_ is not None)) or [{}]:
+    for some in list(many.parts(id_ for id_ in engagement_ids if id_ is not None)) or [{}]:
         for id_, events, include in await tx.rows(_listening(len(some)), account_id=account_id, **some):
             if events is None:
                 engagements.add(id_)
@@ -108,7 +108,7 @@ def _listening(count: int) -> sa.Select[Any] | sa.CompoundSelect[Any]:
         endpoints,
         sa.select(engagements.id, nothing, nothing).where(
             engagements.account_id == sa.bindparam("account_id"),
-            engagements.id.in_(lists.places(count)),
+            engagements.id.in_(many.places(count)),
             engagements.has_callbacks,
         ),
     )
@@ -151,7 +151,7 @@ async def _callbacks(
     texts = [each.subject_id for each in happenings if each.subject_type == "texts" and each.envelope_id is None]
     found: dict[Id, Callback] = {}
     for table, kind, ids in ((tables.envelopes, "envelopes", envelopes), (tables.texts, "texts", texts)):
-        for some in lists.parts(ids):
+        for some in many.parts(ids):
             statement = _select_callbacks(table, len(some))
             for id_, url, include in await tx.rows(statement, account_id=account_id, **some):
                 found[id_] = Callback(kind, id_, url, include)
@@ -162,7 +162,7 @@ async def _callbacks(
 def _select_callbacks(table: sa.Table, count: int) -> sa.Select[Any]:
     return sa.select(table.c.id, table.c.callback, table.c.callback_include).where(
         table.c.account_id == sa.bindparam("account_id"),
-        table.c.id.in_(lists.places(count)),
+        table.c.id.in_(many.places(count)),
         table.c.callback.is_not(None),
     )
 
