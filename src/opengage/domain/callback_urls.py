@@ -115,6 +115,8 @@ def refusal(url: str, limits: Limits) -> str | None:
         return "The callback is no URL that can be read. Send one like https://example.com/hooks."
     if parts.scheme not in _PORTS or not host:
         return "A callback is an http or https URL with a host. Send one like https://example.com/hooks."
+    if "[" in parts.netloc and _literal(host) is None:
+        return "The callback's address in brackets is no IPv6 address. Use the name of a public host."
     if parts.username is not None or parts.password is not None:
         return "A callback's URL holds no user name and no password: verify its signature instead. Remove them."
     return _host_refusal(host, _PORTS[parts.scheme] if port is None else port, limits)
