@@ -114,6 +114,26 @@ class Deliverer:
                 await asyncio.sleep(_GATHER)
         await self._stop()
 
+    @property
+    def calls(self) -> int:
+        """How many calls are under way."""
+        return len(self._under_way)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether calls are under way, or have ended and are not put down."""
+        return bool(self._under_way or self._ended)
+
+    async def ended(self) -> None:
+        """Return once a call has ended since the last turn; at once when none is under way."""
+        if self._under_way:
+            await self._something.wait()
+
+    def abandon(self) -> None:
+        """Drop everything as a crash would: nothing is put down or given back."""
+        for task in self._under_way:
+            task.cancel()
+
     async def _safe_turn(self) -> int:
         try:
             return await self.turn()
@@ -199,6 +219,10 @@ class Deliverer:
         except Exception as error:
             log.error("a webhook could not be made", action="webhooks", exc_info=error)
             answer = Answer(error="the document could not be made")
+        if answer.code is None:
+            self._slow.add(call.target)
+        else:
+            self._slow.discard(call.target)
         self._ended.append((call, self._verdict(call, answer, began)))
 
     async def _answer(self, call: _Call, began: Instant) -> Answer:
@@ -243,10 +267,6 @@ class Deliverer:
         return Verdict(delivery, DeliveryStatus.PENDING, next_at, attempt)
 
     async def _put_down(self, tx: Transaction, call: _Call, verdict: Verdict, now: Instant) -> None:
-        if verdict.attempt.code is None:
-            self._slow.add(call.target)
-        else:
-            self._slow.discard(call.target)
         if not await deliveries.record(tx, verdict, now):
             log.warning("an attempt outlived its lease", action="webhooks", delivery_id=to_wire(call.delivery.id))
         if verdict.attempt.code == _GONE and call.delivery.endpoint_id is not None:
