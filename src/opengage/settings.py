@@ -4,11 +4,13 @@ Above the text's path: the command line reads them once and hands single values 
 A value comes from a flag, else the environment (`OPENGAGE_<NAME>`), else a TOML file, else its default.
 """
 
+import base64
 import difflib
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -121,6 +123,34 @@ def _database(value: object) -> str:
     raise ValueError("no such database is supported; remove this setting to use SQLite in the data folder")
 
 
+def _networks(value: object) -> str:
+    """Networks parted by commas, as text."""
+    try:
+        [ip_network(part.strip()) for part in _text(value).split(",")]
+    except ValueError as error:
+        raise ValueError("expected networks such as 127.0.0.0/8,10.1.0.0/16") from error
+    return _text(value)
+
+
+def _ports(value: object) -> str:
+    """Ports parted by commas, as text."""
+    ports = [part.strip() for part in str(value).split(",")]
+    if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 65536 for part in ports):
+        raise ValueError("expected ports such as 80,443")
+    return ",".join(ports)
+
+
+def _keys(value: object) -> str:
+    """Keys of 32 bytes in base64, parted by commas."""
+    try:
+        lengths = {len(base64.b64decode(part.strip(), validate=True)) for part in _text(value).split(",")}
+    except ValueError:
+        lengths = {0}
+    if lengths != {32}:
+        raise ValueError("expected 32 random bytes in base64, as “openssl rand -base64 32” makes them")
+    return _text(value)
+
+
 def _setting(default: Any, parse: Parse, text: str, *, secret: bool = False) -> Any:
     """One row of the table. A secret one stays out of `repr`."""
     return field(default=default, repr=not secret, metadata={"parse": parse, "help": text, "secret": secret})
@@ -191,6 +221,23 @@ class Settings:
     )
     max_segments: int = _setting(
         10, _whole(1, 255), "The most segments of one text; a longer one is refused as `too-long`."
+    )
+    secret_key: str | None = _setting(
+        None,
+        _keys,
+        "The key that seals secrets in the database: 32 bytes in base64; several, parted by commas, while "
+        "it is rotated: the first seals, all open. "
+        "Default: the file `secret.key` in the data folder, made when there is none.",
+        secret=True,
+    )
+    callback_allow: str = _setting(
+        "",
+        _networks,
+        "Networks beside the public one that callbacks may reach, on any port: `127.0.0.0/8` to try them out here.",
+    )
+    callback_ports: str = _setting("80,443,8080,8443", _ports, "The ports that callbacks may reach.")
+    callback_timeout_seconds: float = _setting(
+        15.0, _seconds(0.1, 60), "How long a callback's server may take before the attempt has failed."
     )
 
 

@@ -384,7 +384,7 @@ async def test_gone_ends_a_callback_and_no_other(desk: Desk) -> None:
 async def test_what_is_gone_is_named_by_type_and_id(desk: Desk) -> None:
     """A subject that was deleted meanwhile: the event is told all the same."""
 
-    async def gone(*_: object) -> bytes:
+    async def gone(*_: Any, **__: Any) -> bytes:
         raise NotFound("There is no text with this id in this account.")
 
     desk.render = gone
@@ -398,7 +398,7 @@ async def test_what_is_gone_is_named_by_type_and_id(desk: Desk) -> None:
 async def test_a_document_that_cannot_be_made_is_an_attempt_that_failed(desk: Desk) -> None:
     """A mistake of ours stops neither the loop nor the schedule."""
 
-    async def broken(*_: object) -> bytes:
+    async def broken(*_: Any, **__: Any) -> bytes:
         raise ZeroDivisionError
 
     desk.render = broken

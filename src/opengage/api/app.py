@@ -18,6 +18,8 @@ from opengage.api import (
     health,
     reads,
     text_templates,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from opengage.api.auth import provide_actor
 from opengage.api.resources.registry import RESOURCES
@@ -28,6 +30,8 @@ WRITES: Final = (
     engagements,
     activities,
     envelopes,
+    webhook_endpoints,
+    webhook_deliveries,
 )
 """What is particular to a noun: whatever its description does not give it."""
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import rich_click as click
 
 from opengage import logs
+from opengage.assembly.secrets import sealer
 from opengage.assembly.store import open_store
+from opengage.assembly.webhooks import deliver
 from opengage.assembly.worker import dispatcher, worker_name
 from opengage.cli import options
 from opengage.settings import Settings
@@ -32,6 +34,9 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         try:
             await revision.require(store)
             log.info("worker started", action="start", owner=owner)
-            await dispatcher(settings, store, owner).run(stop)
+            # whichever fails ends the process, which is started anew
+            await asyncio.gather(
+                dispatcher(settings, store, owner).run(stop), deliver(settings, store, sealer(settings), stop)
+            )
         finally:
             await store.close()

@@ -1,10 +1,10 @@
-"""Deliveries looked back on: what was posted to whom, every attempt at it, and sending one again by hand.
+"""Deliveries looked back on: every attempt at them, and sending one again by hand.
 
 Beside a text's path.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,7 +13,7 @@ from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.records import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from opengage.ids import Id
 from opengage.operations.actors import Actor, require_writer
-from opengage.operations.reading import Listed, load
+from opengage.operations.reading import load
 from opengage.store import deliveries, rows
 from opengage.store.contract import Store, Transaction
 
@@ -27,20 +27,6 @@ class Shown(msgspec.Struct, frozen=True):
     attempts: list[WebhookAttempt]
 
 
-async def find(store: Store, actor: Actor, id_: Id | None) -> Shown:
-    """A delivery and every attempt at it. Raises NotFound."""
-    async with store.reading() as tx:
-        delivery = await load(tx, actor, WebhookDelivery, id_, NOUN)
-        return (await _shown(tx, actor.account_id, [delivery]))[0]
-
-
-async def page(store: Store, actor: Actor, limit: int, offset: int, **equal: Any) -> Listed[Shown]:
-    """One page of the account's deliveries whose fields equal these, oldest first."""
-    async with store.reading() as tx:
-        found = await rows.page(tx, WebhookDelivery, limit=limit, offset=offset, account_id=actor.account_id, **equal)
-        return Listed(await _shown(tx, actor.account_id, found.records), found.total)
-
-
 async def resend(store: Store, clock: Clock, actor: Actor, id_: Id | None) -> Shown:
     """Let a delivery that has ended begin anew, under the same `webhook-id`. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
@@ -50,7 +36,7 @@ async def resend(store: Store, clock: Clock, actor: Actor, id_: Id | None) -> Sh
         if not await deliveries.resend(tx, actor.account_id, delivery.id, clock.now()):
             detail = "The delivery has attempts to come. Wait for them; “next-attempt-at” says when the next one is."
             raise Invalid([Problem(Code.ILLEGAL_STATE, detail)])
-        return (await _shown(tx, actor.account_id, [await load(tx, actor, WebhookDelivery, id_, NOUN)]))[0]
+        return (await show(tx, actor.account_id, [await load(tx, actor, WebhookDelivery, id_, NOUN)]))[0]
 
 
 async def _require_endpoint(tx: Transaction, delivery: WebhookDelivery) -> None:
@@ -66,7 +52,8 @@ async def _require_endpoint(tx: Transaction, delivery: WebhookDelivery) -> None:
         raise Invalid([Problem(Code.ILLEGAL_STATE, detail)])
 
 
-async def _shown(tx: Transaction, account_id: int, found: Sequence[WebhookDelivery]) -> list[Shown]:
+async def show(tx: Transaction, account_id: int, found: Sequence[WebhookDelivery]) -> list[Shown]:
+    """Deliveries with their attempts, in a fixed number of statements."""
     attempts = await deliveries.attempts_of(tx, account_id, [each.id for each in found])
     return [Shown(each, attempts[each.id]) for each in found]
 
@@ -76,6 +63,6 @@ async def of_subjects(tx: Transaction, account_id: int, ids: Sequence[Id]) -> di
     if not ids:
         return {}
     found: dict[Id, list[Shown]] = {id_: [] for id_ in ids}
-    for shown in await _shown(tx, account_id, await deliveries.of_subjects(tx, account_id, ids)):
+    for shown in await show(tx, account_id, await deliveries.of_subjects(tx, account_id, ids)):
         found[shown.delivery.subject_id].append(shown)
     return found

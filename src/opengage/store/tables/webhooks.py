@@ -32,6 +32,7 @@ webhook_deliveries = table(
     whole("next_at", null=True),
     whole("delivered_at", null=True),
     sa.Index(None, "account_id", "subject_id", "id"),
+    sa.Index(None, "account_id", "endpoint_id", "id"),
 )
 """The outbox: written in the transaction of what it tells."""
 

@@ -117,6 +117,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
         batch_op.create_index(
+            batch_op.f("webhook_deliveries_account_id_endpoint_id_id"),
+            ["account_id", "endpoint_id", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
             batch_op.f("webhook_deliveries_account_id_subject_id_id"), ["account_id", "subject_id", "id"], unique=False
         )
         batch_op.create_index(
