@@ -239,6 +239,15 @@ class Settings:
     callback_timeout_seconds: float = _setting(
         15.0, _seconds(0.1, 60), "How long a callback's server may take before the attempt has failed."
     )
+    undo_seconds: int = _setting(
+        0,
+        _whole(0, 86_400),
+        "How long a scheduled engagement can still be taken back before its first text leaves; an engagement's own "
+        "`undo-seconds` comes first.",
+    )
+    quiet_hours_file: Path | None = _setting(
+        None, _path, "Rules of the legal clock to use instead of those that Opengage brings."
+    )
 
 
 @dataclass(frozen=True, slots=True)
