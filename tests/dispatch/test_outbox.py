@@ -6,12 +6,15 @@ import msgspec
 import pytest
 
 from dispatch.world import Tenant, World, accept, receipt_for, recipient
+from opengage.dispatch import endings
+from opengage.dispatch.scheduler import Scheduler
 from opengage.domain.errors import Unavailable
 from opengage.domain.outcomes import Inbound, ReceiptState
 from opengage.domain.records import Engagement, WebhookEndpoint
+from opengage.domain.states import EngagementStatus
 from opengage.domain.webhooks import Event, Happening
 from opengage.ids import Id, new_id, to_wire
-from opengage.store import outbox, rows
+from opengage.store import outbox, rows, work
 from opengage.store.contract import Rows, Transaction
 
 CALLBACK = "https://crm.example.com/texts"
@@ -193,14 +196,15 @@ async def test_what_does_not_happen_is_not_told(world: World) -> None:
 
 
 async def test_a_stop_is_told_once(world: World) -> None:
-    """The text that came in, and the suppression that it made; a second STOP makes none."""
+    """The text that came in, the suppression that it made, our answer; a second STOP is a text and no more."""
     tenant = await world.tenant()
     await endpoint(world, tenant)
     recorder = world.recorder(tenant)
     for token in (1, 2):
         recorder.inbound([Inbound(sender=recipient(5), recipient="+12025550100", body="STOP", token=token)])
         await recorder.commit()
-    assert [event for event, _ in outbox_of(world)] == ["text.received", "suppression.created", "text.received"]
+    answered = ["text.received", "suppression.created", "text.queued"]
+    assert [event for event, _ in outbox_of(world)] == [*answered, "text.received"]
     subjects = world.look("SELECT subject_id FROM webhook_deliveries WHERE event = 'suppression.created'")
     assert subjects == world.look("SELECT id FROM suppressions")
 
@@ -214,3 +218,35 @@ async def test_large_batches_are_written_whole(world: World) -> None:
     async with world.store.writing() as tx:
         await outbox.announce(tx, happenings, world.clock.now(), new_id)
     assert [row[0] for row in world.look("SELECT subject_id FROM webhook_deliveries ORDER BY id")] == subjects
+
+
+async def test_the_dispatcher_tells_what_it_does_to_engagements(world: World) -> None:
+    """Begun, paused by the guard, completed without a text of its own: each once, and none that did not happen."""
+    tenant = await world.tenant()
+    await endpoint(world, tenant, "engagement.processing", "engagement.paused", "engagement.completed")
+    scheduler = Scheduler(world.store, world.clock, new_id)
+    due = await world.engagement(tenant, 1, status=EngagementStatus.SCHEDULED)
+    for _ in range(2):
+        await scheduler.start_due()
+    assert subjects(world) == [("engagement.processing", due.id)]
+    async with world.store.writing() as tx:
+        assert await work.pause(tx, due, "failures", world.clock.now())
+        await endings.announce(tx, [(due.account_id, due.id)], EngagementStatus.PAUSED, world.clock.now(), new_id)
+    empty = await world.engagement(tenant, 0)
+    await scheduler.sweep()
+    assert subjects(world)[1:] == [("engagement.paused", due.id), ("engagement.completed", empty.id)]
+
+
+async def test_an_engagement_without_a_text_is_told_complete(world: World) -> None:
+    """Everybody on its list has opted out: the batch that finds so completes it."""
+    tenant = await world.tenant()
+    await endpoint(world, tenant, "engagement.completed")
+    engagement = await world.engagement(tenant, 1)
+    await world.suppress(tenant, recipient(0))
+    await run(world, tenant)
+    assert subjects(world) == [("engagement.completed", engagement.id)]
+
+
+def subjects(world: World) -> list[tuple[Any, ...]]:
+    """(event, subject) of everything in the outbox."""
+    return world.look("SELECT event, subject_id FROM webhook_deliveries ORDER BY id")

@@ -4,16 +4,16 @@ Used by the recorder (outcomes and receipts) and by the rescuer (answers that wi
 events in one batch, as when its receipt is read together with its answer: it is written once, at its last state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from opengage.clock import SECOND, Instant
+from opengage.dispatch import endings
 from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.retry import Trouble, next_delay
-from opengage.domain.states import CLOSED, STATUS_OF, EngagementStatus, TextEvent, TextStatus, change, place
-from opengage.domain.webhooks import ENGAGEMENT_EVENTS, Happening
+from opengage.domain.states import CLOSED, STATUS_OF, TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
-from opengage.store import ledgers, outbox
+from opengage.store import outbox
 from opengage.store.contract import Result, Step, Transaction, Unanswered
 
 Chance = Callable[[], float]
@@ -83,15 +83,4 @@ class Settling:
                     moves.arrive(account_id, engagement_id, step.reason)
                     if STATUS_OF[step.reason] in CLOSED:
                         moves.note(account_id, engagement_id, Dimension.CODE, step.code or NO_CODE)
-        completed = await ledgers.move_and_complete(tx, moves, self._now)
-        await outbox.announce(tx, _completions(moves, completed), self._now, self._new_id)
-        return completed
-
-
-def _completions(moves: Moves, completed: Sequence[Id]) -> list[Happening]:
-    event = ENGAGEMENT_EVENTS[EngagementStatus.COMPLETED]
-    return [
-        Happening(account_id, event, "engagements", engagement_id)
-        for account_id, engagement_id in moves.engagements()
-        if engagement_id in completed
-    ]
+        return await endings.move_and_complete(tx, moves, self._now, self._new_id)

@@ -24,6 +24,8 @@ _MAY_START: Final = sa.or_(_STARTS_AT.is_(None), sa.bindparam("now") >= _STARTS_
 _START: Final = (
     sa.update(_engagements)
     .where(
+        _engagements.c.account_id == sa.bindparam("key_account_id"),
+        _engagements.c.id == sa.bindparam("key_id"),
         _engagements.c.status == EngagementStatus.SCHEDULED.value,
         _MAY_START,
     )
@@ -155,9 +157,9 @@ CHUNK: Final = 20_000
 """Envelopes closed in one transaction, at most: others must have their turn."""
 
 
-async def start_due(tx: Transaction, now: Instant) -> None:
-    """Scheduled engagements whose time has come are processing from here on."""
-    await tx.run(_START, now=now)
+async def start_due(tx: Transaction, now: Instant) -> list[tuple[int, Id]]:
+    """Scheduled engagements whose time has come are processing from here on; (account, engagement) of each."""
+    return [key for key in await due(tx, now) if await tx.run(_START, key_account_id=key[0], key_id=key[1], now=now)]
 
 
 async def due(tx: Transaction, now: Instant) -> list[tuple[int, Id]]:
