@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatch.desk import SEALER, Desk
+from dispatch.desk import QUICK, SEALER, Desk
 from dispatch.hooks import LOOPBACK, Posted, calling, ok, receiving, status
 from dispatch.world import HookedStore, World, until
 from opengage.clock import SECOND
@@ -402,3 +402,22 @@ async def test_secrets_lie_sealed(desk: Desk) -> None:
     dump = b"".join(path.read_bytes() for path in desk.world.path.parent.glob("opengage.sqlite*"))
     assert told.secret.removeprefix("whsec_").encode() not in dump
     assert desk.world.look("SELECT secret FROM webhook_endpoints")[0][0].startswith("sealed:1:")
+
+
+async def test_what_has_ended_is_kept_for_a_month(desk: Desk) -> None:
+    """Then it goes with its attempts; what is still to come stays, however old."""
+    told = await desk.endpoint()
+    await desk.happen(3)
+    deliverer = desk.deliverer()
+    await desk.settle(deliverer)
+    desk.receiver.answer = lambda _: status(500)
+    await desk.happen()
+    await desk.settle(deliverer)
+    desk.world.clock.advance(QUICK.keep - 60)
+    await deliverer.sweep()
+    assert len(desk.world.look("SELECT 1 FROM webhook_deliveries")) == 4
+    desk.world.clock.advance(120)
+    await deliverer.sweep()
+    assert desk.delivery()[:2] == ("pending", 1)
+    assert [row[:2] for row in desk.attempts()] == [(1, 500)]
+    assert told.endpoint.is_active

@@ -19,9 +19,9 @@ from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch.callouts import Answer
 from opengage.dispatch.settling import Chance
 from opengage.domain.errors import NotFound, Unavailable
-from opengage.domain.records import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from opengage.domain.records import Account, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from opengage.domain.webhooks import DeliveryStatus, next_attempt, signature
-from opengage.ids import Id, NewId, to_wire
+from opengage.ids import Id, NewId, floor, to_wire
 from opengage.jsonapi.timestamps import to_text
 from opengage.operations import webhook_endpoints
 from opengage.sealing import Sealer, Unsealable
@@ -39,6 +39,11 @@ _GATHER: Final = 0.01
 
 _TOO_MANY: Final = (429, 503)
 """Answers whose Retry-After counts."""
+
+_SWEEP: Final = 3600.0
+"""Seconds between looks for deliveries that are kept long enough."""
+
+_SWEPT_AT_ONCE: Final = 500
 
 _GONE: Final = 410
 
@@ -60,6 +65,8 @@ class Pace(msgspec.Struct, frozen=True):
     lease: float = 90.0
     """Longer than the longest call: after it, an attempt counts as lost."""
     poll: float = 0.5
+    keep: float = 30 * 86_400.0
+    """Seconds that a delivery which has ended is kept, to be looked at and sent again."""
     grace: float = 5.0
     """How long a stop waits for calls under way."""
 
@@ -100,6 +107,7 @@ class Deliverer:
         self._something = asyncio.Event()
         self._slow: set[Target] = set()
         self._last: Target = (0, "")
+        self._swept_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set, then finish what is under way, or give it back."""
@@ -136,7 +144,11 @@ class Deliverer:
 
     async def _safe_turn(self) -> int:
         try:
-            return await self.turn()
+            took = await self.turn()
+            if self._clock.monotonic() - self._swept_at >= _SWEEP:
+                self._swept_at = self._clock.monotonic()
+                await self.sweep()
+            return took
         except Unavailable as error:
             log.error("the store cannot be used; trying again", action="webhooks", error=str(error))
             return 0
@@ -161,6 +173,17 @@ class Deliverer:
             self._under_way[task] = call
             task.add_done_callback(self._done)
         return len(calls)
+
+    async def sweep(self) -> None:
+        """Delete what is kept long enough, bit by bit: others have their turns between."""
+        before = floor(Instant(self._clock.now() - int(self._pace.keep * SECOND)))
+        async with self._store.reading() as tx:
+            accounts = [account.account_id for account in await rows.every(tx, Account)]
+        for account_id in accounts:
+            count = _SWEPT_AT_ONCE
+            while count == _SWEPT_AT_ONCE:
+                async with self._store.writing() as tx:
+                    count = await deliveries.forget(tx, account_id, before, _SWEPT_AT_ONCE)
 
     def _shares(self, due: Sequence[Target]) -> list[tuple[Target, int]]:
         """How many calls each target may begin now: in turns, beginning after whoever came last."""

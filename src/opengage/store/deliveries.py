@@ -25,15 +25,18 @@ _c: Final = _table.c
 Target = tuple[int, str]
 """(account, whom it is for): what takes turns."""
 
-_ACCOUNTS: Final = (
-    sa.select(tables.accounts.c.account_id)
-    .where(
-        sa.exists().where(_c.account_id == tables.accounts.c.account_id, _c.next_at.is_not(None)),
-    )
-    .order_by(tables.accounts.c.account_id)
+# one step down the index for each account that has something coming, however much that is
+_accounts: Final = sa.select(sa.func.min(_c.account_id).label("account_id")).where(_c.next_at.is_not(None))
+_first_account: Final = _accounts.cte("accounts_waiting", recursive=True)
+_next_account: Final = (
+    sa.select(sa.func.min(_c.account_id))
+    .where(_c.next_at.is_not(None), _c.account_id > _first_account.c.account_id)
+    .scalar_subquery()
 )
+_waiting: Final = _first_account.union_all(sa.select(_next_account).where(_first_account.c.account_id.is_not(None)))
+_ACCOUNTS: Final = sa.select(_waiting.c.account_id).where(_waiting.c.account_id.is_not(None))
 
-# one step down the index for each target, however many deliveries each has
+# likewise for each target of an account
 _walk: Final = (
     sa.select(sa.func.min(_c.target).label("target"))
     .where(_c.account_id == sa.bindparam("account_id"), _c.next_at.is_not(None))
@@ -113,6 +116,12 @@ _RESEND: Final = (
     )
 )
 
+_OVER: Final = (
+    sa.select(_c.id)
+    .where(_c.account_id == sa.bindparam("account_id"), _c.id < sa.bindparam("before"), _c.next_at.is_(None))
+    .limit(sa.bindparam("most"))
+)
+
 
 class Verdict(msgspec.Struct, frozen=True):
     """What becomes of a delivery after an attempt; `next_at` is None when there is none left."""
@@ -147,7 +156,7 @@ async def take(tx: Transaction, target: Target, now: Instant, until: Instant, mo
 def _put_off(count: int) -> sa.Update:
     return (
         sa.update(_table)
-        .where(_c.account_id == sa.bindparam("key_account_id"), _c.id.in_(many.places(count)), _c.next_at.is_not(None))
+        .where(_c.account_id == sa.bindparam("key_account_id"), _c.id.in_(many.places(count)))
         .values(next_at=sa.bindparam("until"), attempts=_c.attempts + 1)
     )
 
@@ -186,43 +195,53 @@ async def resend(tx: Transaction, account_id: int, id_: Id, now: Instant) -> boo
     return bool(await tx.run(_RESEND, key_account_id=account_id, key_id=id_, now=now))
 
 
+async def forget(tx: Transaction, account_id: int, before: Id, most: int) -> int:
+    """Delete up to `most` deliveries older than an id that have nothing to come, with their attempts; how many."""
+    found = [Id(row[0]) for row in await tx.rows(_OVER, account_id=account_id, before=before, most=most)]
+    for some in many.parts(found):
+        await tx.run(_forget(tables.webhook_attempts, "delivery_id", len(some)), key_account_id=account_id, **some)
+        await tx.run(_forget(_table, "id", len(some)), key_account_id=account_id, **some)
+    return len(found)
+
+
+@cache
+def _forget(table: sa.Table, column: str, count: int) -> sa.Delete:
+    wanted = table.c[column].in_(many.places(count))
+    return sa.delete(table).where(table.c.account_id == sa.bindparam("key_account_id"), wanted)
+
+
 async def of_subjects(tx: Transaction, account_id: int, ids: Sequence[Id]) -> list[WebhookDelivery]:
     """The callbacks' deliveries about these envelopes or texts, oldest first; not those of endpoints."""
     found: list[WebhookDelivery] = []
     for some in many.parts(ids):
         some_rows = await tx.rows(_of_subjects(len(some)), account_id=account_id, **some)
         found += [rows.from_row(WebhookDelivery, row) for row in some_rows]
-    return found
+    return sorted((each for each in found if each.endpoint_id is None), key=lambda each: each.id)
 
 
+# what is found is sorted and sifted here: asked to do it, SQLite takes another index and reads all of an account
 @cache
 def _of_subjects(count: int) -> sa.Select[Any]:
-    return (
-        sa.select(*rows.columns(WebhookDelivery))
-        .where(
-            _c.account_id == sa.bindparam("account_id"),
-            _c.subject_id.in_(many.places(count)),
-            _c.endpoint_id.is_(None),
-        )
-        .order_by(_c.id)
+    return sa.select(*rows.columns(WebhookDelivery)).where(
+        _c.account_id == sa.bindparam("account_id"), _c.subject_id.in_(many.places(count))
     )
 
 
 async def attempts_of(tx: Transaction, account_id: int, ids: Sequence[Id]) -> dict[Id, list[WebhookAttempt]]:
     """The attempts at these deliveries, oldest first."""
+    attempts: list[WebhookAttempt] = []
+    for some in many.parts(ids):
+        some_rows = await tx.rows(_attempts_of(len(some)), account_id=account_id, **some)
+        attempts += [rows.from_row(WebhookAttempt, row) for row in some_rows]
     found: dict[Id, list[WebhookAttempt]] = {id_: [] for id_ in ids}
-    for some in many.parts(found):
-        for row in await tx.rows(_attempts_of(len(some)), account_id=account_id, **some):
-            attempt = rows.from_row(WebhookAttempt, row)
-            found[attempt.delivery_id].append(attempt)
+    for attempt in sorted(attempts, key=lambda each: each.id):
+        found[attempt.delivery_id].append(attempt)
     return found
 
 
 @cache
 def _attempts_of(count: int) -> sa.Select[Any]:
     attempts = tables.webhook_attempts.c
-    return (
-        sa.select(*rows.columns(WebhookAttempt))
-        .where(attempts.account_id == sa.bindparam("account_id"), attempts.delivery_id.in_(many.places(count)))
-        .order_by(attempts.id)
+    return sa.select(*rows.columns(WebhookAttempt)).where(
+        attempts.account_id == sa.bindparam("account_id"), attempts.delivery_id.in_(many.places(count))
     )
