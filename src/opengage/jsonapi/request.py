@@ -32,6 +32,12 @@ class ToOne(msgspec.Struct, gc=False, frozen=True):
     data: Identifier | None = None
 
 
+class ToMany(msgspec.Struct, gc=False, frozen=True):
+    """A to-many relationship as a client writes it."""
+
+    data: list[Identifier] = []
+
+
 class NoRelationships(msgspec.Struct, gc=False, frozen=True):
     """For resources that take none: whatever is sent is ignored."""
 
