@@ -280,3 +280,21 @@ async def callbacks_of(store: SqliteStore) -> list[bool | None]:
     """What the engagements know of callbacks."""
     async with store.reading() as tx:
         return [one.has_callbacks for one in await rows.every(tx, Engagement, account_id=1)]
+
+
+async def test_what_members_do_to_an_engagement_is_told(client: Client, store: SqliteStore) -> None:
+    """Scheduled, paused, resumed, canceled, each in the PATCH that does it; and whom a cancellation leaves without."""
+    await client.make("webhook-endpoints", {"url": URL})
+    engagement_id = await client.ready(1)
+    for status in ("scheduled", "paused", "scheduled", "canceled"):
+        assert (await client.change(engagement_id, status=status)).status_code == 202
+    assert (await client.change(engagement_id, status="paused")).status_code == 400
+    found = (await client.get("/webhook-deliveries")).json()["data"]
+    told = [(one["attributes"]["event"], one["attributes"]["subject-type"]) for one in found]
+    assert told == [
+        ("engagement.scheduled", "engagements"),
+        ("engagement.paused", "engagements"),
+        ("engagement.scheduled", "engagements"),
+        ("envelope.incomplete", "envelopes"),
+        ("engagement.canceled", "engagements"),
+    ]

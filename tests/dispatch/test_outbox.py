@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from dispatch.world import Tenant, World, accept, receipt_for, recipient
-from opengage.dispatch import endings
 from opengage.dispatch.scheduler import Scheduler
 from opengage.domain.errors import Unavailable
 from opengage.domain.outcomes import Inbound, ReceiptState
@@ -14,7 +13,7 @@ from opengage.domain.records import Engagement, WebhookEndpoint
 from opengage.domain.states import EngagementStatus
 from opengage.domain.webhooks import Event, Happening
 from opengage.ids import Id, new_id, to_wire
-from opengage.store import outbox, rows, work
+from opengage.store import endings, outbox, rows, work
 from opengage.store.contract import Rows, Transaction
 
 CALLBACK = "https://crm.example.com/texts"
@@ -245,6 +244,30 @@ async def test_an_engagement_without_a_text_is_told_complete(world: World) -> No
     await world.suppress(tenant, recipient(0))
     await run(world, tenant)
     assert subjects(world) == [("engagement.completed", engagement.id)]
+
+
+async def test_an_envelope_without_a_text_is_told_incomplete(world: World) -> None:
+    """To endpoints and to its own callback, when a batch finds it opted out and when its engagement is canceled."""
+    tenant = await world.tenant()
+    listener = await endpoint(world, tenant, "envelope.incomplete")
+    engagement = await world.engagement(tenant, 2, has_callbacks=True)
+    world.change("UPDATE envelopes SET callback = ? WHERE phone_number = ?", CALLBACK, recipient(0))
+    await world.suppress(tenant, recipient(0))
+    await run(world, tenant)
+    found = world.look("SELECT target, subject_type, subject_id FROM webhook_deliveries ORDER BY id")
+    world.change("DELETE FROM webhook_deliveries")
+    world.change("UPDATE engagements SET status = 'canceled' WHERE id = ?", engagement.id)
+    await world.envelopes(tenant, engagement, [(recipient(7), "{}")], world.clock.now())
+    await Scheduler(world.store, world.clock, new_id).sweep()
+    ids = dict(world.look("SELECT phone_number, id FROM envelopes"))
+    found += world.look(
+        "SELECT target, subject_type, subject_id FROM webhook_deliveries WHERE event LIKE 'env%' ORDER BY id"
+    )
+    assert found == [
+        (to_wire(listener.id), "envelopes", ids[recipient(0)]),
+        ("https://crm.example.com:443", "envelopes", ids[recipient(0)]),
+        (to_wire(listener.id), "envelopes", ids[recipient(7)]),
+    ]
 
 
 def subjects(world: World) -> list[tuple[Any, ...]]:

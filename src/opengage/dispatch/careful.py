@@ -11,11 +11,10 @@ import sqlalchemy as sa
 
 from opengage import logs
 from opengage.clock import Instant
-from opengage.dispatch import endings
 from opengage.domain.ledger import Moves
 from opengage.domain.states import Reason
 from opengage.ids import Id, NewId, to_wire
-from opengage.store import lanes, tables
+from opengage.store import endings, lanes, tables
 from opengage.store.contract import Settled, Store, Transaction
 
 log = logs.get(__name__)
@@ -60,7 +59,7 @@ async def _set_aside(
     new_id: NewId,
 ) -> None:
     """Close an envelope that costs every worker its life."""
-    await tx.batches.settle_envelopes(lease.account_id, [settled], now)
+    await endings.close(tx, lease.account_id, engagement_id, [settled], now, new_id)
     moves = Moves()
     moves.leave(lease.account_id, engagement_id, before)
     moves.arrive(lease.account_id, engagement_id, settled.reason)

@@ -6,7 +6,6 @@ guarded change: an engagement that is no longer running is left alone.
 
 from opengage import logs
 from opengage.clock import Clock, Instant
-from opengage.dispatch import endings
 from opengage.dispatch.gates import CANARY, WAITING
 from opengage.domain import guard
 from opengage.domain.guard import Counts, Fail, Limits, Pass
@@ -14,7 +13,7 @@ from opengage.domain.ledger import Dimension
 from opengage.domain.records import Engagement
 from opengage.domain.states import EngagementStatus
 from opengage.ids import Id, NewId, to_wire
-from opengage.store import ledgers, work
+from opengage.store import endings, ledgers, work
 from opengage.store.contract import Store, Transaction
 
 log = logs.get(__name__)

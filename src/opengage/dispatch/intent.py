@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import endings, gates, pools
+from opengage.dispatch import gates, pools
 from opengage.dispatch.gates import Gate
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import Known, Plan, Rules, plan
@@ -22,7 +22,7 @@ from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, 
 from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, made_at, to_wire
-from opengage.store import lanes, receipts, rows, work
+from opengage.store import endings, lanes, receipts, rows, work
 from opengage.store import pools as pooled
 from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Unanswered
 
@@ -184,7 +184,7 @@ class Intents:
                 texted = [Recent(intent.recipient, intent.text_id, own) for intent in decided.intents]
                 await tx.batches.remember(account_id, texted)
         if decided.settled:
-            await tx.batches.settle_envelopes(account_id, decided.settled, now)
+            await endings.close(tx, account_id, engagement_id, decided.settled, now, self.new_id)
         if decided.held:
             await tx.batches.hold_envelopes(account_id, decided.held, now)
         before = {envelope.envelope_id: envelope.reason for envelope in batch.due}

@@ -6,11 +6,10 @@ an engagement that was paused when its last receipt came, and the leftovers of a
 
 from opengage import logs
 from opengage.clock import Clock, Instant
-from opengage.dispatch import endings
 from opengage.domain.ledger import Moves
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId, to_wire
-from opengage.store import ledgers, pools, work
+from opengage.store import endings, ledgers, pools, work
 from opengage.store.contract import Store
 
 log = logs.get(__name__)
@@ -48,7 +47,7 @@ class Scheduler:
         # one transaction each: a remainder of a million is closed bit by bit, and lanes have their turns between
         for account_id, engagement_id, reason in over:
             async with self._store.writing() as tx:
-                moves = await work.close_remainder(tx, account_id, engagement_id, reason, now)
+                moves = await work.close_remainder(tx, account_id, engagement_id, reason, now, self._new_id)
                 await endings.move_and_complete(tx, moves, now, self._new_id)
         if settled:
             async with self._store.writing() as tx:

@@ -17,13 +17,13 @@ import msgspec
 from opengage import logs
 from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch.callouts import Answer
-from opengage.dispatch.settling import Chance
 from opengage.domain.errors import NotFound, Unavailable
 from opengage.domain.records import Account, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from opengage.domain.webhooks import DeliveryStatus, next_attempt, signature
 from opengage.ids import Id, NewId, floor, to_wire
 from opengage.jsonapi.timestamps import to_text
 from opengage.operations import webhook_endpoints
+from opengage.operations.settling import Chance
 from opengage.sealing import Sealer, Unsealable
 from opengage.store import deliveries, rows
 from opengage.store.contract import Store, Transaction

@@ -30,6 +30,7 @@ class Event(StrEnum):
     TEXT_IN_DOUBT = "text.in-doubt"
     TEXT_CANCELED = "text.canceled"
     TEXT_RECEIVED = "text.received"
+    ENVELOPE_INCOMPLETE = "envelope.incomplete"
     ENGAGEMENT_SCHEDULED = "engagement.scheduled"
     ENGAGEMENT_PROCESSING = "engagement.processing"
     ENGAGEMENT_PAUSED = "engagement.paused"

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Final
 
 from opengage.clock import SECOND, Instant
-from opengage.dispatch import endings
 from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.retry import Trouble, next_delay
 from opengage.domain.states import CLOSED, STATUS_OF, TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
-from opengage.store import outbox
+from opengage.store import endings, outbox
 from opengage.store.contract import Result, Step, Transaction, Unanswered
 
 Chance = Callable[[], float]

@@ -74,6 +74,12 @@ async def announce_results(
         await _write(tx, account_id, listeners, list(_happenings(account_id, steps, results)), now, new_id)
 
 
+async def is_heard(tx: Transaction, account_id: int, engagement_id: Id) -> bool:
+    """Whether anybody may listen to what happens to an engagement's envelopes and texts."""
+    listeners = await _listeners(tx, account_id, {engagement_id})
+    return bool(listeners.endpoints or listeners.engagements)
+
+
 def _happenings(account_id: int, steps: Mapping[Id, Step], results: Sequence[Result]) -> Iterator[Happening]:
     for result in results:
         event = TEXT_EVENTS.get(result.kind)

@@ -9,8 +9,8 @@ from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Moves
 from opengage.domain.records import Activity, Engagement
 from opengage.domain.states import EngagementStatus, Reason
-from opengage.ids import Id
-from opengage.store import rows, tables
+from opengage.ids import Id, NewId
+from opengage.store import endings, rows, tables
 from opengage.store.contract import Settled, Transaction
 
 _engagements: Final = tables.engagements
@@ -234,7 +234,9 @@ async def pause(tx: Transaction, engagement: Engagement, why: str, now: Instant)
     return bool(await tx.run(_PAUSE, key_account_id=engagement.account_id, key_id=engagement.id, why=why, now=now))
 
 
-async def close_remainder(tx: Transaction, account_id: int, engagement_id: Id, reason: Reason, now: Instant) -> Moves:
+async def close_remainder(
+    tx: Transaction, account_id: int, engagement_id: Id, reason: Reason, now: Instant, new_id: NewId
+) -> Moves:
     """Close envelopes that have not left, up to `CHUNK` of them; the moves that the ledger must make.
 
     Those under way are not touched.
@@ -243,7 +245,7 @@ async def close_remainder(tx: Transaction, account_id: int, engagement_id: Id, r
     found = await tx.rows(_REMAINDER, account_id=account_id, engagement_id=engagement_id, most=CHUNK)
     if found:
         settled = [Settled(id_, reason, text_id) for id_, _, text_id in found]
-        await tx.batches.settle_envelopes(account_id, settled, now)
+        await endings.close(tx, account_id, engagement_id, settled, now, new_id)
     for before, count in Counter(before for _, before, _ in found).items():
         moves.leave(account_id, engagement_id, Reason(before), count)
         moves.arrive(account_id, engagement_id, reason, count)
