@@ -12,6 +12,7 @@ from dispatch.hooks import calling, receiving
 from dispatch.world import World
 from opengage.dispatch import callouts
 from opengage.dispatch import webhooks as delivering
+from opengage.domain.webhooks import signature
 from opengage.store import deliveries, outbox, tables
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
@@ -38,8 +39,7 @@ def a_lost_lease_writes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def one_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rotation forgets the old secret at once."""
-    sign = delivering.signature
-    monkeypatch.setattr(delivering, "signature", lambda secrets, *rest: sign(secrets[:1], *rest))
+    monkeypatch.setattr(delivering, "signature", lambda secrets, *rest: signature(secrets[:1], *rest))
 
 
 def nobody_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:

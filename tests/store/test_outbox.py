@@ -32,7 +32,7 @@ async def listen(store: Store, *events: str, account_id: int = ACCOUNT, **values
     async with store.writing() as tx:
         await rows.insert(tx, made)
         if await rows.first(tx, Account, account_id=account_id) is None:
-            own = {"account_id": account_id, "id": new_id(), "created_at": NOW, "updated_at": NOW}
+            own: dict[str, Any] = {"account_id": account_id, "id": new_id(), "created_at": NOW, "updated_at": NOW}
             await rows.insert(tx, Account(**own, key=f"account-{account_id}", name="Bank"))
     return made
 
