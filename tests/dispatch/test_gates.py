@@ -10,6 +10,7 @@ from dispatch.world import World, accept, receipt_for, recipient
 from opengage.clock import Instant
 from opengage.dispatch.guardian import Guardian
 from opengage.domain.outcomes import ReceiptState
+from opengage.ids import new_id
 
 MONDAY_NOON = Instant(int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1_000_000))
 HOURS = json.dumps({"time-zone": "UTC", "windows": [{"days": ["mon"], "from": "13:00", "to": "17:00"}]})
