@@ -75,6 +75,7 @@ async def test_an_endpoint_hears_everything_unless_told(client: Client) -> None:
         ({"url": URL, "events": ["text.sent", "text.sending"]}, "events/1", 104),
         ({"url": URL, "kind": "mail"}, "kind", 104),
         ({"kind": "callbacks", "url": URL}, "kind", 104),
+        ({"url": URL, "include": "text-message,nothing"}, "include", 104),
     ],
 )
 async def test_what_cannot_be_told_is_refused(
@@ -232,6 +233,19 @@ async def test_callbacks_are_checked_when_they_are_written(client: Client) -> No
     assert answer.status_code == 400
     pointers = [error["source"]["pointer"] for error in answer.json()["errors"]]
     assert pointers == [f"/data/{place}/attributes/callback" for place in range(1, 5)]
+
+
+async def test_a_callbacks_includes_are_checked_when_they_are_written(client: Client) -> None:
+    """Paths that an envelope does not have are refused, with their place."""
+    engagement_id = await client.engagement()
+    items = recipients(engagement_id, 3)
+    for item, include in zip(items, ["text,engagement.activity", "text,nothing", "x" * 501], strict=True):
+        item["attributes"] |= {"callback": URL, "callback-include": include}
+    answer = await client.post("/envelopes", {"data": items})
+    assert answer.status_code == 400
+    pointers = [error["source"]["pointer"] for error in answer.json()["errors"]]
+    assert pointers == [f"/data/{place}/attributes/callback-include" for place in (1, 2)]
+    assert (await client.post("/envelopes", {"data": items[:1]})).status_code == 201
 
 
 async def test_an_engagement_knows_that_it_has_callbacks(client: Client, store: SqliteStore) -> None:

@@ -15,8 +15,12 @@ from opengage.assembly.webhooks import limits, renderer
 from opengage.clock import SystemClock
 from opengage.domain.errors import NotFound, Unavailable
 from opengage.ids import new_id, to_wire
+from opengage.operations import engagements, envelopes
 from opengage.operations.accounts import create_account
+from opengage.operations.actors import OWNER, Actor
+from opengage.operations.engagement_changes import Changes
 from opengage.settings import Settings, load
+from opengage.store.contract import NewEnvelope
 
 
 @pytest.fixture
@@ -46,6 +50,24 @@ async def test_documents_are_those_of_the_api(settings: Settings) -> None:
         for key in ((2, "phone-numbers", account.phone_number_id), (1, "phone-numbers", new_id()), (1, "x", new_id())):
             with pytest.raises(NotFound):
                 await render(*key, None)
+    finally:
+        await store.close()
+
+
+async def test_documents_hold_what_they_include(settings: Settings) -> None:
+    """The paths that the resource has; one that it has not is passed over, for an endpoint's go for all its events."""
+    store = open_store(settings)
+    try:
+        clock = SystemClock()
+        account = await create_account(store, clock, new_id, key="firstbank", phone_number="+12025550100")
+        actor = Actor(1, "firstbank", account.membership_id, OWNER)
+        engagement = (await engagements.create(store, clock, new_id, actor, Changes(name="Blast"))).engagement
+        new = NewEnvelope("+12025550143", "{}", "https://example.com/hooks", "engagement")
+        added = await envelopes.add(store, clock, new_id, actor, [engagement.id], [new], str)
+        render = renderer(settings, store)
+        document = msgspec.json.decode(await render(1, "envelopes", added.ids[0], "text,engagement,text-message.x"))
+        assert document["data"]["attributes"]["callback-include"] == "engagement"
+        assert [one["id"] for one in document["included"]] == [to_wire(engagement.id)]
     finally:
         await store.close()
 

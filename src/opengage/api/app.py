@@ -16,6 +16,7 @@ from opengage.api import (
     envelopes,
     errors,
     health,
+    queries,
     reads,
     text_templates,
     webhook_deliveries,
@@ -45,6 +46,7 @@ def create_app(state: ApiState) -> Litestar:
             *(route for noun in WRITES for route in noun.ROUTES),
         ],
         dependencies={"actor": Provide(provide_actor)},
+        before_request=queries.check_request,
     )
     return Litestar(
         route_handlers=[v1, *health.ROUTES],

@@ -11,6 +11,7 @@ import msgspec
 
 from opengage.api.errors import MOST_SHOWN, problems_of
 from opengage.api.linkage import target
+from opengage.api.resources import callback_includes
 from opengage.domain.callback_urls import Limits, refusal
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.phone_numbers import InvalidNumber, parse
@@ -52,6 +53,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 _TARGET: Final = "engagements"
+_SELF: Final = ("envelopes",)
 READER: Final = Reader("envelopes", NewAttributes, NewRelationships)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -120,6 +122,8 @@ class _Collector:
             return
         if sent.callback is not None and (wrong := refusal(sent.callback, self._limits)):
             self._refuse(number, "callback", Code.NOT_ALLOWED_VALUE, wrong)
+        if sent.callback_include and (wrong := callback_includes.refusal(_SELF, sent.callback_include)):
+            self._refuse(number, "callback-include", Code.NOT_ALLOWED_VALUE, wrong)
         self._new.append(
             NewEnvelope(
                 phone_number,

@@ -29,6 +29,7 @@ _STATUS: Final[Mapping[type[OpengageError], int]] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.NotAcceptable: 406,
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.Unsupported: 415,
@@ -65,6 +66,7 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.BODY_TOO_LARGE: "The body is too large",
     Code.MEDIA_TYPE: "The media type is not spoken here",
     Code.METHOD: "The method is not allowed here",
+    Code.NOT_ACCEPTABLE: "The answer cannot be given in the form that is asked for",
     Code.UNAVAILABLE: "The server cannot do this now",
     Code.INTERNAL: "The server failed",
 }

@@ -9,8 +9,10 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.resources import callback_includes
 from opengage.api.resources.webhook_endpoints import TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
+from opengage.domain.errors import Code, Invalid, Problem
 from opengage.ids import from_wire
 from opengage.jsonapi.request import NoRelationships, Reader
 from opengage.operations import webhook_endpoints
@@ -30,7 +32,14 @@ class SentAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
 READER: Final = Reader(TYPE, SentAttributes, NoRelationships)
 
 
+SUBJECTS: Final = ("texts", "envelopes", "engagements", "suppressions")
+"""What events are about."""
+
+
 def _changes(sent: SentAttributes) -> Changes:
+    """What the client wants. Raises Invalid for includes that nothing has which events are about."""
+    if isinstance(sent.include, str) and (wrong := callback_includes.refusal(SUBJECTS, sent.include)):
+        raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, wrong, "/data/attributes/include")])
     return Changes(kind=sent.kind, url=sent.url, events=sent.events, include=sent.include, is_active=sent.is_active)
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import random
 
-from opengage.api.resources import reading
+from opengage.api.resources import documents
+from opengage.api.resources.callback_includes import offered
+from opengage.api.resources.documents import Reader
 from opengage.api.resources.registry import BY_TYPE
 from opengage.clock import SystemClock
 from opengage.dispatch.callouts import Caller
@@ -11,8 +13,7 @@ from opengage.dispatch.webhooks import Deliverer, Render
 from opengage.domain.callback_urls import Limits, networks
 from opengage.domain.errors import NotFound
 from opengage.ids import Id, new_id
-from opengage.jsonapi import document
-from opengage.operations.actors import OWNER, Actor
+from opengage.operations.fields import missing
 from opengage.sealing import Sealer
 from opengage.settings import Settings
 from opengage.store.contract import Store
@@ -32,8 +33,12 @@ def renderer(settings: Settings, store: Store) -> Render:
         resource = BY_TYPE.get(subject_type)
         if resource is None:
             raise NotFound(f"There is no resource “{subject_type}”.")
-        actor = Actor(account_id, "", Id(b""), OWNER)
-        return document.one(resource.answer(base, await reading.find(store, actor, resource, subject_id)))
+        wanted = offered(subject_type, include) if include else None
+        async with store.reading() as tx:
+            found = await documents.document(tx, Reader(account_id, base), resource, subject_id, wanted)
+        if found is None:
+            raise NotFound(missing(resource.noun))
+        return found
 
     return render
 
