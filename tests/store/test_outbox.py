@@ -10,7 +10,7 @@ from opengage.domain.webhooks import DeliveryStatus, Event, Happening
 from opengage.ids import Id, floor, new_id, to_wire
 from opengage.store import deliveries, outbox, rows
 from opengage.store.contract import NewEnvelope, Store
-from opengage.store.deliveries import Target, Verdict
+from opengage.store.deliveries import Round, Target, Verdict
 from store.samples import ACCOUNT, AUTHOR, NOW
 
 LATER = Instant(NOW + 60 * SECOND)
@@ -121,14 +121,27 @@ async def test_targets_are_those_with_something_due(store: Store) -> None:
     await happen(store, 5, ACCOUNT + 1)
     targets = {(each.account_id, to_wire(each.id)) for each in endpoints}
     async with store.reading() as tx:
-        found = await deliveries.targets(tx, NOW)
-        assert await deliveries.targets(tx, Instant(NOW - 1)) == []
+        found = await deliveries.targets(tx, NOW, Round())
+        assert await deliveries.targets(tx, Instant(NOW - 1), Round()) == []
     assert set(found) == targets
     assert len(found) == 3
     first = (ACCOUNT, to_wire(endpoints[0].id))
     assert len(await take(store, first)) == 5
     async with store.reading() as tx:
-        assert set(await deliveries.targets(tx, NOW)) == targets - {first}
+        assert set(await deliveries.targets(tx, NOW, Round())) == targets - {first}
+
+
+async def test_targets_are_looked_at_in_rounds(store: Store) -> None:
+    """However many there are, a look has an end, and the next one goes on from there: all come up in turn."""
+    endpoints = [await listen(store) for _ in range(5)]
+    endpoints += [await listen(store, account_id=ACCOUNT + 1) for _ in range(2)]
+    await happen(store)
+    await happen(store, 1, ACCOUNT + 1)
+    round_ = Round()
+    async with store.reading() as tx:
+        looks = [await deliveries.targets(tx, NOW, round_, 2, 3) for _ in range(6)]
+    assert [len(look) for look in looks] == [2, 2, 2, 1, 2, 2]
+    assert {each for look in looks for each in look} == {(each.account_id, to_wire(each.id)) for each in endpoints}
 
 
 async def test_what_is_taken_is_taken_once(store: Store) -> None:

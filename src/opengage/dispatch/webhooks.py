@@ -47,6 +47,9 @@ _SWEPT_AT_ONCE: Final = 500
 
 _GONE: Final = 410
 
+_MOST_SLOW: Final = 10_000
+"""Targets remembered as slow; with more of them, all begin anew."""
+
 
 class Render(Protocol):
     """Makes the document of what a delivery is about."""
@@ -106,6 +109,7 @@ class Deliverer:
         self._ended: list[tuple[_Call, Verdict]] = []
         self._something = asyncio.Event()
         self._slow: set[Target] = set()
+        self._round = deliveries.Round()
         self._last: Target = (0, "")
         self._swept_at = float("-inf")
 
@@ -158,7 +162,7 @@ class Deliverer:
         self._something.clear()
         now = self._clock.now()
         async with self._store.reading() as tx:
-            due = await deliveries.targets(tx, now)
+            due = await deliveries.targets(tx, now, self._round)
         shares = self._shares(due)
         if not shares and not self._ended:
             return 0
@@ -243,6 +247,8 @@ class Deliverer:
             log.error("a webhook could not be made", action="webhooks", exc_info=error)
             answer = Answer(error="the document could not be made")
         if answer.code is None:
+            if len(self._slow) >= _MOST_SLOW:
+                self._slow.clear()
             self._slow.add(call.target)
         else:
             self._slow.discard(call.target)

@@ -36,10 +36,10 @@ _next_account: Final = (
 _waiting: Final = _first_account.union_all(sa.select(_next_account).where(_first_account.c.account_id.is_not(None)))
 _ACCOUNTS: Final = sa.select(_waiting.c.account_id).where(_waiting.c.account_id.is_not(None))
 
-# likewise for each target of an account
+# likewise for each target of an account, from one on and so many of them: there may be a million
 _walk: Final = (
-    sa.select(sa.func.min(_c.target).label("target"))
-    .where(_c.account_id == sa.bindparam("account_id"), _c.next_at.is_not(None))
+    sa.select(sa.func.min(_c.target).label("target"), sa.literal_column("1").label("place"))
+    .where(_c.account_id == sa.bindparam("account_id"), _c.next_at.is_not(None), _c.target > sa.bindparam("after"))
     .cte("walk", recursive=True)
 )
 _step: Final = (
@@ -47,18 +47,22 @@ _step: Final = (
     .where(_c.account_id == sa.bindparam("account_id"), _c.next_at.is_not(None), _c.target > _walk.c.target)
     .scalar_subquery()
 )
-_all: Final = _walk.union_all(sa.select(_step).where(_walk.c.target.is_not(None)))
-_TARGETS: Final = sa.select(_all.c.target).where(
-    _all.c.target.is_not(None),
+_walked: Final = _walk.union_all(
+    sa.select(_step, _walk.c.place + sa.literal_column("1")).where(
+        _walk.c.target.is_not(None), _walk.c.place < sa.bindparam("most", type_=sa.Integer())
+    )
+)
+_is_due: Final = (
     sa.exists()
     .where(
         _c.account_id == sa.bindparam("account_id"),
-        _c.target == _all.c.target,
+        _c.target == _walked.c.target,
         _c.next_at.is_not(None),
         _c.next_at <= sa.bindparam("now"),
     )
-    .correlate(_all),
+    .correlate(_walked)
 )
+_TARGETS: Final = sa.select(_walked.c.target, _is_due).where(_walked.c.target.is_not(None)).order_by(_walked.c.place)
 
 _DUE: Final = (
     sa.select(*rows.columns(WebhookDelivery))
@@ -132,11 +136,30 @@ class Verdict(msgspec.Struct, frozen=True):
     attempt: WebhookAttempt
 
 
-async def targets(tx: Transaction, now: Instant) -> list[Target]:
-    """Everybody for whom something is due, by account."""
-    found: list[Target] = []
-    for (account_id,) in await tx.rows(_ACCOUNTS):
-        found += [(account_id, target) for (target,) in await tx.rows(_TARGETS, account_id=account_id, now=now)]
+class Round:
+    """Where looks for targets go on: an account with more of them than fit one look has its others the next time."""
+
+    def __init__(self) -> None:
+        self.account = 0
+        """The last one looked at."""
+        self.after: dict[int, str] = {}
+        """By account, the last target looked at, where there were more."""
+
+
+async def targets(tx: Transaction, now: Instant, round_: Round, most: int = 256, in_all: int = 2048) -> list[Target]:
+    """Targets for whom something is due: of each account up to `most`, and about `in_all`; the next look goes on."""
+    accounts = [row[0] for row in await tx.rows(_ACCOUNTS)]
+    last, looked_at, found = round_.account, 0, []
+    for account_id in sorted(accounts, key=lambda each: (each <= last, each)):
+        if looked_at >= in_all:
+            break
+        after = round_.after.pop(account_id, "")
+        walked = await tx.rows(_TARGETS, account_id=account_id, now=now, after=after, most=most)
+        if len(walked) == most:
+            round_.after[account_id] = walked[-1][0]
+        looked_at += 1 + len(walked)
+        round_.account = account_id
+        found += [(account_id, target) for target, is_due in walked if is_due]
     return found
 
 

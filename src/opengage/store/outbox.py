@@ -25,8 +25,8 @@ _deliveries: Final = tables.webhook_deliveries
 EVENTS: Final = "events"
 """The kind of an endpoint that listens; the other holds the secret of the account's callbacks."""
 
-_MANY: Final = 512
-"""Rows written in one statement, at most."""
+_MANY: Final = 128
+"""Rows written in one statement, at most: a longer one takes long to compile, when it is first needed."""
 
 _OWN: Final = ("id", "target", "endpoint_id", "url", "event", "subject_type", "subject_id", "include")
 

@@ -13,7 +13,7 @@ PLANS = {
     "accounts": (deliveries._ACCOUNTS, [BY_DUE, f"{BY_DUE} (account_id>?)"]),
     "targets": (
         deliveries._TARGETS,
-        [f"{BY_DUE} (account_id=?)", f"{BY_DUE} (account_id=? AND target>?)", "(account_id=? AND target=? AND next_at"],
+        [*[f"{BY_DUE} (account_id=? AND target>?)"] * 2, "(account_id=? AND target=? AND next_at"],
     ),
     "due": (deliveries._DUE, ["webhook_deliveries_due (account_id=? AND target=? AND next_at"]),
     "cancel": (deliveries._CANCEL, ["webhook_deliveries_due (account_id=? AND target=? AND next_at"]),
