@@ -9,7 +9,7 @@ from opengage.api.resources.documents import Reader
 from opengage.api.resources.registry import BY_TYPE
 from opengage.clock import SystemClock
 from opengage.dispatch.callouts import Caller
-from opengage.dispatch.webhooks import Deliverer, Render
+from opengage.dispatch.webhooks import Deliverer, Pace, Render
 from opengage.domain.callback_urls import Limits, networks
 from opengage.domain.errors import NotFound
 from opengage.ids import Id, new_id
@@ -17,6 +17,9 @@ from opengage.operations.fields import missing
 from opengage.sealing import Sealer
 from opengage.settings import Settings
 from opengage.store.contract import Store
+
+_SLACK = 10.0
+"""Seconds beside two time-outs after which a delivery that a worker took counts as lost with it."""
 
 
 def limits(settings: Settings) -> Limits:
@@ -48,6 +51,7 @@ async def deliver(settings: Settings, store: Store, sealer: Sealer, stop: asynci
     caller = Caller(SystemClock(), limits(settings), settings.callback_timeout_seconds)
     render = renderer(settings, store)
     try:
-        await Deliverer(store, SystemClock(), new_id, random.random, caller.post, render, sealer).run(stop)
+        pace = Pace(lease=2 * settings.callback_timeout_seconds + _SLACK)
+        await Deliverer(store, SystemClock(), new_id, random.random, caller.post, render, sealer, pace).run(stop)
     finally:
         await caller.close()
