@@ -4,16 +4,16 @@ Above the text's path: the command line reads them once and hands single values 
 A value comes from a flag, else the environment (`OPENGAGE_<NAME>`), else a TOML file, else its default.
 """
 
-import base64
 import difflib
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from opengage import setting_values
 
 PREFIX = "OPENGAGE_"
 """What the name of every setting starts with in the environment."""
@@ -123,34 +123,6 @@ def _database(value: object) -> str:
     raise ValueError("no such database is supported; remove this setting to use SQLite in the data folder")
 
 
-def _networks(value: object) -> str:
-    """Networks parted by commas, as text."""
-    try:
-        [ip_network(part.strip()) for part in _text(value).split(",")]
-    except ValueError as error:
-        raise ValueError("expected networks such as 127.0.0.0/8,10.1.0.0/16") from error
-    return _text(value)
-
-
-def _ports(value: object) -> str:
-    """Ports parted by commas, as text."""
-    ports = [part.strip() for part in str(value).split(",")]
-    if not all(part.isascii() and part.isdecimal() and 0 < int(part) < 65536 for part in ports):
-        raise ValueError("expected ports such as 80,443")
-    return ",".join(ports)
-
-
-def _keys(value: object) -> str:
-    """Keys of 32 bytes in base64, parted by commas."""
-    try:
-        lengths = {len(base64.b64decode(part.strip(), validate=True)) for part in _text(value).split(",")}
-    except ValueError:
-        lengths = {0}
-    if lengths != {32}:
-        raise ValueError("expected 32 random bytes in base64, as “openssl rand -base64 32” makes them")
-    return _text(value)
-
-
 def _setting(default: Any, parse: Parse, text: str, *, secret: bool = False) -> Any:
     """One row of the table. A secret one stays out of `repr`."""
     return field(default=default, repr=not secret, metadata={"parse": parse, "help": text, "secret": secret})
@@ -186,6 +158,36 @@ class Settings:
     bulk_limit: int = _setting(10_000, _whole(1, 100_000), "The most resources in one bulk request.")
     page_limit_max: int = _setting(1000, _whole(1, 10_000), "The largest page of a list.")
     page_limit_default: int = _setting(50, _whole(1, 10_000), "The page of a list when the request names none.")
+    idempotency_seconds: float = _setting(
+        86_400.0,
+        _seconds(86_400, 31_536_000),
+        "How long a request's `Idempotency-Key` and its answer are kept.",
+    )
+    access_token_seconds: float = _setting(3600.0, _seconds(1, 86_400), "How long a bearer token is good.")
+    refresh_token_seconds: float = _setting(
+        2_592_000.0,
+        _seconds(60, 31_536_000),
+        "How long a session lives without being refreshed.",
+    )
+    token_rate_limit: int = _setting(
+        2000, _whole(0, 1_000_000), "The most requests per second with one API token, per web process; 0: no limit."
+    )
+    account_rate_limit: int = _setting(
+        4000, _whole(0, 1_000_000), "The most requests per second of one account, per web process; 0: no limit."
+    )
+    bulk_rate_limit: int = _setting(
+        100_000,
+        _whole(0, 10_000_000),
+        "The most resources per second that one account sends in bulk, per web process; 0: no limit.",
+    )
+    requests_in_flight: int = _setting(
+        512, _whole(1, 100_000), "The most requests under way at once in a web process; further ones get 503."
+    )
+    bytes_in_flight: int = _setting(
+        256 * 1024 * 1024,
+        _whole(1024, 1 << 40),
+        "The most bytes of request bodies under way at once in a web process; further ones get 503.",
+    )
     lease_seconds: float = _setting(
         15.0,
         _seconds(0.1, 3600),
@@ -224,7 +226,7 @@ class Settings:
     )
     secret_key: str | None = _setting(
         None,
-        _keys,
+        setting_values.keys,
         "The key that seals secrets in the database: 32 bytes in base64; several, parted by commas, while "
         "it is rotated: the first seals, all open. "
         "Default: the file `secret.key` in the data folder, made when there is none.",
@@ -232,10 +234,10 @@ class Settings:
     )
     callback_allow: str = _setting(
         "",
-        _networks,
+        setting_values.networks,
         "Networks beside the public one that callbacks may reach, on any port: `127.0.0.0/8` to try them out here.",
     )
-    callback_ports: str = _setting("80,443,8080,8443", _ports, "The ports that callbacks may reach.")
+    callback_ports: str = _setting("80,443,8080,8443", setting_values.ports, "The ports that callbacks may reach.")
     callback_timeout_seconds: float = _setting(
         15.0, _seconds(0.1, 60), "How long a callback's server may take before the attempt has failed."
     )
