@@ -61,7 +61,8 @@ async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
             subject_type="texts",
             subject_id=text_id,
             include=None,
-            next_at=START,
+            status="failed",
+            next_at=None,
         )
         await rows.insert(tx, delivery)
     assert ids["engagements"] == engagement_id

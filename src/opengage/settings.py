@@ -115,30 +115,6 @@ def _has_host(url: object) -> bool:
         return False
 
 
-def _database(value: object) -> str:
-    """The address of a PostgreSQL database, with a host or a socket's folder (`?host=/run/postgresql`)."""
-    text = value if isinstance(value, str) else ""
-    expected = "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE (without it: SQLite in the data folder)"
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        # the cause would repeat a part of the password that stands where a port is looked for
-        raise ValueError(f"{expected}; percent-encode the password's special characters") from None
-    is_somewhere = bool(parts.hostname) or "host=" in parts.query
-    if parts.scheme not in ("postgresql", "postgres") or not is_somewhere or not parts.path.strip("/"):
-        raise ValueError(expected)
-    return text
-
-
-def _yes_or_no(value: object) -> bool:
-    """True or false, as TOML or the environment spells it."""
-    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(str(value).lower())
-    if found is None:
-        raise ValueError("expected true or false")
-    return found
-
-
 def _setting(default: Any, parse: Parse, text: str, *, secret: bool = False) -> Any:
     """One row of the table. A secret one stays out of `repr`."""
     return field(default=default, repr=not secret, metadata={"parse": parse, "help": text, "secret": secret})
@@ -156,7 +132,7 @@ class Settings:
     )
     database_url: str | None = _setting(
         None,
-        _database,
+        setting_values.database,
         "A PostgreSQL database instead of SQLite in the data folder, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.",
         secret=True,
     )
@@ -168,7 +144,7 @@ class Settings:
     )
     database_is_pooled: bool = _setting(
         False,
-        _yes_or_no,
+        setting_values.yes_or_no,
         "PostgreSQL: a pooler in transaction mode (PgBouncer) stands between: no LISTEN, no prepared statements.",
     )
     log_level: str = _setting(
