@@ -76,6 +76,11 @@ def _resolution(_: Ids) -> Any:
     return resource("resolutions", {"verb": "resend"})
 
 
+def _moved(ids: Ids) -> Any:
+    attributes = {"url": "https://example.com/moved"}
+    return {"data": {"type": "webhook-endpoints", "id": ids["webhook-endpoints"], "attributes": attributes}}
+
+
 def _login(_: Ids) -> Any:
     return resource("logins", {"email": "ann@example.org", "password": "correct horse battery"})
 
@@ -88,6 +93,11 @@ WRITES = (
     Case("POST /envelopes", lambda ids: {"data": recipients(ids["engagements"], 2)}, 201),
     Case("POST /engagements/{resource_id}/copies", _copy, 201),
     Case("POST /engagements/{resource_id}/resolutions", _resolution, 201),
+    Case("POST /webhook-endpoints", lambda _: resource("webhook-endpoints", {"url": "https://example.com/"}), 201),
+    Case("PATCH /webhook-endpoints/{resource_id}", _moved, 202),
+    Case("DELETE /webhook-endpoints/{resource_id}", expected=204),
+    Case("POST /webhook-endpoints/{resource_id}/rotate-secret"),
+    Case("POST /webhook-deliveries/{resource_id}/resend", expected=202),
     Case("PUT /memberships/{resource_id}/login", _login, 204),
 )
 """Every operation that changes something."""

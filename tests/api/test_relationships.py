@@ -4,7 +4,7 @@ from litestar import Litestar, Response, post
 from litestar.di import Provide
 from litestar.params import FromPath
 
-from api_client import PUBLIC_URL, Client, Settings, StandingClock, in_process, to_wire_number
+from api_client import PUBLIC_URL, SEALER, Client, Settings, StandingClock, in_process, to_wire_number
 from api_samples import one_of_each
 from opengage.api import reads
 from opengage.api.resources.registry import BY_TYPE
@@ -97,7 +97,7 @@ async def test_beside_a_route_of_a_noun(client: Client, store: SqliteStore) -> N
     app = Litestar(
         handlers,
         dependencies={
-            "api": Provide(lambda: ApiState(store, StandingClock(), new_id, Settings()), sync_to_thread=False),
+            "api": Provide(lambda: ApiState(store, StandingClock(), new_id, Settings(), SEALER), sync_to_thread=False),
             "actor": Provide(
                 lambda: Actor(1, "firstbank", client.account.membership_id, "owner"), sync_to_thread=False
             ),

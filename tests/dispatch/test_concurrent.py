@@ -101,7 +101,9 @@ async def stop(world: World, recorder: Any, number: str) -> None:
 
 def change(store: Store, world: World, engagement: Engagement, status: str) -> Any:
     """PATCH the engagement."""
-    return engagements.update(store, world.clock, actor(world, engagement), engagement.id, Changes(status=status))
+    return engagements.update(
+        store, world.clock, new_id, actor(world, engagement), engagement.id, Changes(status=status)
+    )
 
 
 async def test_a_stop_waits_for_the_intent_that_is_being_written(world: World) -> None:

@@ -134,6 +134,30 @@ RECORDS: list[records.Record] = [
     records.AuditEvent(
         **_BASE, created_by=AUTHOR, action="resend", subject_type="engagements", subject_id=ENGAGEMENT, detail="{}"
     ),
+    records.WebhookEndpoint(
+        **_WRITTEN, kind="events", url="https://example.com/hooks", events='["*"]', secret="sealed:1:x", is_active=False
+    ),
+    records.WebhookDelivery(
+        **_BASE,
+        target="https://example.com:443",
+        endpoint_id=None,
+        url="https://example.com/hooks",
+        event="text.sent",
+        subject_type="texts",
+        subject_id=text_id(1),
+        include=None,
+        next_at=NOW,
+    ),
+    records.WebhookAttempt(
+        **_BASE,
+        delivery_id=id_of(9),
+        number=1,
+        url="https://example.com/",
+        code=200,
+        error=None,
+        body="ok",
+        duration_ms=5,
+    ),
 ]
 """One of each noun, with values that a database may give back in a plainer type."""
 

@@ -22,6 +22,8 @@ from opengage.api import (
     queries,
     reads,
     text_templates,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
@@ -33,6 +35,8 @@ WRITES: Final = (
     engagements,
     activities,
     envelopes,
+    webhook_endpoints,
+    webhook_deliveries,
     logins,
 )
 """What is particular to a noun: whatever its description does not give it."""

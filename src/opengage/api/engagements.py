@@ -152,7 +152,7 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
     changes = _changes(sent.attributes, sent.relationships)
     undo = api.settings.undo_seconds
     id_ = from_wire(resource_id)
-    changed = await engagements.update(api.store, api.clock, actor, id_, changes, undo_seconds=undo)
+    changed = await engagements.update(api.store, api.clock, api.new_id, actor, id_, changes, undo_seconds=undo)
     waits = changed.engagement.status is EngagementStatus.SCHEDULED
     return answers.one(request, answer(api.base_url, changed, total_is_told=not waits), 202)
 

@@ -41,7 +41,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
 
 
 async def _add(api: ApiState, actor: Actor, items: Sequence[msgspec.Raw], place: Callable[[int], str]) -> BatchAnswer:
-    batch = await read_batch(items, place, api.settings.bulk_limit)
+    batch = await read_batch(items, place, api.settings.bulk_limit, api.limits)
     added = await envelopes.add(api.store, api.clock, api.new_id, actor, batch.targets, batch.new, place)
     return BatchAnswer(api, actor, batch, added)
 

@@ -12,8 +12,10 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from opengage.clock import Clock
+from opengage.domain.callback_urls import Limits
 from opengage.ids import NewId
 from opengage.operations.actors import Actor
+from opengage.sealing import Sealer
 from opengage.store.contract import Store
 
 
@@ -98,6 +100,9 @@ class ApiState(msgspec.Struct, frozen=True):
     clock: Clock
     new_id: NewId
     settings: ApiSettings
+    sealer: Sealer
+    limits: Limits = Limits()
+    """Where callbacks may go."""
 
     @property
     def base_url(self) -> str:

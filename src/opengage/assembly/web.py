@@ -4,6 +4,8 @@ from litestar import Litestar
 
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
+from opengage.assembly.secrets import sealer
+from opengage.assembly.webhooks import limits
 from opengage.clock import SystemClock
 from opengage.ids import new_id
 from opengage.settings import Settings
@@ -12,4 +14,12 @@ from opengage.store.contract import Store
 
 def web_app(settings: Settings, store: Store) -> Litestar:
     """The API over a store."""
-    return create_app(ApiState(store=store, clock=SystemClock(), new_id=new_id, settings=settings))
+    state = ApiState(
+        store=store,
+        clock=SystemClock(),
+        new_id=new_id,
+        settings=settings,
+        sealer=sealer(settings),
+        limits=limits(settings),
+    )
+    return create_app(state)

@@ -8,6 +8,8 @@ import socket
 from typing import IO
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import msgspec
+
 from opengage.assembly.legal_clock import legal_clock
 from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import RefForm, SmppCarrier, SmppOptions, SmscAddress
@@ -17,6 +19,8 @@ from opengage.dispatch.law import Law
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import ServiceProfile
 from opengage.ids import new_id
+from opengage.operations.sealed_secrets import password_of
+from opengage.sealing import Sealer, Unsealable
 from opengage.settings import Settings
 from opengage.smpp.connection import Backoff
 from opengage.store.contract import Store
@@ -30,11 +34,15 @@ _LONGEST_SYSTEM_ID = 15
 _BACKOFF = Backoff(first=0.2, cap=30.0)
 
 
-def dispatcher(settings: Settings, store: Store, owner: str) -> Dispatcher:
+def dispatcher(settings: Settings, store: Store, sealer: Sealer, owner: str) -> Dispatcher:
     """The dispatcher over a store, holding its leases in the name of `owner`."""
 
     def connect(profile: ServiceProfile) -> Carrier:
-        return _carrier(settings, profile)
+        try:
+            password = password_of(sealer, profile)
+        except Unsealable as error:
+            raise Invalid(f"The carrier's password cannot be used. {error}") from error
+        return _carrier(settings, msgspec.structs.replace(profile, password=password))
 
     dispatch = DispatchSettings(
         owner=owner,

@@ -6,11 +6,13 @@ from pathlib import Path
 import rich_click as click
 
 from opengage.assembly.schema import migrate
+from opengage.assembly.secrets import sealer
 from opengage.assembly.store import open_store
 from opengage.cli import options
 from opengage.clock import SystemClock
 from opengage.ids import new_id, to_wire
 from opengage.operations.accounts import Created, create_account
+from opengage.operations.sealed_secrets import seal_stored
 from opengage.settings import Settings
 
 
@@ -71,7 +73,7 @@ async def _create(
 ) -> Created:
     store = open_store(settings)
     try:
-        return await create_account(
+        created = await create_account(
             store,
             SystemClock(),
             new_id,
@@ -82,5 +84,7 @@ async def _create(
             rate=rate,
             quiet_hours=quiet_hours,
         )
+        await seal_stored(store, sealer(settings))
+        return created
     finally:
         await store.close()

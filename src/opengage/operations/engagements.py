@@ -18,7 +18,7 @@ from opengage.operations import engagement_changes, fields, scheduling
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagement_changes import MOST_NUMBERS, Changes
 from opengage.operations.reading import hold
-from opengage.store import ledgers, pools, rows, work
+from opengage.store import endings, ledgers, pools, rows, work
 from opengage.store.contract import Store, Transaction
 
 NOUN = "engagement"
@@ -78,7 +78,14 @@ def _shown(engagement: Engagement, activity: Activity | None, ledger: Ledger, nu
 
 
 async def update(
-    store: Store, clock: Clock, actor: Actor, id_: Id | None, changes: Changes, *, undo_seconds: int = 0
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    actor: Actor,
+    id_: Id | None,
+    changes: Changes,
+    *,
+    undo_seconds: int = 0,
 ) -> Shown:
     """Change an engagement: its name, when it goes out, how fast, its sender pool, its status.
 
@@ -97,10 +104,15 @@ async def update(
         values |= await scheduling.status_values(tx, changed, status, now, undo_seconds, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:
-            moves = await work.close_remainder(tx, engagement.account_id, engagement.id, Reason.CANCELED, now)
-            await ledgers.move(tx, moves)
+            await ledgers.move(tx, await work.close_remainder(tx, *_key(engagement), Reason.CANCELED, now, new_id))
+        if status is not engagement.status:
+            await endings.announce(tx, [_key(engagement)], status, now, new_id)
         changed = await rows.change(tx, engagement, **values, updated_at=now, updated_by=actor.membership_id)
         return (await show(tx, actor.account_id, [changed]))[0]
+
+
+def _key(engagement: Engagement) -> tuple[int, Id]:
+    return engagement.account_id, engagement.id
 
 
 async def _write_pool(tx: Transaction, engagement: Engagement, changes: Changes, problems: list[Problem]) -> None:

@@ -37,6 +37,9 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.TextResult: tables.text_results,
     records.Suppression: tables.suppressions,
     records.AuditEvent: tables.audit_events,
+    records.WebhookEndpoint: tables.webhook_endpoints,
+    records.WebhookDelivery: tables.webhook_deliveries,
+    records.WebhookAttempt: tables.webhook_attempts,
 }
 
 
@@ -52,6 +55,7 @@ _MANY: Final = 512
 
 _CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
     bool: bool,
+    bool | None: lambda value: None if value is None else bool(value),
     EngagementStatus: EngagementStatus,
     EnvelopeStatus: EnvelopeStatus,
     Reason: Reason,

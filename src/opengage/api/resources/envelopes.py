@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from opengage.api.resources.callback_status import Attempt, attempts
 from opengage.api.resources.linkage import to_one
 from opengage.api.resources.resource import Field, Kind, Resource, ToOne
 from opengage.domain.records import Engagement, Envelope
@@ -38,7 +39,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     scheduled_at: str | None
     processed_at: str | None
     completed_at: str | None
-    callback_status: tuple[str, ...]
+    callback_status: list[Attempt]
     reason: str | None
     hold_reason: str | None
     hold_until: str | None
@@ -63,10 +64,11 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
 def answer(_: str, shown: Shown) -> Answer:
     """An envelope as its resource object; kind and activity follow from the engagement, once it has one."""
     envelope, engagement = shown.envelope, shown.engagement
-    return Answer(TYPE, to_wire(envelope.id), _attributes(envelope, engagement), _relationships(envelope, engagement))
+    return Answer(TYPE, to_wire(envelope.id), _attributes(shown), _relationships(envelope, engagement))
 
 
-def _attributes(envelope: Envelope, engagement: Engagement) -> Attributes:
+def _attributes(shown: Shown) -> Attributes:
+    envelope, engagement = shown.envelope, shown.engagement
     # what its own rule does not hold, a gate of its engagement may
     waits = envelope.next_at is not None and envelope.hold_reason is None
     gate = engagement.hold_reason if waits else None
@@ -88,7 +90,7 @@ def _attributes(envelope: Envelope, engagement: Engagement) -> Attributes:
         scheduled_at=to_text_or_none(envelope.scheduled_at),
         processed_at=to_text_or_none(envelope.processed_at),
         completed_at=to_text_or_none(envelope.completed_at),
-        callback_status=(),
+        callback_status=attempts(shown.callbacks),
         reason=envelope.reason.value or None,
         hold_reason=envelope.hold_reason or gate,
         hold_until=to_text_or_none(until),

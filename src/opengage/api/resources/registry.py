@@ -12,6 +12,8 @@ from opengage.api.resources import (
     text_results,
     text_templates,
     texts,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from opengage.api.resources.resource import Resource
 
@@ -24,6 +26,8 @@ RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     text_messages.RESOURCE,
     text_results.RESOURCE,
     phone_numbers.RESOURCE,
+    webhook_endpoints.RESOURCE,
+    webhook_deliveries.RESOURCE,
 )
 
 BY_TYPE: Final[Mapping[str, Resource[Any, Any]]] = {resource.type: resource for resource in RESOURCES}

@@ -9,6 +9,7 @@ from opengage.domain.records.blasts import Activity, Engagement, Envelope, TextT
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
 from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership, Session, SigningKey
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
+from opengage.domain.records.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Account",
@@ -30,4 +31,7 @@ __all__ = [
     "TextResult",
     "TextTemplate",
     "TextTemplateRevision",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -69,6 +69,8 @@ class Engagement(Authored, frozen=True, kw_only=True):
     """What keeps the whole engagement from sending right now, and until when, as far as that is known."""
     hold_until: Instant | None = None
     copied_from: Id | None = None
+    has_callbacks: bool | None = None
+    """Whether any of its envelopes has a callback: where none has, nobody looks for one. None means no."""
 
 
 class Activity(Authored, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ from opengage.store.tables.texts import (
     text_segments,
     texts,
 )
+from opengage.store.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints
 
 __all__ = [
     "accounts",
@@ -65,4 +66,7 @@ __all__ = [
     "text_template_revisions",
     "text_templates",
     "texts",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_endpoints",
 ]

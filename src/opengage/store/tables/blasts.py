@@ -66,6 +66,7 @@ engagements = table(
     text("hold_reason", null=True),
     whole("hold_until", null=True),
     id_("copied_from", null=True),
+    sa.Column("has_callbacks", sa.Boolean(create_constraint=False), nullable=True),
     one_of("status", EngagementStatus),
     sa.Index(None, "account_id", "status"),
     sa.Index(None, "account_id", "name", "id"),

@@ -121,6 +121,81 @@ def upgrade() -> None:
         sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("signing_keys_pkey")),
     )
+    op.create_table(
+        "webhook_attempts",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("delivery_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("code", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("webhook_attempts_pkey")),
+    )
+    with op.batch_alter_table("webhook_attempts", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("webhook_attempts_account_id_delivery_id_id"), ["account_id", "delivery_id", "id"], unique=False
+        )
+
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("endpoint_id", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("subject_type", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("include", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("webhook_deliveries_pkey")),
+    )
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("webhook_deliveries_account_id_endpoint_id_id"),
+            ["account_id", "endpoint_id", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("webhook_deliveries_account_id_subject_id_id"), ["account_id", "subject_id", "id"], unique=False
+        )
+        batch_op.create_index(
+            "webhook_deliveries_due",
+            ["account_id", "target", "next_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("next_at IS NOT NULL"),
+            postgresql_where=sa.text("next_at IS NOT NULL"),
+        )
+
+    op.create_table(
+        "webhook_endpoints",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("updated_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("include", sa.Text(), nullable=True),
+        sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("previous_secret", sa.Text(), nullable=True),
+        sa.Column("previous_until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("webhook_endpoints_pkey")),
+    )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("quiet_hours", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("frequency_cap", sa.BigInteger(), nullable=True))
@@ -156,6 +231,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("hold_reason", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("hold_until", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("copied_from", sa.LargeBinary(length=16), nullable=True))
+        batch_op.add_column(sa.Column("has_callbacks", sa.Boolean(), nullable=True))
         batch_op.create_index(
             batch_op.f("engagements_account_id_created_at"), ["account_id", "created_at"], unique=False
         )
