@@ -6,7 +6,6 @@ Above the text's path: `opengage init` asks for it.
 import re
 import secrets
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 import sqlalchemy as sa
@@ -16,24 +15,16 @@ from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.phone_numbers import InvalidNumber, parse
 from opengage.domain.records import Account, ApiToken, Membership, PhoneNumber, ServiceProfile
 from opengage.ids import ALPHABET, LENGTH, Id, NewId
-from opengage.operations import fields
+from opengage.operations import fields, smsc_address
 from opengage.operations.actors import OWNER
 from opengage.operations.credentials import hash_secret
+from opengage.operations.smsc_address import Smsc
 from opengage.store import rows, tables
 from opengage.store.contract import Store, Transaction
 
 SECRET_PREFIX: Final = "ogs_"  # noqa: S105 - what a secret begins with, so that scanners can find leaked ones
 _SECRET_BYTES: Final = 24
-_LONGEST_SYSTEM_ID: Final = 15
-_LONGEST_PASSWORD: Final = 8
-"""Octets without the final NUL (SMPP 3.4 sections 5.2.1 and 5.2.2)."""
-
-ID_FORMS: Final = ("exact", "padded", "hex-answers", "hex-receipts")
-"""How a network's ids in answers and in receipts may differ: what `?ids=` of an SMSC's address may say."""
-
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
-_HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}\Z")
-"""A host's name or address, as far as one can tell without asking for it."""
 _NEWEST: Final = sa.select(sa.func.coalesce(sa.func.max(tables.accounts.c.account_id), 0))
 
 
@@ -47,13 +38,6 @@ class Created(msgspec.Struct, frozen=True, rename="kebab"):
     phone_number: str
     membership_id: Id
     service_profile_id: Id
-
-
-class Smsc(msgspec.Struct, frozen=True):
-    """smpp://SYSTEM_ID:PASSWORD@HOST:PORT[?ids=FORM] in two: the address without the password, and the password."""
-
-    url: str
-    password: str
 
 
 async def create_account(
@@ -73,7 +57,7 @@ async def create_account(
     """
     problems: list[Problem] = []
     number = _number(phone_number, problems)
-    carrier = _smsc(smsc, problems)
+    carrier = smsc_address.read(smsc, problems) if smsc is not None else None
     if not _KEY.match(key):
         detail = "An account key has 1 to 63 of a-z, 0-9 and inner dashes, as in firstbank. Choose such a key."
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
@@ -132,44 +116,3 @@ def _number(text: str, problems: list[Problem]) -> str:
         detail = f"The phone number “{text[:40]}” cannot be used: {error.reason}; {error.fix}."
         problems.append(Problem(Code.INVALID_NUMBER, detail))
         return ""
-
-
-def _smsc(url: str | None, problems: list[Problem]) -> Smsc | None:
-    if url is None:
-        return None
-    try:
-        parts = urlsplit(url)
-        port = 2775 if parts.port is None else parts.port
-    except ValueError:
-        parts, port = urlsplit(""), 0
-    if parts.scheme != "smpp" or not parts.username or not port or not _HOST.match(parts.hostname or ""):
-        detail = "An SMSC is named as smpp://SYSTEM_ID:PASSWORD@HOST:PORT. Write its address like that."
-        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
-        return None
-    password = unquote(parts.password or "")
-    if not _fits(unquote(parts.username), _LONGEST_SYSTEM_ID) or not _fits(password, _LONGEST_PASSWORD):
-        detail = (
-            f"SMPP has room for a SYSTEM_ID of {_LONGEST_SYSTEM_ID} characters and a password of {_LONGEST_PASSWORD}, "
-            "of printable ASCII each. Ask the carrier for credentials that fit."
-        )
-        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
-        return None
-    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return Smsc(f"smpp://{parts.username}@{host}:{port}{_options(parts.query, problems)}", password)
-
-
-def _fits(text: str, longest: int) -> bool:
-    """Whether a bind can carry it: C-octet strings are ASCII, and a NUL ends them (SMPP 3.4 section 3.1)."""
-    return len(text) <= longest and text.isascii() and (not text or text.isprintable())
-
-
-def _options(query: str, problems: list[Problem]) -> str:
-    """What follows the address: nothing, or the form of the network's ids."""
-    given = parse_qsl(query, keep_blank_values=True)
-    if not given:
-        return ""
-    if len(given) > 1 or given[0][0] != "ids" or given[0][1] not in ID_FORMS:
-        detail = f"After an SMSC's address only ?ids= may stand, with one of {', '.join(ID_FORMS)}. Correct it."
-        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail))
-        return ""
-    return f"?ids={given[0][1]}"

@@ -1,6 +1,7 @@
 """Who asks: every intent is carried out for one membership of one account.
 
-Step 3 of a text's path. Roles: an owner and a sender may write, a viewer only reads.
+Step 3 of a text's path. Roles: a viewer only reads; a sender writes what texts are made of (blasts,
+templates, texts, contacts, suppressions); an owner also what they are sent with (numbers, profiles, members, tokens).
 """
 
 from typing import Final
@@ -13,6 +14,7 @@ from opengage.ids import Id
 OWNER: Final = "owner"
 SENDER: Final = "sender"
 VIEWER: Final = "viewer"
+ROLES: Final = (OWNER, SENDER, VIEWER)
 _WRITERS: Final = frozenset((OWNER, SENDER))
 
 
@@ -31,4 +33,13 @@ def require_writer(actor: Actor) -> None:
         raise Forbidden(
             f"The role “{actor.role}” may read but not change anything. "
             "Use a token of an owner or a sender, or ask an owner for that role."
+        )
+
+
+def require_owner(actor: Actor) -> None:
+    """Raise Forbidden unless this role may change who and what an account sends with."""
+    if actor.role != OWNER:
+        raise Forbidden(
+            f"The role “{actor.role}” may not do this: it takes an owner. "
+            "Use an owner's token, or ask an owner of the account to do it."
         )

@@ -27,6 +27,7 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.PhoneNumber: tables.phone_numbers,
     records.TextTemplate: tables.text_templates,
     records.TextTemplateRevision: tables.text_template_revisions,
+    records.Tag: tables.tags,
     records.Engagement: tables.engagements,
     records.Activity: tables.activities,
     records.Envelope: tables.envelopes,
@@ -129,6 +130,19 @@ def _update(record: type[records.Record], changed: tuple[str, ...]) -> sa.Update
 
 
 @cache
+def _select_locked(record: type[records.Record]) -> sa.Select[Any]:
+    return _select(record, (("account_id", False), ("id", False))).with_for_update()
+
+
+@cache
+def _delete(record: type[records.Record]) -> sa.Delete:
+    table = TABLES[record]
+    return sa.delete(table).where(
+        table.c.account_id == sa.bindparam("key_account_id"), table.c.id == sa.bindparam("key_id")
+    )
+
+
+@cache
 def _select_many(record: type[records.Record], count: int) -> sa.Select[Any]:
     table = TABLES[record]
     wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
@@ -143,6 +157,15 @@ async def insert(tx: Transaction, record: records.Record) -> None:
 async def find(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
     """The record of this id in this account."""
     return await first(tx, record, account_id=account_id, id=id_)
+
+
+async def find_locked(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
+    """The record of this id in this account, for whoever writes it next: others wait until this transaction ends.
+
+    SQLite has one writer anyway.
+    """
+    rows = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
+    return from_row(record, rows[0]) if rows else None
 
 
 async def first(tx: Transaction, record: type[R], **equal: Any) -> R | None:
@@ -191,3 +214,8 @@ async def change(tx: Transaction, record: R, **fields: Any) -> R:
     statement = _update(type(record), tuple(sorted(fields)))
     await tx.run(statement, key_account_id=record.account_id, key_id=record.id, **fields)
     return msgspec.structs.replace(record, **fields)
+
+
+async def delete(tx: Transaction, record: records.Record) -> None:
+    """Remove a record; one that is gone already stays gone."""
+    await tx.run(_delete(type(record)), key_account_id=record.account_id, key_id=record.id)

@@ -25,6 +25,12 @@ class TextTemplateRevision(Authored, frozen=True, kw_only=True):
     body: str
 
 
+class Tag(Authored, frozen=True, kw_only=True):
+    """A word to file templates under; no two of an account read the same."""
+
+    name: str
+
+
 class Engagement(Authored, frozen=True, kw_only=True):
     """One blast: its activity says what, its envelopes to whom, these fields when and how fast."""
 

@@ -25,6 +25,19 @@ text_template_revisions = table(
     sa.Index(None, "account_id", "text_template_id", "id"),
 )
 
+tags = table("tags", *authors(), text("name"), sa.UniqueConstraint("account_id", "name"))
+
+text_template_tags = sa.Table(
+    "text_template_tags",
+    metadata,
+    account(),
+    id_("text_template_id", key=True),
+    id_("tag_id", key=True),
+    sa.Index(None, "account_id", "tag_id"),
+    sqlite_with_rowid=False,
+)
+"""Which templates are filed under which tags."""
+
 engagements = table(
     "engagements",
     *authors(),

@@ -76,6 +76,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "phone_number", "text_id", name=op.f("recent_texts_pkey")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "tags",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("updated_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("tags_pkey")),
+        sa.UniqueConstraint("account_id", "name", name=op.f("tags_account_id_name_key")),
+    )
+    op.create_table(
+        "text_template_tags",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("text_template_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("tag_id", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "text_template_id", "tag_id", name=op.f("text_template_tags_pkey")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("text_template_tags", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("text_template_tags_account_id_tag_id"), ["account_id", "tag_id"], unique=False
+        )
+
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("quiet_hours", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("frequency_cap", sa.BigInteger(), nullable=True))
