@@ -67,6 +67,10 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.METHOD: "The method is not allowed here",
     Code.UNAVAILABLE: "The server cannot do this now",
     Code.INTERNAL: "The server failed",
+    Code.TOO_LONG: "A text would be too long",
+    Code.SUPPRESSED: "A number must not be texted",
+    Code.SENDER_OFF: "A phone number cannot send",
+    Code.MISSING_VARIABLE: "A merge field has no value",
 }
 """What each code means in a line; `docs/reference/errors.md` has cause and mending."""
 

@@ -45,6 +45,10 @@ class Code(IntEnum):
     METHOD = 126
     UNAVAILABLE = 130
     INTERNAL = 131
+    TOO_LONG = 150
+    SUPPRESSED = 151
+    SENDER_OFF = 152
+    MISSING_VARIABLE = 153
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -4,7 +4,6 @@ Above the text's path: `opengage init` asks for it.
 """
 
 import re
-import secrets
 from typing import Final
 
 import msgspec
@@ -13,17 +12,14 @@ import sqlalchemy as sa
 from opengage.clock import Clock, Instant
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.phone_numbers import InvalidNumber, parse
-from opengage.domain.records import Account, ApiToken, Membership, PhoneNumber, ServiceProfile
-from opengage.ids import ALPHABET, LENGTH, Id, NewId
-from opengage.operations import fields, smsc_address
+from opengage.domain.records import Account, Membership, PhoneNumber, ServiceProfile
+from opengage.ids import Id, NewId
+from opengage.operations import api_tokens, fields, smsc_address
 from opengage.operations.actors import OWNER
-from opengage.operations.credentials import hash_secret
 from opengage.operations.smsc_address import Smsc
 from opengage.store import rows, tables
 from opengage.store.contract import Store, Transaction
 
-SECRET_PREFIX: Final = "ogs_"  # noqa: S105 - what a secret begins with, so that scanners can find leaked ones
-_SECRET_BYTES: Final = 24
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _NEWEST: Final = sa.select(sa.func.coalesce(sa.func.max(tables.accounts.c.account_id), 0))
 
@@ -67,12 +63,11 @@ async def create_account(
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, "The rate is segments per second: give a number above 0."))
     if problems:
         raise Invalid(problems)
-    secret = SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     async with store.writing() as tx:
         if await rows.first(tx, Account, key=key):
             detail = f"The account “{key}” exists already. Choose another key, or use the token it was made with."
             raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail)])
-        return await _write(tx, clock.now(), new_id, key, name or key, secret, carrier, number, rate)
+        return await _write(tx, clock.now(), new_id, key, name or key, carrier, number, rate)
 
 
 async def _write(
@@ -81,19 +76,18 @@ async def _write(
     new_id: NewId,
     key: str,
     name: str,
-    secret: str,
     carrier: Smsc | None,
     number: str,
     rate: float | None,
 ) -> Created:
     account_id = (await tx.rows(_NEWEST))[0][0] + 1
     membership_id, profile_id, number_id = new_id(), new_id(), new_id()
-    token_key = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     common = {"account_id": account_id, "created_at": now, "updated_at": now}
+    made = api_tokens.mint(common, new_id(), membership_id)
     records = (
         Account(**common, id=new_id(), key=key, name=name),
         Membership(**common, id=membership_id, name="owner", role=OWNER),
-        ApiToken(**common, id=new_id(), membership_id=membership_id, key=token_key, secret_hash=hash_secret(secret)),
+        made.token,
         ServiceProfile(
             **common,
             id=profile_id,
@@ -106,7 +100,7 @@ async def _write(
     )
     for record in records:
         await rows.insert(tx, record)
-    return Created(key, token_key, secret, number_id, number, membership_id, profile_id)
+    return Created(key, made.token.key, made.secret, number_id, number, membership_id, profile_id)
 
 
 def _number(text: str, problems: list[Problem]) -> str:

@@ -4,10 +4,11 @@ Step 3 of a text's path. Roles: a viewer only reads; a sender writes what texts 
 templates, texts, contacts, suppressions); an owner also what they are sent with (numbers, profiles, members, tokens).
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from opengage.clock import Instant
 from opengage.domain.errors import Forbidden
 from opengage.ids import Id
 
@@ -25,6 +26,17 @@ class Actor(msgspec.Struct, frozen=True):
     account_key: str
     membership_id: Id
     role: str
+
+
+def stamp(actor: Actor, now: Instant) -> dict[str, Any]:
+    """What a new record owes to whoever makes it: the account, the time, its authors."""
+    return {
+        "account_id": actor.account_id,
+        "created_at": now,
+        "updated_at": now,
+        "created_by": actor.membership_id,
+        "updated_by": actor.membership_id,
+    }
 
 
 def require_writer(actor: Actor) -> None:
