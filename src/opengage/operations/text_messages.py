@@ -15,9 +15,8 @@ from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer, stamp
 from opengage.operations.fields import missing
-from opengage.operations.reading import Listed
 from opengage.operations.text_templates import check_body
-from opengage.store import rows, text_messages
+from opengage.store import lists, rows
 from opengage.store.contract import Store, Transaction
 
 NOUN: Final = "text message"
@@ -46,22 +45,6 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
     return message
 
 
-async def find(store: Store, actor: Actor, id_: Id | None) -> TextMessage:
-    """A message, its own or a blast text's under that text's id. Raises NotFound."""
-    async with store.reading() as tx:
-        found = await text_messages.find(tx, actor.account_id, id_) if id_ else None
-    if found is None:
-        raise NotFound(missing(NOUN))
-    return found
-
-
-async def page(store: Store, actor: Actor, limit: int, offset: int) -> Listed[TextMessage]:
-    """One page of the account's messages, oldest first."""
-    async with store.reading() as tx:
-        found = await text_messages.page(tx, actor.account_id, limit=limit, offset=offset)
-    return Listed(found.records, found.total)
-
-
 async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, changes: Changes) -> TextMessage:
     """Change a draft, or finish it. Raises NotFound, Invalid (also when it is no draft), Forbidden."""
     require_writer(actor)
@@ -80,7 +63,7 @@ async def delete(store: Store, actor: Actor, id_: Id | None) -> None:
 
 async def _draft(tx: Transaction, actor: Actor, id_: Id | None) -> TextMessage:
     own = await rows.find_locked(tx, TextMessage, actor.account_id, id_) if id_ else None
-    if own is None and not (id_ and await text_messages.find(tx, actor.account_id, id_)):
+    if own is None and not (id_ and await lists.find_many(tx, TextMessage, actor.account_id, [id_])):
         raise NotFound(missing(NOUN))
     if own is None or not own.is_draft:
         raise fields.illegal(

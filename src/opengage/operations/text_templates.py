@@ -16,7 +16,6 @@ from opengage.domain.templates import TemplateError, compile_template
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer, stamp
-from opengage.operations.reading import Listed, load
 from opengage.store import rows, tags
 from opengage.store.contract import Store, Transaction
 
@@ -26,11 +25,10 @@ _UNSET: Final = msgspec.UNSET
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A template and its tags; with `revision`, it as it was after that edit."""
+    """A template and its tags."""
 
     template: TextTemplate
     tag_ids: Sequence[Id] = ()
-    revision: TextTemplateRevision | None = None
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,34 +57,13 @@ async def create(
         await rows.insert(tx, template)
         await rows.insert(tx, TextTemplateRevision(id=revision_id, text_template_id=template.id, **common))
         await tags.add(tx, actor.account_id, template.id, tag_ids)
-        return (await show(tx, actor, [template]))[0]
+        return (await show(tx, actor.account_id, [template]))[0]
 
 
-async def find(store: Store, actor: Actor, id_: Id | None) -> Shown:
-    """A template, deleted or not, or one of its revisions, which has an id of its own. Raises NotFound."""
-    async with store.reading() as tx:
-        template = await rows.find(tx, TextTemplate, actor.account_id, id_) if id_ else None
-        if template is not None:
-            return (await show(tx, actor, [template]))[0]
-        revision = await load(tx, actor, TextTemplateRevision, id_, NOUN)
-        template = await load(tx, actor, TextTemplate, revision.text_template_id, NOUN)
-        return msgspec.structs.replace((await show(tx, actor, [template]))[0], revision=revision)
-
-
-async def show(tx: Transaction, actor: Actor, templates: Sequence[TextTemplate]) -> list[Shown]:
+async def show(tx: Transaction, account_id: int, templates: Sequence[TextTemplate]) -> list[Shown]:
     """These templates with their tags, in one statement more."""
-    tagged = await tags.of_templates(tx, actor.account_id, [template.id for template in templates])
+    tagged = await tags.of_templates(tx, account_id, [template.id for template in templates])
     return [Shown(template, tagged[template.id]) for template in templates]
-
-
-async def revisions(store: Store, actor: Actor, id_: Id | None, limit: int, offset: int) -> Listed[Shown]:
-    """One page of a template's revisions, oldest first. Raises NotFound."""
-    async with store.reading() as tx:
-        template = await load(tx, actor, TextTemplate, id_, NOUN)
-        (now,) = await show(tx, actor, [template])
-        equal = {"account_id": actor.account_id, "text_template_id": template.id}
-        found = await rows.page(tx, TextTemplateRevision, limit=limit, offset=offset, **equal)
-    return Listed([msgspec.structs.replace(now, revision=each) for each in found.records], found.total)
 
 
 async def update(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: Id | None, changes: Changes) -> Shown:
@@ -105,7 +82,7 @@ async def update(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
             await tags.replace(tx, actor.account_id, template.id, changes.tag_ids)
         if values:
             template = await _write(tx, clock.now(), new_id, actor, template, words, values)
-        return (await show(tx, actor, [template]))[0]
+        return (await show(tx, actor.account_id, [template]))[0]
 
 
 async def _write(
@@ -150,13 +127,13 @@ async def add_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence
     require_writer(actor)
     async with store.writing() as tx:
         template = await _load_to_change(tx, actor, id_)
-        (before,) = await show(tx, actor, [template])
+        (before,) = await show(tx, actor.account_id, [template])
         problems: list[Problem] = []
         await _check_tags(tx, actor, tag_ids, problems, "/data")
         _check_count({*before.tag_ids, *tag_ids}, problems, "/data")
         fields.refuse(problems)
         await tags.add(tx, actor.account_id, template.id, tag_ids)
-        return (await show(tx, actor, [template]))[0]
+        return (await show(tx, actor.account_id, [template]))[0]
 
 
 async def remove_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> Shown:
@@ -165,7 +142,7 @@ async def remove_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Seque
     async with store.writing() as tx:
         template = await _load_to_change(tx, actor, id_)
         await tags.remove(tx, actor.account_id, template.id, tag_ids)
-        return (await show(tx, actor, [template]))[0]
+        return (await show(tx, actor.account_id, [template]))[0]
 
 
 async def replace_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> Shown:
@@ -177,7 +154,7 @@ async def replace_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequ
         await _check_tags(tx, actor, tag_ids, problems, "/data")
         fields.refuse(problems)
         await tags.replace(tx, actor.account_id, template.id, tag_ids)
-        return (await show(tx, actor, [template]))[0]
+        return (await show(tx, actor.account_id, [template]))[0]
 
 
 async def _load(tx: Transaction, actor: Actor, id_: Id | None) -> TextTemplate:

@@ -19,7 +19,7 @@ from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer, stamp
 from opengage.operations.reading import load
-from opengage.store import canceling, rows, text_messages
+from opengage.store import canceling, lists, rows
 from opengage.store.contract import Store, Transaction
 
 NOUN: Final = "text"
@@ -159,17 +159,19 @@ async def _words(
     """What the recipient will read, and its segments."""
     pointer = "/data/relationships/text-message"
     own = await rows.find(tx, TextMessage, actor.account_id, new.text_message_id)
-    carried = None if own else await text_messages.find(tx, actor.account_id, new.text_message_id)
+    found = own or (await lists.find_many(tx, TextMessage, actor.account_id, [new.text_message_id])).get(
+        new.text_message_id
+    )
     if own is not None and own.is_draft:
         detail = "The text message is a draft. Finish it first: PATCH its “is-draft” to false."
         problems.append(Problem(Code.ILLEGAL_STATE, detail, pointer))
         return "", 0
-    if own is None and carried is None:
+    if found is None:
         problems.append(fields.unknown("text-message", "text message"))
         return "", 0
     try:
         # what a blast's text carries was filled in for its recipient: it is read as it stands
-        body = _rendered(own, new.meta) if own else carried.body if carried else ""
+        body = _rendered(own, new.meta) if own else found.body
         return body, check(body, max_segments).segments
     except RenderError as error:
         code = Code.TOO_LONG if error.reason == "too-long" else Code.MISSING_VARIABLE

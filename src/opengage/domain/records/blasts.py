@@ -15,6 +15,8 @@ class TextTemplate(Authored, frozen=True, kw_only=True):
     is_archived: bool = False
     deleted_at: Instant | None = None
     deleted_by: Id | None = None
+    text_template_id: Id | None = None
+    """Of a revision that is shown as the template that it was: the template that it belongs to."""
 
 
 class TextTemplateRevision(Authored, frozen=True, kw_only=True):

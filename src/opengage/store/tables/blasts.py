@@ -14,6 +14,8 @@ text_templates = table(
     boolean("is_archived"),
     whole("deleted_at", null=True),
     id_("deleted_by", null=True),
+    # empty in every row: `store.text_templates` shows revisions as templates that have it
+    id_("text_template_id", null=True),
 )
 
 text_template_revisions = table(
