@@ -73,16 +73,9 @@ async def create(
     return made
 
 
-def visible(actor: Actor) -> dict[str, Any]:
-    """What the fields of a token must equal for the actor to see it."""
-    own = {} if actor.role == OWNER else {"membership_id": actor.membership_id}
-    return {"account_id": actor.account_id} | own
-
-
-async def find(store: Store, actor: Actor, id_: Id | None) -> ApiToken:
-    """A token of the actor, or for an owner anybody's. Raises NotFound."""
-    async with store.reading() as tx:
-        return await _load(tx, actor, id_)
+def seen(actor: Actor) -> dict[str, Any]:
+    """What the fields of a token equal when the actor sees it: members see their own, owners all."""
+    return {} if actor.role == OWNER else {"membership_id": actor.membership_id}
 
 
 async def update(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from opengage.domain import budgets
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.phone_numbers import InvalidNumber, parse
 
@@ -68,6 +69,15 @@ def callback(text: str | None, problems: list[Problem]) -> None:
             "A callback is an http or https URL with a host, without spaces and of at most 2,000 characters: send one."
         )
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail, "/data/attributes/callback"))
+
+
+def budget_list(text: str, problems: list[Problem]) -> None:
+    """The JSON of a list of budgets, as `domain.budgets` reads it when texts are sent."""
+    try:
+        budgets.parse(text)
+    except Invalid as error:
+        at = "/data/attributes/budgets"
+        problems.extend(Problem(each.code, each.detail, f"{at}{each.pointer or ''}") for each in error.problems)
 
 
 def unknown(relationship: str, noun: str) -> Problem:

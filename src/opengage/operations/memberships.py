@@ -4,7 +4,10 @@ Step 3 of a text's path, before it: every token speaks for one of them. They are
 they wrote names them.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
+
+import msgspec
 
 from opengage.clock import Clock
 from opengage.domain.errors import Problem
@@ -20,9 +23,23 @@ TYPE: Final = "memberships"
 NOUN: Final = "membership"
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A membership, and the id of the account that it is in."""
+
+    membership: Membership
+    account_id: Id
+
+
+async def show(tx: Transaction, account_id: int, members: Sequence[Membership]) -> list[Shown]:
+    """These memberships with their account, in one statement more."""
+    account = await rows.first(tx, Account, account_id=account_id)
+    assert account is not None, "members have an account"
+    return [Shown(member, account.id) for member in members]
+
+
 async def create(
     store: Store, clock: Clock, new_id: NewId, actor: Actor, *, name: str, role: str, is_active: bool = True
-) -> Membership:
+) -> Shown:
     """A place for somebody; POST /api-tokens gives them a token. Raises Invalid, Forbidden."""
     require_owner(actor)
     problems: list[Problem] = []
@@ -41,7 +58,7 @@ async def create(
     async with store.writing() as tx:
         await rows.insert(tx, member)
         await audit.note(tx, now, new_id, actor, "create", TYPE, member, role=role)
-    return member
+        return (await show(tx, actor.account_id, [member]))[0]
 
 
 async def update(
@@ -54,7 +71,7 @@ async def update(
     name: str | None = None,
     role: str | None = None,
     is_active: bool | None = None,
-) -> Membership:
+) -> Shown:
     """Change what somebody may do, or switch them and their tokens off; None leaves as it is.
 
     Raises NotFound, Invalid (also when no active owner would be left), Forbidden.
@@ -69,13 +86,13 @@ async def update(
         _check(values.get("name", "name"), values.get("role", OWNER), problems)
         fields.refuse(problems)
         if not values:
-            return member
+            return (await show(tx, actor.account_id, [member]))[0]
         now = clock.now()
         changed = await rows.change(tx, member, **values, updated_at=now)
         await _require_an_owner(tx, actor)
         told = {key: each for key, each in values.items() if key != "name"}
         await audit.note(tx, now, new_id, actor, "update", TYPE, member, changed=sorted(values), **told)
-        return changed
+        return (await show(tx, actor.account_id, [changed]))[0]
 
 
 def _check(name: str, role: str, problems: list[Problem]) -> None:

@@ -109,6 +109,8 @@ def _values(changes: Changes, problems: list[Problem]) -> dict[str, Any]:
     given = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not _UNSET}
     if given.get("label") is not None:
         fields.label("label", given["label"], problems)
+    if given.get("budgets") is not None:
+        fields.budget_list(given["budgets"], problems)
     rate = given.get("rate")
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         detail = "“rate” is segments per second: give a number above 0, or null for no limit."

@@ -122,6 +122,8 @@ async def _values(
     if policy is not None:
         fields.word("in-doubt-policy", policy, (HOLD, RESEND), problems)
         values["in_doubt_policy"] = RESEND if policy == RESEND else None
+    if values.get("budgets") is not None:
+        fields.budget_list(values["budgets"], problems)
     values |= _address(profile, values, problems)
     if values.get("fallback_id") is not None:
         await _check_fallback(tx, profile, values["fallback_id"], problems)

@@ -12,6 +12,7 @@ from opengage.domain.errors import NotFound
 from opengage.domain.records import Record
 from opengage.ids import Id
 from opengage.operations.actors import Actor
+from opengage.operations.fields import missing
 from opengage.operations.reading import Listed, load
 from opengage.store import lists
 from opengage.store.contract import Store, Transaction
@@ -25,6 +26,8 @@ async def find(store: Store, actor: Actor, resource: Resource[R, S], id_: Id | N
     _require(actor, resource)
     async with store.reading() as tx:
         record = await load(tx, actor, resource.record, id_, resource.noun)
+        if not _sees(actor, resource, record):
+            raise NotFound(missing(resource.noun))
         return (await resource.show(tx, actor.account_id, [record]))[0]
 
 
@@ -33,7 +36,8 @@ async def find_many(store: Store, actor: Actor, resource: Resource[R, S], ids: l
     _require(actor, resource)
     async with store.reading() as tx:
         found = await lists.find_many(tx, resource.record, actor.account_id, ids)
-        return list(await resource.show(tx, actor.account_id, [found[id_] for id_ in ids if id_ in found]))
+        seen = [found[id_] for id_ in ids if id_ in found and _sees(actor, resource, found[id_])]
+        return list(await resource.show(tx, actor.account_id, seen))
 
 
 async def page(
@@ -41,7 +45,7 @@ async def page(
 ) -> Listed[S]:
     """One page of the actor's resources whose record's fields equal these, oldest first."""
     _require(actor, resource)
-    asked = {**resource.equal, **equal}
+    asked = {**resource.equal, **equal, **(resource.seen(actor) if resource.seen else {})}
     async with store.reading() as tx:
         found = await lists.page(tx, resource.record, actor.account_id, limit=limit, offset=offset, equal=asked)
         shown = await resource.show(tx, actor.account_id, found)
@@ -56,6 +60,12 @@ async def _total(tx: Transaction, actor: Actor, resource: Resource[R, S], equal:
 def _require(actor: Actor, resource: Resource[R, S]) -> None:
     if resource.require is not None:
         resource.require(actor)
+
+
+def _sees(actor: Actor, resource: Resource[R, S], record: R) -> bool:
+    """Whether this record is one of those that the actor sees."""
+    only = resource.seen(actor) if resource.seen else {}
+    return all(getattr(record, name) == value for name, value in only.items())
 
 
 def target(resource: Resource[Any, Any], name: str) -> Resource[Any, Any]:

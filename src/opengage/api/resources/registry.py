@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from opengage.api.resources import (
+    accounts,
     activities,
+    api_tokens,
+    audit_events,
     engagements,
     envelopes,
+    memberships,
     phone_numbers,
+    service_profiles,
+    suppressions,
+    tags,
     text_messages,
     text_results,
     text_templates,
@@ -24,6 +31,13 @@ RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     text_messages.RESOURCE,
     text_results.RESOURCE,
     phone_numbers.RESOURCE,
+    service_profiles.RESOURCE,
+    suppressions.RESOURCE,
+    tags.RESOURCE,
+    accounts.RESOURCE,
+    memberships.RESOURCE,
+    api_tokens.RESOURCE,
+    audit_events.RESOURCE,
 )
 
 BY_TYPE: Final[Mapping[str, Resource[Any, Any]]] = {resource.type: resource for resource in RESOURCES}

@@ -110,6 +110,8 @@ class Resource(msgspec.Struct, Generic[R, S], frozen=True):
     total: Total = uncounted
     equal: Mapping[str, Any] = {}
     """Fields of the record and what they equal in every list: `{"deleted_at": None}` hides what is deleted."""
+    seen: Callable[[Actor], Mapping[str, Any]] | None = None
+    """Fields of the record and what they equal in all that this member sees; None when every member sees all."""
     require: Callable[[Actor], None] | None = None
     """Raises Forbidden for those who may not read it; None when every member may."""
 

@@ -154,6 +154,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("in_doubt_policy", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("budgets", sa.Text(), nullable=True))
 
+    with op.batch_alter_table("text_templates", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("text_template_id", sa.LargeBinary(length=16), nullable=True))
+
     with op.batch_alter_table("texts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("text_template_revision_id", sa.LargeBinary(length=16), nullable=True))
         batch_op.add_column(sa.Column("next_at", sa.BigInteger(), nullable=True))
