@@ -22,6 +22,7 @@ class Settings(msgspec.Struct):
 
     body_limit_bytes: int = 4 * 1024 * 1024
     bulk_limit: int = 10_000
+    max_segments: int = 10
     page_limit_default: int = 50
     page_limit_max: int = 1000
     public_url: str = PUBLIC_URL

@@ -11,13 +11,22 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 
 from opengage.api import (
+    accounts,
     activities,
+    api_tokens,
     engagements,
     envelopes,
     errors,
     health,
+    memberships,
+    phone_numbers,
     reads,
+    service_profiles,
+    suppressions,
+    tags,
+    text_messages,
     text_templates,
+    texts,
 )
 from opengage.api.auth import provide_actor
 from opengage.api.resources.registry import RESOURCES
@@ -28,6 +37,15 @@ WRITES: Final = (
     engagements,
     activities,
     envelopes,
+    text_messages,
+    texts,
+    phone_numbers,
+    service_profiles,
+    suppressions,
+    tags,
+    accounts,
+    memberships,
+    api_tokens,
 )
 """What is particular to a noun: whatever its description does not give it."""
 

@@ -1,35 +1,127 @@
 """/text-templates (wire contract 5.1). Step 1 of a text's path: the words arrive."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from litestar import post
+from litestar import delete, patch, post
+from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
-from opengage.api.resources.text_templates import RESOURCE, TYPE
-from opengage.api.state import Api, Member, WebRequest
-from opengage.jsonapi.request import NoRelationships, Reader
+from opengage.api.linkage import targets
+from opengage.api.resources.text_templates import TYPE, answer
+from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.domain.errors import Invalid, Problem
+from opengage.ids import Id, from_wire, to_wire
+from opengage.jsonapi import document
+from opengage.jsonapi import request as documents
+from opengage.jsonapi.document import Identifiers
+from opengage.jsonapi.request import Identifier, Reader, ToMany
 from opengage.operations import text_templates
+from opengage.operations.text_templates import Changes, Shown
+
+_TAGS: Final = f"/{TYPE}/{{resource_id:str}}/relationships/tags"
 
 
 class NewAttributes(msgspec.Struct, frozen=True, gc=False):
-    """What a client writes."""
+    """What a client writes to make one."""
 
     name: str
     body: str
 
 
-READER: Final = Reader(TYPE, NewAttributes, NoRelationships)
+class ChangedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """What a client writes to change one."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    body: str | msgspec.UnsetType = msgspec.UNSET
+    is_archived: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Relationships(msgspec.Struct, frozen=True, gc=False):
+    """What a client points at. An empty array says nothing (wire contract 2.3): `relationships/tags` empties it."""
+
+    tags: ToMany = ToMany()
+
+
+NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
+CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
 
 
 @post(f"/{TYPE}", status_code=201)
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /text-templates."""
-    sent = READER.one(await read_body(request)).attributes
-    made = await text_templates.create(api.store, api.clock, api.new_id, actor, name=sent.name, body=sent.body)
-    return answers.one(request, RESOURCE.answer(api.base_url, made), 201, included=True)
+    sent = NEW_READER.one(await read_body(request))
+    made = await text_templates.create(
+        api.store,
+        api.clock,
+        api.new_id,
+        actor,
+        name=sent.attributes.name,
+        body=sent.attributes.body,
+        tag_ids=_tags(sent.relationships.tags.data, "/data/relationships/tags/data"),
+    )
+    return answers.one(request, answer(api.base_url, made), 201, included=True)
 
 
-ROUTES: Final = [create]
+@patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)
+async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """PATCH /text-templates/{id}."""
+    sent = CHANGE_READER.one(await read_body(request), addressed=resource_id)
+    changes = Changes(
+        name=sent.attributes.name,
+        body=sent.attributes.body,
+        is_archived=sent.attributes.is_archived,
+        tag_ids=_tags(sent.relationships.tags.data, "/data/relationships/tags/data") or None,
+    )
+    changed = await text_templates.update(api.store, api.clock, api.new_id, actor, from_wire(resource_id), changes)
+    return answers.one(request, answer(api.base_url, changed), 202)
+
+
+@delete(f"/{TYPE}/{{resource_id:str}}", status_code=204)
+async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """DELETE /text-templates/{id}: it can still be read, and used no more."""
+    await text_templates.delete(api.store, api.clock, actor, from_wire(resource_id))
+    return answers.nothing()
+
+
+@post(_TAGS, status_code=200)
+async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """POST /text-templates/{id}/relationships/tags: these too."""
+    ids = _tags(documents.identifiers(await read_body(request)), "/data")
+    return _linkage(request, api, await text_templates.add_tags(api.store, actor, from_wire(resource_id), ids))
+
+
+@patch(_TAGS, status_code=200)
+async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """PATCH /text-templates/{id}/relationships/tags: these and no others."""
+    ids = _tags(documents.identifiers(await read_body(request)), "/data")
+    return _linkage(request, api, await text_templates.replace_tags(api.store, actor, from_wire(resource_id), ids))
+
+
+@delete(_TAGS, status_code=200)
+async def remove_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """DELETE /text-templates/{id}/relationships/tags: not these any more."""
+    ids = _tags(documents.identifiers(await read_body(request)), "/data")
+    return _linkage(request, api, await text_templates.remove_tags(api.store, actor, from_wire(resource_id), ids))
+
+
+def _tags(identifiers: Sequence[Identifier], pointer: str) -> list[Id]:
+    problems: list[Problem] = []
+    found = targets(identifiers, "tags", "tags", problems, pointer)
+    if problems:
+        raise Invalid(problems)
+    return found
+
+
+def _linkage(request: WebRequest, api: ApiState, shown: Shown) -> ASGIResponse:
+    """The tags that a template now has, as GET of the same address tells them."""
+    address = f"{api.base_url}/{TYPE}/{to_wire(shown.template.id)}"
+    links: dict[str, str | None] = {"self": f"{address}/relationships/tags", "related": f"{address}/tags"}
+    linked = [Identifier("tags", to_wire(id_)) for id_ in shown.tag_ids]
+    return answers.send(request, document.identifiers(Identifiers(links, linked)))
+
+
+ROUTES: Final = [create, update, remove, add_tags, replace_tags, remove_tags]

@@ -45,7 +45,7 @@ def answer(_: str, token: ApiToken) -> Answer:
 
 def made(token: ApiToken, secret: str) -> Answer:
     """A token that has just been made, with its secret."""
-    attributes = MadeAttributes(*msgspec.structs.astuple(_attributes(token)), secret)
+    attributes = MadeAttributes(**msgspec.structs.asdict(_attributes(token)), secret=secret)
     return Answer(TYPE, to_wire(token.id), attributes, _relationships(token))
 
 
