@@ -18,7 +18,17 @@ RESOURCES = (
     "text-messages",
     "text-results",
     "phone-numbers",
+    "service-profiles",
+    "suppressions",
+    "tags",
+    "accounts",
+    "memberships",
+    "api-tokens",
+    "audit-events",
 )
+
+FRESH = ("phone-numbers", "service-profiles", "accounts", "memberships", "api-tokens")
+"""What an account has one of as soon as it is made."""
 
 
 async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
@@ -49,6 +59,12 @@ async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
         )
         await rows.insert(tx, TextResult(**times, id=result_id, text_id=text_id, kind="sent"))
     assert ids["engagements"] == engagement_id
+    account_id = (await client.get("/accounts")).json()["data"][0]["id"]
+    named = {"data": {"type": "accounts", "attributes": {"name": "First Bank"}}}
+    assert (await client.patch(f"/accounts/{account_id}", named)).status_code == 202
+    await client.make("tags", {"name": "Spring"})
+    await client.make("suppressions", {"phone-number": "+12025550199"})
+    ids |= {kind: (await client.get(f"/{kind}")).json()["data"][0]["id"] for kind in RESOURCES[8:]}
     return ids | {
         "texts": to_wire(text_id),
         "text-messages": to_wire(text_id),

@@ -23,11 +23,6 @@ def one(request: WebRequest, answer: Answer, status: int = 200, *, included: boo
     return send(request, document.one(answer, included=included), status)
 
 
-def nothing() -> ASGIResponse:
-    """204: done, and there is no document."""
-    return ASGIResponse(status_code=204)
-
-
 def listing(
     request: WebRequest, api: ApiState, path: str, query: Query, answers: Sequence[Answer], total: int
 ) -> ASGIResponse:

@@ -80,10 +80,9 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
 
 
 @delete(f"/{TYPE}/{{resource_id:str}}", status_code=204)
-async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /api-tokens/{id}: it is refused from now on, and still listed."""
     await api_tokens.revoke(api.store, api.clock, api.new_id, actor, from_wire(resource_id))
-    return answers.nothing()
 
 
 ROUTES: Final = [create, update, remove]

@@ -65,10 +65,9 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
 
 
 @delete(f"/{TYPE}/{{resource_id:str}}", status_code=204)
-async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /service-profiles/{id}: removed, or switched off when texts went over it."""
     await service_profiles.delete(api.store, api.clock, api.new_id, actor, from_wire(resource_id))
-    return answers.nothing()
 
 
 def _changes(sent: Resource[Written, Relationships]) -> Changes:

@@ -50,10 +50,9 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
 
 
 @delete(f"/{TYPE}/{{resource_id:str}}", status_code=204)
-async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /suppressions/{id}: the number may be texted again."""
     await suppressions.delete(api.store, api.clock, api.new_id, actor, from_wire(resource_id))
-    return answers.nothing()
 
 
 ROUTES: Final = [create, remove]

@@ -42,10 +42,9 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
 
 
 @delete(f"/{TYPE}/{{resource_id:str}}", status_code=204)
-async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /tags/{id}."""
     await tags.delete(api.store, actor, from_wire(resource_id))
-    return answers.nothing()
 
 
 ROUTES: Final = [create, update, remove]

@@ -54,10 +54,9 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
 
 
 @delete(f"/{TYPE}/{{resource_id:str}}", status_code=204)
-async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /text-messages/{id}, while it is a draft."""
     await text_messages.delete(api.store, actor, from_wire(resource_id))
-    return answers.nothing()
 
 
 def _changes(sent: Resource[Written, Relationships]) -> Changes:

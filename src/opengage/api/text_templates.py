@@ -81,10 +81,9 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
 
 
 @delete(f"/{TYPE}/{{resource_id:str}}", status_code=204)
-async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /text-templates/{id}: it can still be read, and used no more."""
     await text_templates.delete(api.store, api.clock, actor, from_wire(resource_id))
-    return answers.nothing()
 
 
 @post(_TAGS, status_code=200)
