@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 from litestar import delete, patch, post
+from litestar.exceptions import MethodNotAllowedException
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
@@ -22,7 +23,9 @@ from opengage.jsonapi.request import Identifier, Reader, ToMany
 from opengage.operations import text_templates
 from opengage.operations.text_templates import Changes, Shown
 
-_TAGS: Final = f"/{TYPE}/{{resource_id:str}}/relationships/tags"
+_TAGS: Final = "tags"
+_RELATIONSHIP: Final = f"/{TYPE}/{{resource_id:str}}/relationships/{{name:str}}"
+"""Where the one relationship that can be written by itself is read, too: only `tags` takes other methods than GET."""
 
 
 class NewAttributes(msgspec.Struct, frozen=True, gc=False):
@@ -86,25 +89,40 @@ async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     await text_templates.delete(api.store, api.clock, actor, from_wire(resource_id))
 
 
-@post(_TAGS, status_code=200)
-async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+@post(_RELATIONSHIP, status_code=200)
+async def add_tags(
+    request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str], name: FromPath[str]
+) -> ASGIResponse:
     """POST /text-templates/{id}/relationships/tags: these too."""
+    _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
     return _linkage(request, api, await text_templates.add_tags(api.store, actor, from_wire(resource_id), ids))
 
 
-@patch(_TAGS, status_code=200)
-async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+@patch(_RELATIONSHIP, status_code=200)
+async def replace_tags(
+    request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str], name: FromPath[str]
+) -> ASGIResponse:
     """PATCH /text-templates/{id}/relationships/tags: these and no others."""
+    _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
     return _linkage(request, api, await text_templates.replace_tags(api.store, actor, from_wire(resource_id), ids))
 
 
-@delete(_TAGS, status_code=200)
-async def remove_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+@delete(_RELATIONSHIP, status_code=200)
+async def remove_tags(
+    request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str], name: FromPath[str]
+) -> ASGIResponse:
     """DELETE /text-templates/{id}/relationships/tags: not these any more."""
+    _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
     return _linkage(request, api, await text_templates.remove_tags(api.store, actor, from_wire(resource_id), ids))
+
+
+def _require_tags(name: str) -> None:
+    """Raises what a method that is not there raises, for every other relationship."""
+    if name != _TAGS:
+        raise MethodNotAllowedException(headers={"allow": "GET"})
 
 
 def _tags(identifiers: Sequence[Identifier], pointer: str) -> list[Id]:
