@@ -13,7 +13,7 @@ from opengage.clock import Clock, Instant
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.ledger import Ledger
 from opengage.domain.records import Activity, Engagement
-from opengage.domain.states import EngagementStatus, write_engagement_status
+from opengage.domain.states import EngagementStatus, Reason, write_engagement_status
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
@@ -103,7 +103,8 @@ async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, chang
         values |= await _status_values(tx, engagement, status, now, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:
-            await ledgers.move(tx, await work.cancel_remainder(tx, engagement.account_id, engagement.id, now))
+            moves = await work.close_remainder(tx, engagement.account_id, engagement.id, Reason.CANCELED, now)
+            await ledgers.move(tx, moves)
         changed = await rows.change(tx, engagement, **values, updated_at=now, updated_by=actor.membership_id)
         return (await show(tx, actor.account_id, [changed]))[0]
 
