@@ -1,7 +1,5 @@
 """What people write through the API while the dispatcher works: it counts from the next batch on."""
 
-from typing import Any
-
 from dispatch.world import Tenant, World, accept, recipient
 from opengage.domain.records import Text
 from opengage.domain.states import TextStatus
@@ -18,17 +16,21 @@ def actor(tenant: Tenant) -> Actor:
 
 async def single(world: World, tenant: Tenant, to: str, body: str = "Hi {{first-name}}") -> Text:
     """A single text as the API queues it."""
-    who: tuple[Any, ...] = (world.store, world.clock, new_id, actor(tenant))
-    message = await text_messages.create(*who, text_messages.Changes(body=body))
+    message = await text_messages.create(
+        world.store, world.clock, new_id, actor(tenant), text_messages.Changes(body=body)
+    )
     new = texts.New(to=to, text_message_id=message.id, meta={"first-name": "Ann"})
-    return await texts.create(*who, new, max_segments=10)
+    return await texts.create(world.store, world.clock, new_id, actor(tenant), new, max_segments=10)
 
 
 async def test_an_edit_reaches_whoever_was_not_texted(world: World) -> None:
     """A running blast goes on with the new words, and each text tells the revision that it was made from."""
     tenant = await world.tenant()
-    who: tuple[Any, ...] = (world.store, world.clock, new_id, actor(tenant))
-    template = (await text_templates.create(*who, name="T", body="Hello {{first-name}}")).template
+    template = (
+        await text_templates.create(
+            world.store, world.clock, new_id, actor(tenant), name="T", body="Hello {{first-name}}"
+        )
+    ).template
     await world.engagement(tenant, 2, queue_batch_limit=1)
     world.change("UPDATE activities SET text_template_id = ?", template.id)
     recorder = world.recorder(tenant)
@@ -37,7 +39,9 @@ async def test_an_edit_reaches_whoever_was_not_texted(world: World) -> None:
     await sender.turn()
     await recorder.commit()
     changes = text_templates.Changes(body="Bye {{first-name}}")
-    edited = (await text_templates.update(*who, template.id, changes)).template
+    edited = (
+        await text_templates.update(world.store, world.clock, new_id, actor(tenant), template.id, changes)
+    ).template
     await text_templates.delete(world.store, world.clock, actor(tenant), template.id)
     await sender.turn()
     assert [submission.body for submission in world.carrier.submitted] == ["Hello Ann", "Bye Ann"]
@@ -82,8 +86,7 @@ async def test_what_was_taken_back_never_leaves(world: World) -> None:
     """A canceled text is nobody's work any more; one that the lane took first is not canceled."""
     tenant = await world.tenant()
     canceled, late = [await single(world, tenant, recipient(each)) for each in (0, 1)]
-    who: tuple[Any, ...] = (world.store, world.clock, new_id, actor(tenant))
-    await texts.cancel(*who, canceled.id, "canceled")
+    await texts.cancel(world.store, world.clock, new_id, actor(tenant), canceled.id, "canceled")
     sender = await world.sender(tenant, world.recorder(tenant))
     await sender.turn()
     assert world.carrier.recipients == [recipient(1)]
