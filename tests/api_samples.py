@@ -18,6 +18,7 @@ RESOURCES = (
     "text-messages",
     "text-results",
     "phone-numbers",
+    "text-template-revisions",
     "service-profiles",
     "suppressions",
     "tags",

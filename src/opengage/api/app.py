@@ -20,6 +20,7 @@ from opengage.api import (
     health,
     memberships,
     phone_numbers,
+    queries,
     reads,
     service_profiles,
     suppressions,
@@ -59,6 +60,7 @@ def create_app(state: ApiState) -> Litestar:
             *(route for noun in WRITES for route in noun.ROUTES),
         ],
         dependencies={"actor": Provide(provide_actor)},
+        before_request=queries.check_change,
     )
     return Litestar(
         route_handlers=[v1, *health.ROUTES],

@@ -10,13 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from opengage.api import answers, related
-from opengage.api.queries import list_query, one_query
+from opengage.api import answers, queries, related
 from opengage.api.related import Here
 from opengage.api.resources import reading
+from opengage.api.resources.documents import Reader
 from opengage.api.resources.resource import Resource
 from opengage.api.state import Api, Member, WebRequest
-from opengage.ids import from_wire
 
 
 def routes(resource: Resource[Any, Any]) -> list[HTTPRouteHandler]:
@@ -25,16 +24,15 @@ def routes(resource: Resource[Any, Any]) -> list[HTTPRouteHandler]:
 
     @get(f"{address}/{{resource_id:str}}", name=f"{resource.type}:one")
     async def read_one(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
-        one_query(request)
-        found = await reading.find(api.store, actor, resource, from_wire(resource_id))
-        return answers.one(request, resource.answer(api.base_url, found))
+        selection, reader = queries.of_one(request), Reader(actor.account_id, api.base_url, actor)
+        found = await reading.one(api.store, reader, resource, resource_id, selection)
+        return answers.one(request, found.primary[0], included=found.included)
 
     @get(address, name=f"{resource.type}:list")
     async def read_list(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
-        query, equal = list_query(request, api, resource)
-        found = await reading.page(api.store, actor, resource, limit=query.limit, offset=query.offset, equal=equal)
-        shown = [resource.answer(api.base_url, item) for item in found.items]
-        return answers.listing(request, api, resource.type, query, shown, found.total)
+        query, reader = queries.of_list(request, api), Reader(actor.account_id, api.base_url, actor)
+        found = await reading.page(api.store, reader, resource, query)
+        return answers.listing(request, api, resource.type, query, found)
 
     @get(f"{address}/{{resource_id:str}}/{{name:str}}", name=f"{resource.type}:related")
     async def read_related(

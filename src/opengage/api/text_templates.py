@@ -9,19 +9,18 @@ from litestar.exceptions import MethodNotAllowedException
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from opengage.api import answers
+from opengage.api import answers, related
 from opengage.api.body import read_body
 from opengage.api.linkage import targets
-from opengage.api.resources.text_templates import TYPE, answer
-from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.api.related import Here
+from opengage.api.resources.text_templates import RESOURCE, TYPE, answer
+from opengage.api.state import Api, Member, WebRequest
 from opengage.domain.errors import Invalid, Problem
-from opengage.ids import Id, from_wire, to_wire
-from opengage.jsonapi import document
+from opengage.ids import Id, from_wire
 from opengage.jsonapi import request as documents
-from opengage.jsonapi.document import Identifiers
 from opengage.jsonapi.request import Identifier, Reader, ToMany
 from opengage.operations import text_templates
-from opengage.operations.text_templates import Changes, Shown
+from opengage.operations.text_templates import Changes
 
 _TAGS: Final = "tags"
 _RELATIONSHIP: Final = f"/{TYPE}/{{resource_id:str}}/relationships/{{name:str}}"
@@ -66,7 +65,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
         body=sent.attributes.body,
         tag_ids=_tags(sent.relationships.tags.data, "/data/relationships/tags/data"),
     )
-    return answers.one(request, answer(api.base_url, made), 201, included=True)
+    return answers.one(request, answer(api.base_url, made), 201, included=())
 
 
 @patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)
@@ -96,7 +95,8 @@ async def add_tags(
     """POST /text-templates/{id}/relationships/tags: these too."""
     _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
-    return _linkage(request, api, await text_templates.add_tags(api.store, actor, from_wire(resource_id), ids))
+    await text_templates.add_tags(api.store, actor, from_wire(resource_id), ids)
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, name))
 
 
 @patch(_RELATIONSHIP, status_code=200)
@@ -106,7 +106,8 @@ async def replace_tags(
     """PATCH /text-templates/{id}/relationships/tags: these and no others."""
     _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
-    return _linkage(request, api, await text_templates.replace_tags(api.store, actor, from_wire(resource_id), ids))
+    await text_templates.replace_tags(api.store, actor, from_wire(resource_id), ids)
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, name))
 
 
 @delete(_RELATIONSHIP, status_code=200)
@@ -116,7 +117,8 @@ async def remove_tags(
     """DELETE /text-templates/{id}/relationships/tags: not these any more."""
     _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
-    return _linkage(request, api, await text_templates.remove_tags(api.store, actor, from_wire(resource_id), ids))
+    await text_templates.remove_tags(api.store, actor, from_wire(resource_id), ids)
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, name))
 
 
 def _require_tags(name: str) -> None:
@@ -131,14 +133,6 @@ def _tags(identifiers: Sequence[Identifier], pointer: str) -> list[Id]:
     if problems:
         raise Invalid(problems)
     return found
-
-
-def _linkage(request: WebRequest, api: ApiState, shown: Shown) -> ASGIResponse:
-    """The tags that a template now has, as GET of the same address tells them."""
-    address = f"{api.base_url}/{TYPE}/{to_wire(shown.template.id)}"
-    links: dict[str, str | None] = {"self": f"{address}/relationships/tags", "related": f"{address}/tags"}
-    linked = [Identifier("tags", to_wire(id_)) for id_ in shown.tag_ids]
-    return answers.send(request, document.identifiers(Identifiers(links, linked)))
 
 
 ROUTES: Final = [create, update, remove, add_tags, replace_tags, remove_tags]

@@ -66,6 +66,11 @@ async def show(tx: Transaction, account_id: int, templates: Sequence[TextTemplat
     return [Shown(template, tagged[template.id]) for template in templates]
 
 
+async def show_revisions(_: Transaction, __: int, revisions: Sequence[TextTemplateRevision]) -> list[Shown]:
+    """These revisions as the templates that they were; each is its own newest revision."""
+    return [Shown(TextTemplate(**msgspec.structs.asdict(revision), revision_id=revision.id)) for revision in revisions]
+
+
 async def update(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: Id | None, changes: Changes) -> Shown:
     """Change a template; other words or another name are a new revision. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
@@ -122,7 +127,7 @@ async def delete(store: Store, clock: Clock, actor: Actor, id_: Id | None) -> No
             )
 
 
-async def add_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> Shown:
+async def add_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> None:
     """File a template under these tags too. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
@@ -133,19 +138,17 @@ async def add_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence
         _check_count({*before.tag_ids, *tag_ids}, problems, "/data")
         fields.refuse(problems)
         await tags.add(tx, actor.account_id, template.id, tag_ids)
-        return (await show(tx, actor.account_id, [template]))[0]
 
 
-async def remove_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> Shown:
+async def remove_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> None:
     """Take a template out of these tags; one that it has not is no matter. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
         template = await _load_to_change(tx, actor, id_)
         await tags.remove(tx, actor.account_id, template.id, tag_ids)
-        return (await show(tx, actor.account_id, [template]))[0]
 
 
-async def replace_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> Shown:
+async def replace_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequence[Id]) -> None:
     """File a template under these tags and no others. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
@@ -154,7 +157,6 @@ async def replace_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequ
         await _check_tags(tx, actor, tag_ids, problems, "/data")
         fields.refuse(problems)
         await tags.replace(tx, actor.account_id, template.id, tag_ids)
-        return (await show(tx, actor.account_id, [template]))[0]
 
 
 async def _load(tx: Transaction, actor: Actor, id_: Id | None) -> TextTemplate:

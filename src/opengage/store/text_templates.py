@@ -30,4 +30,4 @@ def _revisions() -> sa.Select[Any]:
 
 
 ALL: Final = sa.union_all(sa.select(*rows.columns(TextTemplate)), _revisions()).subquery("all_text_templates")
-"""What `lists` reads: looks like the table; revisions have a `text_template_id`, templates have none."""
+"""Where they are found by id: looks like the table; revisions have a `text_template_id`, templates have none."""

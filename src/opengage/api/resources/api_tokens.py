@@ -69,7 +69,7 @@ RESOURCE: Final = Resource[ApiToken, ApiToken](
     noun="API token",
     record=ApiToken,
     attributes=Attributes,
-    relationships={"membership": ToOne("memberships", "membership_id")},
+    relationships={"membership": ToOne("memberships", "membership_id", indexed=True)},
     answer=answer,
     show=as_it_is,
     seen=api_tokens.seen,

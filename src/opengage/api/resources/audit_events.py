@@ -55,6 +55,6 @@ RESOURCE: Final = Resource[AuditEvent, AuditEvent](
     relationships={"created-by": ToOne("memberships", "created_by")},
     answer=answer,
     show=as_it_is,
-    fields={"subject-id": Field("subject_id", Kind.ID)},
+    fields={"subject-id": Field("subject_id", Kind.ID, sorts=False)},
     require=require_owner,
 )

@@ -7,7 +7,7 @@ import msgspec
 from opengage.api.resources.linkage import to_one
 from opengage.api.resources.resource import Field, Kind, Resource, ToOne
 from opengage.domain.records import Engagement, Envelope
-from opengage.domain.states import Reason
+from opengage.domain.states import EnvelopeStatus, Reason
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NOTHING, Answer, One, raw_json
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
@@ -121,7 +121,13 @@ RESOURCE: Final = Resource[Envelope, Shown](
     answer=answer,
     show=envelopes.show,
     fields={
+        "status": Field("status", Kind.WORD, words=frozenset(EnvelopeStatus), within="engagement.id"),
         "reason": Field("reason", Kind.WORD, words=REASONS, within="engagement.id"),
+        "phone-number": Field("phone_number", Kind.PHONE, within="engagement.id"),
+        "is-priority": Field("is_priority", Kind.BOOLEAN, within="engagement.id"),
+        "created-at": Field("created_at", Kind.INSTANT, within="engagement.id"),
+        "completed-at": Field("completed_at", Kind.INSTANT, within="engagement.id"),
     },
     total=envelopes.total,
+    is_large=True,
 )

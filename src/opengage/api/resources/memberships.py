@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, ToOne
+from opengage.api.resources.resource import Field, Kind, Resource, ToOne
 from opengage.domain.records import Membership
 from opengage.ids import to_wire
 from opengage.jsonapi.document import Answer, One
@@ -57,4 +57,5 @@ RESOURCE: Final = Resource[Membership, Shown](
     relationships={"account": ToOne("accounts")},
     answer=answer,
     show=memberships.show,
+    fields={"is-active": Field("is_active", Kind.BOOLEAN, sorts=False)},
 )

@@ -17,6 +17,7 @@ from opengage.api.resources import (
     tags,
     text_messages,
     text_results,
+    text_template_revisions,
     text_templates,
     texts,
 )
@@ -24,6 +25,7 @@ from opengage.api.resources.resource import Resource
 
 RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     text_templates.RESOURCE,
+    text_template_revisions.RESOURCE,
     engagements.RESOURCE,
     activities.RESOURCE,
     envelopes.RESOURCE,

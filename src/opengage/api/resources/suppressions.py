@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from opengage.api.resources.resource import Field, Resource, as_it_is
+from opengage.api.resources.resource import Field, Kind, Resource, as_it_is
 from opengage.domain.records import Suppression
 from opengage.ids import to_wire
 from opengage.jsonapi.document import Answer
@@ -49,5 +49,5 @@ RESOURCE: Final = Resource[Suppression, Suppression](
     relationships={},
     answer=answer,
     show=as_it_is,
-    fields={"phone-number": Field("phone_number")},
+    fields={"phone-number": Field("phone_number", Kind.PHONE)},
 )

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, Through, ToMany, ToOne
+from opengage.api.resources.resource import Field, Kind, Resource, Through, ToMany, ToOne
 from opengage.domain.records import TextTemplate
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NONE_OF_THEM, Answer, Linked, Many, One, linked
@@ -44,10 +44,10 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
 def answer(base: str, shown: Shown) -> Answer:
     """A template, or one of its revisions, as its resource object."""
     template = shown.template
-    id_ = to_wire(template.id)
+    primary = to_wire(template.text_template_id or template.id)
     return Answer(
         TYPE,
-        id_,
+        to_wire(template.id),
         Attributes(
             name=template.name,
             body=template.body,
@@ -58,9 +58,9 @@ def answer(base: str, shown: Shown) -> Answer:
         ),
         Relationships(
             files=NONE_OF_THEM,
-            primary=to_one(TYPE, template.text_template_id or template.id),
+            primary=One(Identifier(TYPE, primary)),
             revision=to_one(TYPE, template.revision_id),
-            revisions=linked(f"{base}/{TYPE}/{id_}/revisions"),
+            revisions=linked(f"{base}/{TYPE}/{primary}/revisions"),
             tags=Many(tuple(Identifier("tags", to_wire(id_)) for id_ in shown.tag_ids)),
             deleted_by=to_one("memberships", template.deleted_by),
             created_by=to_one("memberships", template.created_by),
@@ -76,9 +76,9 @@ RESOURCE: Final = Resource[TextTemplate, Shown](
     attributes=Attributes,
     relationships={
         "files": ToMany("files"),
-        "primary": ToOne("text-templates", "text_template_id", indexed=True),
+        "primary": ToOne("text-templates"),
         "revision": ToOne("text-templates", "revision_id"),
-        "revisions": Through("text-templates", "primary"),
+        "revisions": Through("text-template-revisions", "primary"),
         "tags": ToMany("tags"),
         "deleted-by": ToOne("memberships", "deleted_by"),
         "created-by": ToOne("memberships", "created_by"),
@@ -86,5 +86,10 @@ RESOURCE: Final = Resource[TextTemplate, Shown](
     },
     answer=answer,
     show=text_templates.show,
-    equal={"deleted_at": None, "text_template_id": None},
+    fields={
+        "name": Field("name"),
+        "created-at": Field("created_at", Kind.INSTANT),
+        "is-archived": Field("is_archived", Kind.BOOLEAN, sorts=False),
+    },
+    equal={"deleted_at": None},
 )

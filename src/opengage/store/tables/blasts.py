@@ -16,6 +16,9 @@ text_templates = table(
     id_("deleted_by", null=True),
     # empty in every row: `store.text_templates` shows revisions as templates that have it
     id_("text_template_id", null=True),
+    sa.Index(None, "account_id", "name", "id"),
+    sa.Index(None, "account_id", "created_at"),
+    sa.Index(None, "account_id", "is_archived", "id"),
 )
 
 text_template_revisions = table(
@@ -80,6 +83,9 @@ engagements = table(
     id_("copied_from", null=True),
     one_of("status", EngagementStatus),
     sa.Index(None, "account_id", "status"),
+    sa.Index(None, "account_id", "name", "id"),
+    sa.Index(None, "account_id", "created_at"),
+    sa.Index(None, "account_id", "is_archived", "id"),
 )
 
 engagement_numbers = sa.Table(
@@ -103,6 +109,8 @@ activities = table(
     id_("phone_number_id"),
     id_("text_template_id"),
     sa.Index(None, "account_id", "engagement_id", "id"),
+    sa.Index(None, "account_id", "phone_number_id", "id"),
+    sa.Index(None, "account_id", "text_template_id", "id"),
 )
 
 envelopes = table(

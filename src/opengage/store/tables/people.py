@@ -18,7 +18,9 @@ accounts = table(
     sa.UniqueConstraint("key"),
 )
 
-memberships = table("memberships", text("name"), text("role"), boolean("is_active"))
+memberships = table(
+    "memberships", text("name"), text("role"), boolean("is_active"), sa.Index(None, "account_id", "is_active", "id")
+)
 
 api_tokens = table(
     "api_tokens",
@@ -29,6 +31,7 @@ api_tokens = table(
     whole("last_used_at", null=True),
     whole("revoked_at", null=True),
     sa.UniqueConstraint("key"),
+    sa.Index(None, "account_id", "membership_id", "id"),
 )
 
 audit_events = table(
