@@ -65,5 +65,5 @@ async def test_what_leads_nowhere(client: Client, other: Client, store: SqliteSt
     named = (await client.get(f"{text}/nothing")).json()["errors"][0]["detail"]
     assert named.endswith(
         "Use one of text-message, envelope, result, results, phone-number, "
-        "service-profile, created-by, updated-by, engagement."
+        "service-profile, created-by, updated-by, engagement, revision."
     )

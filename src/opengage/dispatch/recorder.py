@@ -17,7 +17,6 @@ from opengage.carriers.contract import Carrier
 from opengage.clock import Clock
 from opengage.dispatch import matching
 from opengage.dispatch.inbound import record_inbound
-from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.breaker import Breaker
 from opengage.domain.errors import Unavailable
 from opengage.domain.outcomes import (
@@ -35,6 +34,7 @@ from opengage.domain.records import ServiceProfile
 from opengage.domain.retry import Trouble
 from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
+from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 

@@ -13,13 +13,13 @@ from opengage.dispatch import gates
 from opengage.dispatch.intent import Written
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import FREQUENCY_CAP, Rules
-from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.errors import Fenced
 from opengage.domain.legal_clock import Hold
 from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
 from opengage.ids import NewId, floor, made_at
+from opengage.operations.settling import Chance, Settling
 from opengage.store import lanes, receipts, rows, singles
 from opengage.store.contract import Recent, Transaction, Unanswered
 
