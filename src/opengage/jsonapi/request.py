@@ -253,7 +253,7 @@ def _sent_type(raw: msgspec.Raw) -> str | None:
 
 
 def _default(members: Any) -> Any:
-    """Attributes and relationships may be left out when none of them is required."""
+    """Attributes or relationships may be left out when none of them is required."""
     needed = any(field.required for field in msgspec.structs.fields(members))
     return msgspec.NODEFAULT if needed else members()
 
