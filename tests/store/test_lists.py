@@ -1,6 +1,7 @@
 """Lists as clients ask for them, against the same asks answered in Python."""
 
 import fnmatch
+import operator
 import re
 from collections.abc import Sequence
 from itertools import pairwise, product
@@ -103,16 +104,12 @@ def _compared(compare: Compare, value: Any, values: Sequence[Any]) -> bool:
 
 
 def _each(compare: Compare, value: Any, one: Any) -> bool:
-    return bool(
-        {
-            Compare.GT: lambda: value > one,
-            Compare.GTE: lambda: value >= one,
-            Compare.LT: lambda: value < one,
-            Compare.LTE: lambda: value <= one,
-            Compare.LIKE: lambda: like(value, one),
-            Compare.ILIKE: lambda: like(value.lower(), one.lower()),
-        }[compare]()
-    )
+    if compare is Compare.LIKE:
+        return like(value, one)
+    return like(value.lower(), one.lower()) if compare is Compare.ILIKE else bool(_ORDERED[compare](value, one))
+
+
+_ORDERED = {Compare.GT: operator.gt, Compare.GTE: operator.ge, Compare.LT: operator.lt, Compare.LTE: operator.le}
 
 
 CONDITIONS = [

@@ -60,7 +60,7 @@ def create_app(state: ApiState) -> Litestar:
             *(route for noun in WRITES for route in noun.ROUTES),
         ],
         dependencies={"actor": Provide(provide_actor)},
-        before_request=queries.check_change,
+        before_request=queries.check_request,
     )
     return Litestar(
         route_handlers=[v1, *health.ROUTES],

@@ -4,7 +4,8 @@ Step 1 of a text's path.
 """
 
 from opengage.api.state import ApiState, WebRequest
-from opengage.jsonapi import query
+from opengage.domain.errors import NotAcceptable
+from opengage.jsonapi import media, query
 from opengage.jsonapi.query import Query, Selection
 
 
@@ -19,8 +20,15 @@ def of_one(request: WebRequest) -> Selection:
     return query.parse_one(_text(request))
 
 
-def check_change(request: WebRequest) -> None:
-    """A change is answered with all of what was changed. Raises DocumentError when something else is asked for."""
+def check_request(request: WebRequest) -> None:
+    """What every request must be, before anything is done about it.
+
+    A change is answered with all of what was changed. Raises DocumentError when something else is asked for, and
+    NotAcceptable for an answer in a form that is not spoken.
+    """
+    refusal = media.accept_refusal(request.headers.get("accept"))
+    if refusal is not None:
+        raise NotAcceptable(refusal)
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         query.selects_nothing(_text(request))
 

@@ -5,7 +5,7 @@ Step 1 of a text's path. The routes are the same for all; the descriptions in `a
 
 from typing import Any
 
-from litestar import get
+from litestar import get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
@@ -46,4 +46,13 @@ def routes(resource: Resource[Any, Any]) -> list[HTTPRouteHandler]:
     ) -> ASGIResponse:
         return await related.linkage(Here(request, api, actor, resource, resource_id, name))
 
-    return [read_one, read_list, read_related, read_relationship]
+    @route(
+        f"{address}/{{resource_id:str}}/relationships/{{name:str}}",
+        name=f"{resource.type}:relationship-change",
+        http_method=["POST", "PATCH", "DELETE"],
+        status_code=403,
+    )
+    async def refuse_change(actor: Member, resource_id: FromPath[str], name: FromPath[str]) -> ASGIResponse:  # noqa: ARG001 - whoever it is
+        raise related.fixed(resource, resource_id, name)
+
+    return [read_one, read_list, read_related, read_relationship, refuse_change]

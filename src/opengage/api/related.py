@@ -13,6 +13,7 @@ from opengage.api.resources import reading
 from opengage.api.resources.documents import Reader
 from opengage.api.resources.resource import Resource, ToOne
 from opengage.api.state import ApiState, WebRequest
+from opengage.domain.errors import Code, Forbidden, Problem
 from opengage.jsonapi import document
 from opengage.jsonapi.document import Identifiers
 from opengage.jsonapi.request import Identifier
@@ -43,6 +44,13 @@ class Here(msgspec.Struct, frozen=True):
     def is_to_one(self) -> bool:
         """Whether it leads to one resource at most."""
         return isinstance(self.resource.relationships[self.name], ToOne)
+
+
+def fixed(resource: Resource[Any, Any], id_: str, name: str) -> Forbidden:
+    """What is said to whoever would change a relationship by its own address: it changes with its resource."""
+    detail = f"“{name[:40]}” of the {resource.noun} {id_[:40]} is not changed at an address of its own. "
+    mending = f"PATCH /{resource.type}/{id_[:40]} if it can be changed at all."
+    return Forbidden([Problem(Code.METHOD, detail + mending)])
 
 
 async def resources(here: Here) -> ASGIResponse:

@@ -57,7 +57,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     text: One
     identity: One
     assigned: One
-    phone_number: One
+    sender: One
 
 
 def answer(_: str, shown: Shown) -> Answer:
@@ -107,7 +107,7 @@ def _relationships(envelope: Envelope, engagement: Engagement) -> Relationships:
         text=to_one("texts", envelope.text_id),
         identity=NOTHING,
         assigned=NOTHING,
-        phone_number=to_one("phone-numbers", envelope.phone_number_id),
+        sender=to_one("phone-numbers", envelope.phone_number_id),
     )
 
 
@@ -127,7 +127,7 @@ RESOURCE: Final = Resource[Envelope, Shown](
         "text": ToOne("texts", "text_id"),
         "identity": ToOne("identities"),
         "assigned": ToOne("memberships"),
-        "phone-number": ToOne("phone-numbers", "phone_number_id"),
+        "sender": ToOne("phone-numbers", "phone_number_id"),
     },
     answer=answer,
     show=envelopes.show,
