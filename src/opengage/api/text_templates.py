@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from litestar import delete, patch, post
-from litestar.exceptions import MethodNotAllowedException
+from litestar import delete, get, patch, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
@@ -23,8 +22,8 @@ from opengage.operations import text_templates
 from opengage.operations.text_templates import Changes
 
 _TAGS: Final = "tags"
-_RELATIONSHIP: Final = f"/{TYPE}/{{resource_id:str}}/relationships/{{name:str}}"
-"""Where the one relationship that can be written by itself is read, too: only `tags` takes other methods than GET."""
+_RELATIONSHIP: Final = f"/{TYPE}/{{resource_id:str}}/relationships/{_TAGS}"
+"""The one relationship that is written by itself; as it has routes of its own, it is read by one, too."""
 
 
 class NewAttributes(msgspec.Struct, frozen=True, gc=False):
@@ -88,43 +87,34 @@ async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     await text_templates.delete(api.store, api.clock, actor, from_wire(resource_id))
 
 
+@get(_RELATIONSHIP)
+async def read_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """GET /text-templates/{id}/relationships/tags."""
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
+
+
 @post(_RELATIONSHIP, status_code=200)
-async def add_tags(
-    request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str], name: FromPath[str]
-) -> ASGIResponse:
+async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /text-templates/{id}/relationships/tags: these too."""
-    _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
     await text_templates.add_tags(api.store, actor, from_wire(resource_id), ids)
-    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, name))
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
 
 @patch(_RELATIONSHIP, status_code=200)
-async def replace_tags(
-    request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str], name: FromPath[str]
-) -> ASGIResponse:
+async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /text-templates/{id}/relationships/tags: these and no others."""
-    _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
     await text_templates.replace_tags(api.store, actor, from_wire(resource_id), ids)
-    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, name))
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
 
 @delete(_RELATIONSHIP, status_code=200)
-async def remove_tags(
-    request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str], name: FromPath[str]
-) -> ASGIResponse:
+async def remove_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """DELETE /text-templates/{id}/relationships/tags: not these any more."""
-    _require_tags(name)
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
     await text_templates.remove_tags(api.store, actor, from_wire(resource_id), ids)
-    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, name))
-
-
-def _require_tags(name: str) -> None:
-    """Raises what a method that is not there raises, for every other relationship."""
-    if name != _TAGS:
-        raise MethodNotAllowedException(headers={"allow": "GET"})
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
 
 def _tags(identifiers: Sequence[Identifier], pointer: str) -> list[Id]:
@@ -135,4 +125,4 @@ def _tags(identifiers: Sequence[Identifier], pointer: str) -> list[Id]:
     return found
 
 
-ROUTES: Final = [create, update, remove, add_tags, replace_tags, remove_tags]
+ROUTES: Final = [create, update, remove, read_tags, add_tags, replace_tags, remove_tags]
