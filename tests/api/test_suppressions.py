@@ -1,6 +1,7 @@
 """Suppressions: one or many, each number once, and gone only by a deletion that is written down."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -92,6 +93,15 @@ async def test_one_that_cannot_be(client: Client, attributes: dict[str, Any]) ->
     assert answer.status_code == 400
     assert error["source"]["pointer"].startswith("/data/attributes/")
     assert (await client.get(f"/{KIND}")).json()["meta"]["total"] == 0
+
+
+async def test_found_by_its_number(client: Client) -> None:
+    """Whether a number is suppressed is one question."""
+    await client.post(f"/{KIND}", many(NUMBER, "+12025550124", "+12025550125"))
+    page = await client.get(f"/{KIND}?filter[phone-number]=eq:{quote(NUMBER)}")
+    assert [one["attributes"]["phone-number"] for one in page.json()["data"]] == [NUMBER]
+    ordered = (await client.get(f"/{KIND}?sort=-phone-number")).json()["data"]
+    assert [one["attributes"]["phone-number"][-1] for one in ordered] == ["5", "4", "3"]
 
 
 async def test_gone(client: Client, other: Client) -> None:
