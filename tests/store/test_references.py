@@ -103,7 +103,7 @@ async def test_revisions_as_templates(store: Store) -> None:
     async with store.writing() as tx:
         await rows.insert(tx, template)
         await rows.insert(tx, revision)
-    async with store.reading() as tx:
+    async with store.writing() as tx:
         found = await lists.find_many(tx, records.TextTemplate, ACCOUNT, [template.id, revision.id])
         again = await rows.find_locked(tx, records.TextTemplate, ACCOUNT, template.id)
         assert await rows.find_locked(tx, records.TextTemplate, 2, template.id) is None
