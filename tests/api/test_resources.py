@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from api_client import Client
 from api_samples import one_of_each
 from opengage.api.resources.registry import BY_TYPE, RESOURCES
-from opengage.api.resources.resource import Resource, Through, ToOne
+from opengage.api.resources.resource import Across, Resource, Through, ToOne
 from opengage.store import list_statements as statements
 from opengage.store.sqlite import SqliteStore
+from opengage.store.tables import metadata
 
 SHOWN_AS = {"text-template-revisions": "text-templates"}
 """What is answered as a resource of another type."""
@@ -40,8 +41,8 @@ async def test_descriptions_tell_what_is_answered(client: Client, store: SqliteS
         assert list(found["relationships"]) == list(resource.relationships)
         for name, one in found["relationships"].items():
             relationship = resource.relationships[name]
-            assert isinstance(relationship, Through) == ("links" in one)
-            if not isinstance(relationship, Through):
+            assert isinstance(relationship, Through | Across) == ("links" in one)
+            if not isinstance(relationship, Through | Across):
                 assert isinstance(one["data"], list) != isinstance(relationship, ToOne)
 
 
@@ -62,6 +63,9 @@ def test_fields_exist(resource: Resource) -> None:  # type: ignore[type-arg]
             assert isinstance(back, ToOne)
             assert back.indexed
             assert back.target in (resource.type, SHOWN_AS.get(resource.type))
+        if isinstance(relationship, Across):
+            key = [column.name for column in metadata.tables[relationship.pairs].primary_key]
+            assert key == ["account_id", relationship.mine, relationship.theirs]
 
 
 @each

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from itertools import pairwise, product
 from typing import Any
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 
 from opengage.clock import Instant
 from opengage.domain.records import Activity, Engagement, Envelope, PhoneNumber
 from opengage.domain.states import EngagementStatus
 from opengage.ids import Id
-from opengage.store import lists, rows
-from opengage.store.asks import Ask, Compare, Condition, Hop, Order
+from opengage.store import lists, rows, tables
+from opengage.store.asks import Among, Ask, Compare, Condition, Hop, Order
 from opengage.store.contract import Store, Transaction
 from store.samples import ACCOUNT, AUTHOR, NOW, OTHER_ACCOUNT, id_of
 
@@ -76,7 +78,7 @@ async def walked(tx: Transaction, record: Any, ask: Ask, *, by_cursor: bool) -> 
             return found
         assert len(page.records) == ask.limit
         after, offset = (page.last, 0) if by_cursor else (None, ask.offset + ask.limit)
-        ask = Ask(ask.limit, offset, ask.conditions, ask.order, after, ask.is_large)
+        ask = msgspec.structs.replace(ask, offset=offset, after=after)
     raise AssertionError("no end")
 
 
@@ -288,3 +290,39 @@ async def test_led_back(filled: Store) -> None:
         assert await lists.led_back(tx, Envelope, ACCOUNT, "engagement_id", [], ()) == []
         few = await lists.led_back(tx, Envelope, ACCOUNT, "engagement_id", ids, [Condition("id", (found[0].id,))])
         assert few == found[:1]
+
+
+@pytest.mark.parametrize("by_cursor", [False, True])
+async def test_what_pairs_join(store: Store, by_cursor: bool) -> None:
+    """The numbers of an engagement, by the table of pairs; in either direction, filtered, sorted, counted."""
+    common: dict[str, Any] = {"created_at": NOW, "updated_at": NOW, "service_profile_id": id_of(60)}
+    numbers = [
+        PhoneNumber(**common, account_id=ACCOUNT, id=id_of(50 + place), phone_number=f"+1202555010{9 - place}")
+        for place in range(6)
+    ]
+    foreign = PhoneNumber(**common, account_id=OTHER_ACCOUNT, id=id_of(50), phone_number="+12025550100")
+    pair = sa.insert(tables.engagement_numbers).values(
+        {name: sa.bindparam(name) for name in ("account_id", "engagement_id", "phone_number_id", "position")}
+    )
+    async with store.writing() as tx:
+        for each in (*numbers, foreign):
+            await rows.insert(tx, each)
+        for account, engagement_id, number in (
+            *((ACCOUNT, id_of(1), each) for each in numbers[:4]),
+            (ACCOUNT, id_of(2), numbers[5]),
+            (OTHER_ACCOUNT, id_of(1), foreign),
+        ):
+            values: dict[str, Any] = {"account_id": account, "engagement_id": engagement_id, "position": 0}
+            await tx.run(pair, phone_number_id=number.id, **values)
+    among = Among("engagement_numbers", "engagement_id", "phone_number_id", id_of(1))
+    some = (Condition("phone_number", ("%8", "%7"), Compare.LIKE),)
+    async with store.reading() as tx:
+        for large in (False, True):
+            ask = Ask(3, among=among, is_large=large)
+            assert await walked(tx, PhoneNumber, ask, by_cursor=by_cursor) == numbers[:4]
+            ask = Ask(1, among=among, conditions=some, order=(Order("id", descending=True),), is_large=large)
+            assert await walked(tx, PhoneNumber, ask, by_cursor=by_cursor) == [numbers[2], numbers[1]]
+        ask = Ask(3, among=among, order=(Order("phone_number"),))
+        assert await walked(tx, PhoneNumber, ask, by_cursor=by_cursor) == numbers[3::-1]
+        assert await lists.count(tx, PhoneNumber, ACCOUNT, (), among) == 4
+        assert await lists.count(tx, PhoneNumber, ACCOUNT, some, among) == 2

@@ -14,6 +14,7 @@ from opengage.api import (
     accounts,
     activities,
     api_tokens,
+    documentation,
     engagements,
     envelopes,
     errors,
@@ -53,17 +54,16 @@ WRITES: Final = (
 
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
+    own = [route for noun in WRITES for route in noun.ROUTES]
+    taken = reads.taken_by(own)
     v1 = Router(
         "/api/v1",
-        route_handlers=[
-            *(route for resource in RESOURCES for route in reads.routes(resource)),
-            *(route for noun in WRITES for route in noun.ROUTES),
-        ],
+        route_handlers=[*(route for resource in RESOURCES for route in reads.routes(resource, taken)), *own],
         dependencies={"actor": Provide(provide_actor)},
         before_request=queries.check_request,
     )
     return Litestar(
-        route_handlers=[v1, *health.ROUTES],
+        route_handlers=[v1, *health.ROUTES, *documentation.ROUTES],
         dependencies={"api": Provide(lambda: state, sync_to_thread=False, use_cache=True)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],

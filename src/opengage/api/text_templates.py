@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import delete, patch, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
@@ -23,7 +23,7 @@ from opengage.operations.text_templates import Changes
 
 _TAGS: Final = "tags"
 _RELATIONSHIP: Final = f"/{TYPE}/{{resource_id:str}}/relationships/{_TAGS}"
-"""The one relationship that is written by itself; as it has routes of its own, it is read by one, too."""
+"""The one relationship that is written by itself."""
 
 
 class NewAttributes(msgspec.Struct, frozen=True, gc=False):
@@ -87,12 +87,6 @@ async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     await text_templates.delete(api.store, api.clock, actor, from_wire(resource_id))
 
 
-@get(_RELATIONSHIP)
-async def read_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
-    """GET /text-templates/{id}/relationships/tags."""
-    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
-
-
 @post(_RELATIONSHIP, status_code=200)
 async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /text-templates/{id}/relationships/tags: these too."""
@@ -125,4 +119,4 @@ def _tags(identifiers: Sequence[Identifier], pointer: str) -> list[Id]:
     return found
 
 
-ROUTES: Final = [create, update, remove, read_tags, add_tags, replace_tags, remove_tags]
+ROUTES: Final = [create, update, remove, add_tags, replace_tags, remove_tags]

@@ -57,6 +57,15 @@ class Order(msgspec.Struct, frozen=True):
     hops: tuple[Hop, ...] = ()
 
 
+class Among(msgspec.Struct, frozen=True):
+    """Those that a table of pairs joins with one id: its column `mine` holds that, its column `theirs` their ids."""
+
+    pairs: str
+    mine: str
+    theirs: str
+    id: Any = None
+
+
 class Ask(msgspec.Struct, frozen=True):
     """One page of a list. The id is always the last key of its order, in the direction of the one before.
 
@@ -70,6 +79,7 @@ class Ask(msgspec.Struct, frozen=True):
     after: tuple[Any, ...] | None = None
     """The keys after which the page begins, the id last; `offset` counts for nothing then."""
     is_large: bool = False
+    among: Among | None = None
 
     @property
     def keys(self) -> tuple[Order, ...]:

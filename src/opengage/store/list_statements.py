@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from opengage.domain import records
 from opengage.store import rows, text_messages, text_templates
-from opengage.store.asks import Compare, Condition, Hop, Order, RecordClass
+from opengage.store.asks import Among, Compare, Condition, Hop, Order, RecordClass
 from opengage.store.patterns import matches
+from opengage.store.tables import metadata
 
 _ELSEWHERE: Final[Mapping[RecordClass, sa.FromClause]] = {records.TextMessage: text_messages.ALL}
 """Records that are more than the rows of their own table."""
@@ -90,13 +91,13 @@ def _name(number: int, place: int) -> str:
 
 @lru_cache(maxsize=_SHAPES)
 def select_page(
-    record: RecordClass, shapes: tuple[Shape, ...], keys: tuple[Order, ...], *, after: bool
+    record: RecordClass, shapes: tuple[Shape, ...], keys: tuple[Order, ...], *, after: bool, among: Among | None = None
 ) -> sa.Select[Any]:
     """A page: the record's columns, then the keys of the order. `after` begins it behind keys, not at an offset."""
     read = source(record)
-    joined, keyed = _joined(read, keys)
+    joined, keyed = _joined(read, keys, among)
     statement = _selected(record, read, *(key.label(f"k{place}") for place, key in enumerate(keyed)))
-    statement = statement.select_from(joined).where(*_where(read, shapes))
+    statement = statement.select_from(joined).where(*_where(read, shapes), *_paired(among))
     statement = statement.order_by(*(_directed(expression, key) for key, expression in zip(keys, keyed, strict=True)))
     statement = statement.limit(sa.bindparam("page_limit"))
     if after:
@@ -145,10 +146,12 @@ def select_every(record: RecordClass, shapes: tuple[Shape, ...]) -> sa.Select[An
 
 
 @lru_cache(maxsize=_SHAPES)
-def select_count(record: RecordClass, shapes: tuple[Shape, ...]) -> sa.Select[Any]:
+def select_count(record: RecordClass, shapes: tuple[Shape, ...], among: Among | None = None) -> sa.Select[Any]:
     """How many fit, counted no further than `count_limit`."""
     read = source(record)
-    some = sa.select(read.c.id).where(*_where(read, shapes)).limit(sa.bindparam("count_limit")).subquery()
+    joined, (counted,) = _joined(read, (Order("id"),), among)
+    fitting = sa.select(counted).select_from(joined).where(*_where(read, shapes), *_paired(among))
+    some = fitting.limit(sa.bindparam("count_limit")).subquery()
     return sa.select(sa.func.count()).select_from(some)
 
 
@@ -214,16 +217,34 @@ def _compared(column: sa.ColumnElement[Any], compare: Compare, value: sa.BindPar
     return found
 
 
-def _joined(read: sa.FromClause, keys: tuple[Order, ...]) -> tuple[sa.FromClause, list[sa.ColumnElement[Any]]]:
-    """What is read, joined with what the keys lead to; and the keys."""
+def _paired(among: Among | None) -> list[sa.ColumnElement[bool]]:
+    """Only what a table of pairs joins with the id `among_id`."""
+    if among is None:
+        return []
+    pairs = metadata.tables[among.pairs]
+    return [pairs.c.account_id == _ACCOUNT, pairs.c[among.mine] == sa.bindparam("among_id")]
+
+
+def _joined(
+    read: sa.FromClause, keys: tuple[Order, ...], among: Among | None
+) -> tuple[sa.FromClause, list[sa.ColumnElement[Any]]]:
+    """What is read, joined with what the keys lead to; and the keys.
+
+    Where a table of pairs says which, the id is taken from there: its key has them in order.
+    """
     joined, keyed = read, list[sa.ColumnElement[Any]]()
+    own = read.c.id
+    if among is not None:
+        pairs = metadata.tables[among.pairs]
+        own = pairs.c[among.theirs]
+        joined = pairs.join(read, sa.and_(read.c.account_id == pairs.c.account_id, read.c.id == own))
     for place, key in enumerate(keys):
         here = read
         for hop_place, hop in enumerate(key.hops):
             there = source(hop.record).alias(f"s{place}_{hop_place}")
             met = sa.and_(there.c.account_id == _ACCOUNT, there.c[hop.theirs] == here.c[hop.mine])
             joined, here = joined.outerjoin(there, met), there
-        column = here.c[key.column]
+        column = own if here is read and key.column == "id" else here.c[key.column]
         keyed.append(sa.func.coalesce(column, _least(column)) if key.hops else column)
     return joined, keyed
 

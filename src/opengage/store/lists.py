@@ -12,7 +12,7 @@ from opengage.domain.records import Record
 from opengage.ids import Id
 from opengage.store import list_statements as statements
 from opengage.store import rows
-from opengage.store.asks import Ask, Compare, Condition
+from opengage.store.asks import Among, Ask, Compare, Condition
 from opengage.store.contract import Rows, Transaction
 
 R = TypeVar("R", bound=Record)
@@ -47,19 +47,28 @@ class TooBroad(Exception):
 async def page(tx: Transaction, record: type[R], account_id: int, ask: Ask) -> Page[R]:
     """The records of the account that fit, in order."""
     shapes = tuple(statements.shape_of(condition) for condition in ask.conditions)
-    spread = _spread(ask, shapes) if ask.is_large else None
+    spread = _spread(ask, shapes) if ask.is_large and ask.among is None else None
     after = ask.after is not None
     start = {f"after_{place}": key for place, key in enumerate(ask.after or ())} or {"page_offset": ask.offset}
     if spread is None:
-        statement = statements.select_page(record, shapes, ask.keys, after=after)
+        statement = statements.select_page(record, shapes, ask.keys, after=after, among=_anybody(ask.among))
     else:
         statement = statements.select_spread(record, shapes, spread, ask.keys[0], after=after)
         start["spread_limit"] = ask.limit + 1 + (0 if after else ask.offset)
-    values = statements.bound(ask.conditions)
+    values = statements.bound(ask.conditions) | _somebody(ask.among)
     found = await tx.rows(statement, account_id=account_id, page_limit=ask.limit + 1, **start, **values)
     width, more = len(record.__struct_fields__), len(found) > ask.limit
     shown = found[: ask.limit]
     return Page([rows.from_row(record, row[:width]) for row in shown], more, _last(record, ask, shown, width))
+
+
+def _anybody(among: Among | None) -> Among | None:
+    """A table of pairs without the id that is asked for: the same statement serves for all."""
+    return None if among is None else msgspec.structs.replace(among, id=None)
+
+
+def _somebody(among: Among | None) -> dict[str, Any]:
+    return {} if among is None else {"among_id": among.id}
 
 
 def _spread(ask: Ask, shapes: Sequence[statements.Shape]) -> int | None:
@@ -116,9 +125,16 @@ async def led_back(
     return found
 
 
-async def count(tx: Transaction, record: type[Record], account_id: int, conditions: Sequence[Condition]) -> int | None:
+async def count(
+    tx: Transaction,
+    record: type[Record],
+    account_id: int,
+    conditions: Sequence[Condition],
+    among: Among | None = None,
+) -> int | None:
     """How many of the account's records fit; None for more than COUNTED."""
-    statement = statements.select_count(record, tuple(map(statements.shape_of, conditions)))
-    found = await tx.rows(statement, account_id=account_id, count_limit=COUNTED + 1, **statements.bound(conditions))
+    statement = statements.select_count(record, tuple(map(statements.shape_of, conditions)), _anybody(among))
+    values = statements.bound(conditions) | _somebody(among)
+    found = await tx.rows(statement, account_id=account_id, count_limit=COUNTED + 1, **values)
     counted = int(found[0][0])
     return None if counted > COUNTED else counted

@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from opengage.domain.records import Activity, Engagement, Envelope, Text, TextMessage
+from opengage.domain.records import Activity, Engagement, Envelope, PhoneNumber, Text, TextMessage
 from opengage.ids import Id
 from opengage.store import list_statements as statements
 from opengage.store import rows
-from opengage.store.asks import Ask, Condition, Order
+from opengage.store.asks import Among, Ask, Condition, Order
 from opengage.store.contract import Store
 
 ID = Id(bytes(16))
@@ -95,6 +95,18 @@ async def test_several_values_are_each_found_by_the_index(store: Store, after: b
     assert len(within) == 2
     assert not any("SCAN spread" in step for step in steps)
     assert any("sqlite_autoindex_envelopes_1 (account_id=? AND id=?)" in step for step in steps)
+
+
+async def test_pairs_are_walked_in_their_order(store: Store) -> None:
+    """The table of pairs has the ids in order: a cursor is found by its key, and nothing is sorted."""
+    among = Among("engagement_numbers", "engagement_id", "phone_number_id")
+    statement = statements.select_page(PhoneNumber, (), Ask(50).keys, after=True, among=among)
+    steps = await plan(store, statement)
+    assert (
+        steps[0]
+        == "SEARCH engagement_numbers USING PRIMARY KEY (account_id=? AND engagement_id=? AND phone_number_id>?)"
+    )
+    assert not _sorting(steps)
 
 
 def _sorting(steps: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from opengage.api.resources import cursors, values
 from opengage.api.resources.registry import BY_TYPE
-from opengage.api.resources.resource import Field, Resource, Through, ToOne
+from opengage.api.resources.resource import Field, Resource, Through, ToMany, ToOne
 from opengage.jsonapi.faults import DocumentError, Fault, FaultKind
 from opengage.jsonapi.query import Fields, Path, Query, Selection, Sort, unknown
 from opengage.jsonapi.query_filters import Filter, Operator
@@ -80,7 +80,7 @@ def includable(resource: Anything) -> list[str]:
     return [
         name
         for name, one in resource.relationships.items()
-        if one.target in BY_TYPE and (not isinstance(one, Through) or one.includable)
+        if one.target in BY_TYPE and (isinstance(one, ToOne | ToMany) or (isinstance(one, Through) and one.includable))
     ]
 
 

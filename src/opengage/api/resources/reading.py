@@ -11,7 +11,7 @@ from opengage.api.resources import cursors, documents
 from opengage.api.resources.asking import WHOLE, Wanted, inverse_column, listed, order_text, shown
 from opengage.api.resources.documents import Parts, Reader
 from opengage.api.resources.registry import BY_TYPE
-from opengage.api.resources.resource import Resource, Through
+from opengage.api.resources.resource import Across, Resource, Through
 from opengage.domain.errors import Code, Invalid, NotFound, Problem
 from opengage.ids import Id, from_wire
 from opengage.jsonapi.document import Answer
@@ -19,7 +19,7 @@ from opengage.jsonapi.query import Query, Selection
 from opengage.jsonapi.request import Identifier
 from opengage.operations.fields import missing
 from opengage.store import lists
-from opengage.store.asks import Ask, Condition
+from opengage.store.asks import Among, Ask, Condition
 from opengage.store.contract import Store, Transaction
 
 Anything = Resource[Any, Any]
@@ -81,6 +81,9 @@ async def related_page(store: Store, reader: Reader, resource: Anything, id_: st
     ask, wanted = listed(led, query, back)
     async with store.reading() as tx:
         here = (await _one(tx, reader, resource, from_wire(id_), WHOLE)).primary[0]
+        if isinstance(relationship, Across):
+            among = Among(relationship.pairs, relationship.mine, relationship.theirs, from_wire(id_))
+            return await _page(tx, reader, led, query, msgspec.structs.replace(ask, among=among), wanted)
         if isinstance(relationship, Through):
             condition = Condition(inverse_column(led, relationship), (from_wire(id_),))
         else:
@@ -121,12 +124,12 @@ async def _resolved(tx: Transaction, account_id: int, ask: Ask) -> Ask:
 
 async def _total(tx: Transaction, account_id: int, resource: Anything, ask: Ask) -> int | None:
     """How many fit: as somebody keeps count of, or counted as far as that is cheap."""
-    if all(condition.is_plain for condition in ask.conditions):
+    if ask.among is None and all(condition.is_plain for condition in ask.conditions):
         equal = {condition.column: condition.values[0] for condition in ask.conditions}
         known = await resource.total(tx, account_id, equal)
         if known is not None and len(equal) == len(ask.conditions):
             return known
-    return await lists.count(tx, resource.record, account_id, ask.conditions)
+    return await lists.count(tx, resource.record, account_id, ask.conditions, ask.among)
 
 
 def target(resource: Anything, name: str) -> Anything:
