@@ -18,7 +18,7 @@ from opengage.operations import api_tokens, fields, smsc_address
 from opengage.operations.actors import OWNER
 from opengage.operations.smsc_address import Smsc
 from opengage.store import rows, tables
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store, Transaction, Turn
 
 _KEY: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _NEWEST: Final = sa.select(sa.func.coalesce(sa.func.max(tables.accounts.c.account_id), 0))
@@ -65,6 +65,7 @@ async def create_account(
     if problems:
         raise Invalid(problems)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.ACCOUNTS)
         if await rows.first(tx, Account, key=key):
             detail = f"The account “{key}” exists already. Choose another key, or use the token it was made with."
             raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail)])

@@ -18,7 +18,7 @@ from opengage.operations import audit, fields
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.reading import load
 from opengage.store import rows, suppressions
-from opengage.store.contract import Store
+from opengage.store.contract import Store, Turn
 
 TYPE: Final = "suppressions"
 NOUN: Final = "suppression"
@@ -63,6 +63,7 @@ async def add(
     ]
     found: dict[str, Suppression] = {}
     async with store.writing() as tx:
+        await tx.take_turn(Turn.CONSENT, (actor.account_id,))
         for reason in REASONS:
             found |= await suppressions.add(tx, [each for each in fresh if each.reason == reason])
     ours = {each.id for each in fresh}
@@ -73,6 +74,7 @@ async def delete(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
     """Let a number be texted again, and write down who did. Raises NotFound, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.CONSENT, (actor.account_id,))
         found = await load(tx, actor, Suppression, id_, NOUN)
         await rows.delete(tx, found)
         detail = {"phone-number": found.phone_number, "reason": found.reason}
