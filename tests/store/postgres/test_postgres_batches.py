@@ -10,7 +10,8 @@ from sqlalchemy.sql import Executable
 
 import postgres
 from opengage.domain.records import Envelope
-from opengage.store import lanes, lists, singles, tables, work
+from opengage.store import lanes, list_statements, singles, tables, work
+from opengage.store.asks import Condition, Order
 from opengage.store.postgres import batches, statements
 from opengage.store.postgres.options import PostgresOptions
 from opengage.store.postgres.transaction import Compiled
@@ -128,7 +129,12 @@ COMPOSED: Final[dict[str, tuple[Executable, set[str]]]] = {
     "the next single": (singles._NEXT_AT, {"texts_due"}),
     "a lease": (lanes._REQUIRE, {"lanes_pkey"}),
     "an engagement's envelopes": (
-        lists._select_page(Envelope, (("engagement_id", False),)),
+        list_statements.select_page(
+            Envelope,
+            (list_statements.shape_of(Condition("engagement_id", (bytes(16),))),),
+            (Order("id"),),
+            after=False,
+        ),
         {"envelopes_account_id_engagement_id_id"},
     ),
 }
