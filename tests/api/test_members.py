@@ -81,6 +81,7 @@ async def test_a_token_s_secret_is_told_once(client: Client, http: httpx.AsyncCl
     answer = await client.post("/api-tokens", resource("api-tokens", {}))
     made = answer.json()["data"]
     assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
     assert list(made["attributes"])[-1] == "secret"
     assert made["attributes"]["secret"].startswith("ogs_")
     assert made["relationships"]["membership"]["data"]["id"] == own(client)

@@ -87,7 +87,7 @@ async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     await text_templates.delete(api.store, api.clock, actor, from_wire(resource_id))
 
 
-@post(_RELATIONSHIP, status_code=200)
+@post(_RELATIONSHIP, status_code=200, opt={"linkage": "tags"})
 async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /text-templates/{id}/relationships/tags: these too."""
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
@@ -95,7 +95,7 @@ async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: Fr
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
 
-@patch(_RELATIONSHIP, status_code=200)
+@patch(_RELATIONSHIP, status_code=200, opt={"linkage": "tags"})
 async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /text-templates/{id}/relationships/tags: these and no others."""
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
@@ -103,7 +103,7 @@ async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
 
-@delete(_RELATIONSHIP, status_code=200)
+@delete(_RELATIONSHIP, status_code=200, opt={"linkage": "tags"})
 async def remove_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """DELETE /text-templates/{id}/relationships/tags: not these any more."""
     ids = _tags(documents.identifiers(await read_body(request)), "/data")

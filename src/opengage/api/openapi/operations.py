@@ -68,7 +68,9 @@ class Writer:
         if places:
             found["responses"]["404"] = _error(404)
         reader = reader_of(handler)
-        if reader is not None:
+        if "linkage" in handler.opt:
+            found["requestBody"] = self._identifiers(handler.opt["linkage"])
+        elif reader is not None:
             found["requestBody"] = self._body(reader, f"{method}.{path.strip('/')}", handler)
         if method in ("post", "patch", "put"):
             found["responses"] |= {str(status): _error(status) for status in _WITH_BODY}
@@ -84,6 +86,15 @@ class Writer:
             several = {"type": "array", "items": one, "minItems": 1}
             schema["properties"] = {"data": {"oneOf": [one, several]}}
         return {"required": True, "content": {JSON: {"schema": schema, "example": shown}}}
+
+    def _identifiers(self, target: str) -> Schema:
+        """What is sent to an address that writes a relationship to many: the route's `opt` names the type."""
+        schema: Schema = {
+            "type": "object",
+            "required": ["data"],
+            "properties": {"data": {"type": "array", "items": identifier(target)}},
+        }
+        return {"required": True, "content": {JSON: {"schema": schema, "example": example(schema, self._components)}}}
 
     def _answer(self, tag: str, path: str, method: str) -> Schema:
         """What a change is answered with: the resource, where the address is that of one or of its list."""

@@ -14,6 +14,7 @@ from opengage.operations.text_templates import Shown, show_revisions
 RESOURCE: Final = Resource[TextTemplateRevision, Shown](
     type="text-template-revisions",
     noun="revision",
+    shown_as=text_templates.TYPE,
     record=TextTemplateRevision,
     attributes=text_templates.Attributes,
     relationships={
