@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from litestar.response.base import ASGIResponse
 
+from opengage.api import etags
 from opengage.api.resources.reading import Listed
 from opengage.api.state import ApiState, WebRequest
 from opengage.jsonapi import document, media
@@ -24,8 +25,21 @@ def send(request: WebRequest, body: bytes, status: int = 200) -> ASGIResponse:
 def one(
     request: WebRequest, answer: Answer | None, status: int = 200, *, included: Sequence[Answer] | None = None
 ) -> ASGIResponse:
-    """A document of one resource, or of none where a relationship leads to nothing."""
-    return send(request, document.one(answer, included=included), status)
+    """A document of one resource, with its ETag; 304 without a body for whoever has it already.
+
+    Where a relationship leads to nothing there is no resource, and no tag.
+    """
+    body = document.one(answer, included=included)
+    if answer is None:
+        return send(request, body, status)
+    etag = etags.tag(answer.attributes, body)
+    if request.method == "GET" and etags.is_known(etag, request.headers.get("if-none-match", "")):
+        return ASGIResponse(status_code=304, headers={"ETag": etag})
+    answered = send(request, body, status)
+    answered.headers["etag"] = etag
+    if getattr(answer.attributes, "secret", None) is not None:
+        answered.headers["cache-control"] = "no-store"  # and so no Idempotency-Key keeps it either
+    return answered
 
 
 def listing(request: WebRequest, api: ApiState, path: str, query: Query, page: Listed) -> ASGIResponse:

@@ -60,9 +60,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
         membership_id=membership_id or None,
         expires_at=None if expires_at is msgspec.UNSET else expires_at,
     )
-    answer_ = answers.one(request, made(fresh.token, fresh.secret), 201)
-    answer_.headers["cache-control"] = "no-store"
-    return answer_
+    return answers.one(request, made(fresh.token, fresh.secret), 201)
 
 
 @patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)

@@ -26,6 +26,8 @@ class Actor(msgspec.Struct, frozen=True):
     account_key: str
     membership_id: Id
     role: str
+    credential_id: Id = Id(b"")
+    """The API token or session that the request came with."""
 
 
 def stamp(actor: Actor, now: Instant) -> dict[str, Any]:

@@ -20,7 +20,15 @@ from opengage.store.tables.blasts import (
 )
 from opengage.store.tables.columns import metadata
 from opengage.store.tables.network import budget_uses, lanes, phone_numbers, service_profiles
-from opengage.store.tables.people import accounts, api_tokens, audit_events, memberships
+from opengage.store.tables.people import (
+    accounts,
+    api_tokens,
+    audit_events,
+    idempotency_keys,
+    memberships,
+    sessions,
+    signing_keys,
+)
 from opengage.store.tables.texts import (
     parked_receipts,
     recent_texts,
@@ -40,6 +48,7 @@ __all__ = [
     "engagement_numbers",
     "engagements",
     "envelopes",
+    "idempotency_keys",
     "lanes",
     "ledger",
     "ledger_details",
@@ -49,6 +58,8 @@ __all__ = [
     "phone_numbers",
     "recent_texts",
     "service_profiles",
+    "sessions",
+    "signing_keys",
     "suppressions",
     "tags",
     "text_messages",
