@@ -105,8 +105,8 @@ async def test_revisions_as_templates(store: Store) -> None:
         await rows.insert(tx, revision)
     async with store.writing() as tx:
         found = await lists.find_many(tx, records.TextTemplate, ACCOUNT, [template.id, revision.id])
-        again = await rows.find_locked(tx, records.TextTemplate, ACCOUNT, template.id)
-        assert await rows.find_locked(tx, records.TextTemplate, 2, template.id) is None
+        again = await rows.find(tx, records.TextTemplate, ACCOUNT, template.id, lock=True)
+        assert await rows.find(tx, records.TextTemplate, 2, template.id, lock=True) is None
     assert found[template.id] == again == template
     shown = found[revision.id]
     assert (shown.text_template_id, shown.revision_id, shown.body) == (template.id, revision.id, revision.body)

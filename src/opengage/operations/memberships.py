@@ -104,7 +104,7 @@ async def _one_at_a_time(tx: Transaction, actor: Actor) -> None:
     """Two owners who demote each other at the same moment must not both succeed."""
     account = await rows.first(tx, Account, account_id=actor.account_id)
     assert account is not None, "an actor has an account"
-    await rows.find_locked(tx, Account, actor.account_id, account.id)
+    await rows.find(tx, Account, actor.account_id, account.id, lock=True)
 
 
 async def _require_an_owner(tx: Transaction, actor: Actor) -> None:

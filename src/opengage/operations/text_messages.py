@@ -62,7 +62,7 @@ async def delete(store: Store, actor: Actor, id_: Id | None) -> None:
 
 
 async def _draft(tx: Transaction, actor: Actor, id_: Id | None) -> TextMessage:
-    own = await rows.find_locked(tx, TextMessage, actor.account_id, id_) if id_ else None
+    own = await rows.find(tx, TextMessage, actor.account_id, id_, lock=True) if id_ else None
     if own is None and not (id_ and await lists.find_many(tx, TextMessage, actor.account_id, [id_])):
         raise NotFound(missing(NOUN))
     if own is None or not own.is_draft:

@@ -161,7 +161,7 @@ async def replace_tags(store: Store, actor: Actor, id_: Id | None, tag_ids: Sequ
 
 async def _load(tx: Transaction, actor: Actor, id_: Id | None) -> TextTemplate:
     """The template itself. Raises Invalid for a revision's id: what was said then stays said."""
-    template = await rows.find_locked(tx, TextTemplate, actor.account_id, id_) if id_ else None
+    template = await rows.find(tx, TextTemplate, actor.account_id, id_, lock=True) if id_ else None
     if template is not None:
         return template
     revision = await rows.find(tx, TextTemplateRevision, actor.account_id, id_) if id_ else None

@@ -137,11 +137,6 @@ def _update(record: type[records.Record], changed: tuple[str, ...]) -> sa.Update
 
 
 @cache
-def _select_locked(record: type[records.Record]) -> sa.Select[Any]:
-    return _select(record, (("account_id", False), ("id", False))).with_for_update()
-
-
-@cache
 def _delete(record: type[records.Record]) -> sa.Delete:
     table = TABLES[record]
     return sa.delete(table).where(
@@ -181,15 +176,6 @@ async def find(tx: Transaction, record: type[R], account_id: int, id_: Id, *, lo
         return await first(tx, record, account_id=account_id, id=id_)
     found = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
     return from_row(record, found[0]) if found else None
-
-
-async def find_locked(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
-    """The record of this id in this account, for whoever writes it next: others wait until this transaction ends.
-
-    SQLite has one writer anyway.
-    """
-    rows = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
-    return from_row(record, rows[0]) if rows else None
 
 
 async def first(tx: Transaction, record: type[R], **equal: Any) -> R | None:
