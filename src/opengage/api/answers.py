@@ -25,19 +25,17 @@ def send(request: WebRequest, body: bytes, status: int = 200) -> ASGIResponse:
 def one(
     request: WebRequest, answer: Answer | None, status: int = 200, *, included: Sequence[Answer] | None = None
 ) -> ASGIResponse:
-    """A document of one resource, with its ETag; 304 without a body for whoever has it already.
+    """A document of one resource, or of none where a relationship leads to nothing, with its ETag.
 
-    Where a relationship leads to nothing there is no resource, and no tag.
+    304 without a body for whoever has it already.
     """
-    body = document.one(answer, included=included)
-    if answer is None:
-        return send(request, body, status)
-    etag = etags.tag(answer.attributes, body)
+    body, attributes = document.one(answer, included=included), answer.attributes if answer else None
+    etag = etags.tag(attributes, body)
     if request.method == "GET" and etags.is_known(etag, request.headers.get("if-none-match", "")):
         return ASGIResponse(status_code=304, headers={"ETag": etag})
     answered = send(request, body, status)
     answered.headers["etag"] = etag
-    if getattr(answer.attributes, "secret", None) is not None:
+    if getattr(attributes, "secret", None) is not None:
         answered.headers["cache-control"] = "no-store"  # and so no Idempotency-Key keeps it either
     return answered
 

@@ -59,22 +59,22 @@ WRITES: Final = (
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
     gate = Gate(state)
+    own = [route for noun in WRITES for route in noun.ROUTES]
+    taken = reads.taken_by(own)
 
     def gated(app: ASGIApp) -> ASGIApp:
         """The gate before a route's handlers; a function, since Litestar copies what it is given."""
         return gate.before(app)
 
-    own = [route for noun in WRITES for route in noun.ROUTES]
-    taken = reads.taken_by(own)
     v1 = Router(
         V1,
         middleware=[gated],
+        before_request=queries.check_request,
         route_handlers=[*(route for resource in RESOURCES for route in reads.routes(resource, taken)), *own],
         dependencies={
             "actor": Provide(provide_actor),
             "sessions": Provide(lambda: gate.sessions, sync_to_thread=False, use_cache=True),
         },
-        before_request=queries.check_request,
     )
     identity = Router(
         "/",

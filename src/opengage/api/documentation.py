@@ -27,7 +27,11 @@ _FILES: Final = {
     "LICENSE": "text/plain",
     "NOTICE": "text/plain",
 }
-_POLICY: Final = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_POLICY: Final = (
+    "default-src 'self'; connect-src 'self' {public_url}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "frame-ancestors 'none'"
+)
+"""The page may call this API, which its readers may know under another address than the one that they came by."""
 _PAGE: Final = b"""<!doctype html>
 <html lang="en">
 <head>
@@ -56,9 +60,10 @@ async def openapi(request: WebRequest, api: Api) -> ASGIResponse:
 
 
 @get("/api/docs")
-async def page() -> ASGIResponse:
+async def page(api: Api) -> ASGIResponse:
     """The same for people."""
-    return ASGIResponse(body=_PAGE, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+    policy = _POLICY.format(public_url=api.settings.public_url.rstrip("/"))
+    return ASGIResponse(body=_PAGE, media_type="text/html", headers={"Content-Security-Policy": policy})
 
 
 @get("/api/docs/{name:str}")

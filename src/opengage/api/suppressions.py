@@ -10,6 +10,7 @@ from litestar.response.base import ASGIResponse
 from opengage.api import answers
 from opengage.api.body import read_body
 from opengage.api.bulk import read_all
+from opengage.api.documented import documented
 from opengage.api.resources.suppressions import TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
 from opengage.ids import from_wire
@@ -29,7 +30,7 @@ class NewAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
 READER: Final = Reader(TYPE, NewAttributes, NoRelationships)
 
 
-@post(f"/{TYPE}", status_code=201, opt={"bulk": True})
+@post(f"/{TYPE}", status_code=201, opt=documented(bulk=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /suppressions with one or an array: 200 for one that was there already, which stays as it is."""
     data = split(await read_body(request))

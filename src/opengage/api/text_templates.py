@@ -10,6 +10,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, related
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.related import Here
 from opengage.api.resources.text_templates import RESOURCE, TYPE, answer
@@ -87,7 +88,7 @@ async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     await text_templates.delete(api.store, api.clock, actor, from_wire(resource_id))
 
 
-@post(_RELATIONSHIP, status_code=200, opt={"linkage": "tags"})
+@post(_RELATIONSHIP, status_code=200, opt=documented(linkage="tags"))
 async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /text-templates/{id}/relationships/tags: these too."""
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
@@ -95,7 +96,7 @@ async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: Fr
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
 
-@patch(_RELATIONSHIP, status_code=200, opt={"linkage": "tags"})
+@patch(_RELATIONSHIP, status_code=200, opt=documented(linkage="tags"))
 async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /text-templates/{id}/relationships/tags: these and no others."""
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
@@ -103,7 +104,7 @@ async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
 
-@delete(_RELATIONSHIP, status_code=200, opt={"linkage": "tags"})
+@delete(_RELATIONSHIP, status_code=200, opt=documented(linkage="tags"))
 async def remove_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """DELETE /text-templates/{id}/relationships/tags: not these any more."""
     ids = _tags(documents.identifiers(await read_body(request)), "/data")

@@ -1,6 +1,7 @@
 """How SQLite finds a page: along an index, whatever the page's number."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,20 @@ from opengage.store import list_statements as statements
 from opengage.store import rows
 from opengage.store.asks import Among, Ask, Condition, Order
 from opengage.store.contract import Store
+from opengage.store.sqlite import SqliteStore
 
 ID = Id(bytes(16))
 DIALECT = sqlite.dialect(paramstyle="named")
 BACKWARDS = (Order("id", descending=True),)
 SEVERAL = Condition("engagement_id", (ID, Id(b"\1" * 16)))
+
+
+@pytest.fixture
+async def store(database: Path) -> AsyncIterator[Store]:
+    """A store on a fresh file: this file is about SQLite alone."""
+    opened = SqliteStore(database)
+    yield opened
+    await opened.close()
 
 
 async def plan(store: Store, statement: sa.Select[Any], *conditions: Condition) -> list[str]:

@@ -23,8 +23,11 @@ _STATUSES: Final[dict[int, tuple[str, Code]]] = {
     404: ("There is no such thing in this account.", Code.MISSING),
     406: ("The answer cannot be given in the form that is asked for.", Code.NOT_ACCEPTABLE),
     409: ("The document contradicts its address.", Code.CONFLICT),
+    412: ("The resource was changed since the client saw it.", Code.CHANGED),
     413: ("The body is too large.", Code.BODY_TOO_LARGE),
     415: ("The media type is not spoken here.", Code.MEDIA_TYPE),
+    422: ("The Idempotency-Key came with another request before.", Code.KEY_REUSED),
+    429: ("Too many requests: wait for Retry-After seconds.", Code.TOO_MANY_REQUESTS),
     503: ("It cannot be done durably now: send it again after Retry-After seconds.", Code.UNAVAILABLE),
 }
 _ABOUT: Final = (
@@ -32,6 +35,7 @@ _ABOUT: Final = (
     "and sparse fields are the same for every list. Every error says what is wrong and how to mend it."
 )
 
+_BEARER: Final = {"type": "http", "scheme": "bearer", "description": "A token that this server issued."}
 _TOKEN: Final = {"type": "http", "scheme": "basic", "description": "An API token's key and secret."}
 
 
@@ -54,15 +58,13 @@ def build(base_url: str, handlers: Iterable[tuple[str, HTTPRouteHandler]]) -> di
         "openapi": "3.1.0",
         "info": {"title": "Opengage", "version": opengage.__version__, "description": _ABOUT},
         "servers": [{"url": base_url}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"bearer": []}],
         "tags": [{"name": tag} for tag in _tags(paths.values())],
         "paths": paths,
         "components": {
             "schemas": components,
             "responses": {str(status): _response(status, *told) for status, told in _STATUSES.items()},
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "basic", "description": "An API token's key and secret."}
-            },
+            "securitySchemes": {"token": _TOKEN, "bearer": _BEARER},
         },
     }
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from litestar.handlers import HTTPRouteHandler
 
+from opengage.api.documented import Documented, told
 from opengage.api.openapi import parameters
 from opengage.api.openapi.examples import example
-from opengage.api.openapi.schemas import LINKS, Components, Schema, identifier, ref, sent
+from opengage.api.openapi.schemas import LINKS, Components, Schema, identifier, of_attributes, ref, sent
 from opengage.api.resources.registry import BY_TYPE
 from opengage.api.resources.resource import Resource, ToOne
 from opengage.jsonapi.request import Reader
@@ -19,7 +20,7 @@ Anything = Resource[Any, Any]
 
 JSON: Final = "application/json"
 _PLACE: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
-_ALWAYS: Final = (400, 401, 403, 406, 503)
+_ALWAYS: Final = (400, 401, 403, 406, 429, 503)
 _WITH_BODY: Final = (409, 413, 415)
 _META: Final[Schema] = {
     "type": "object",
@@ -60,46 +61,62 @@ class Writer:
         tag = path.strip("/").partition("/")[0]
         places = [parameters.path("id" if name.endswith("id") else name) for name in _PLACE.findall(path)]
         summary, _, more = (handler.fn.__doc__ or handler.handler_name).strip().partition("\n")
-        found = self._operation(tag, _summary(tag, path, method, summary), self._answer(tag, path, method), places)
+        said, status = told(handler.opt), _status(handler, method)
+        answer = self._answer(tag, path, method, said)
+        asked = [*places, *(parameters.query(name, means, "") for name, means in said.query.items())]
+        found = self._operation(tag, _summary(tag, path, method, summary), answer, asked)
         if more.strip():
             found["description"] = " ".join(more.split())
-        answer = found["responses"].pop("200")
-        found["responses"] = {str(_status(handler, method)): answer, **found["responses"]}
+        done = found["responses"].pop("200")
+        if said.media:
+            done["content"] = {
+                media.partition(";")[0]: {"schema": {"type": "string"}, "example": ""} for media in said.media
+            }
+        if status == HTTPStatus.NO_CONTENT:
+            del done["content"]
+        found["responses"] = {str(status): done, **found["responses"]}
         if places:
             found["responses"]["404"] = _error(404)
         reader = reader_of(handler)
-        if "linkage" in handler.opt:
-            found["requestBody"] = self._identifiers(handler.opt["linkage"])
+        if said.linkage is not None:
+            found["requestBody"] = self._identifiers(said.linkage)
         elif reader is not None:
-            found["requestBody"] = self._body(reader, f"{method}.{path.strip('/')}", handler)
+            found["requestBody"] = self._body(reader, f"{method}.{path.strip('/')}", several=said.bulk)
         if method in ("post", "patch", "put"):
             found["responses"] |= {str(status): _error(status) for status in _WITH_BODY}
+        if method == "post":
+            found["parameters"].append(parameters.IDEMPOTENCY_KEY)
+            found["responses"]["422"] = _error(422)
+        if method in ("patch", "delete"):
+            found["parameters"].append(parameters.IF_MATCH)
+            found["responses"]["412"] = _error(412)
         found["responses"] = dict(sorted(found["responses"].items()))
         return found
 
-    def _body(self, reader: Reader[Any, Any], name: str, handler: HTTPRouteHandler) -> Schema:
+    def _body(self, reader: Reader[Any, Any], name: str, *, several: bool) -> Schema:
         prefix = re.sub(r"[^\w.-]+", ".", _PLACE.sub("id", name))
         one = sent(reader, prefix, self._components)
         shown = {"data": example(one, self._components)}
         schema: Schema = {"type": "object", "required": ["data"], "properties": {"data": one}}
-        if handler.opt.get("bulk"):
-            several = {"type": "array", "items": one, "minItems": 1}
-            schema["properties"] = {"data": {"oneOf": [one, several]}}
+        if several:
+            schema["properties"] = {"data": {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]}}
         return {"required": True, "content": {JSON: {"schema": schema, "example": shown}}}
 
     def _identifiers(self, target: str) -> Schema:
-        """What is sent to an address that writes a relationship to many: the route's `opt` names the type."""
-        schema: Schema = {
-            "type": "object",
-            "required": ["data"],
-            "properties": {"data": {"type": "array", "items": identifier(target)}},
-        }
+        """What is sent to an address that writes a relationship to many."""
+        many = {"type": "array", "items": identifier(target)}
+        schema: Schema = {"type": "object", "required": ["data"], "properties": {"data": many}}
         return {"required": True, "content": {JSON: {"schema": schema, "example": example(schema, self._components)}}}
 
-    def _answer(self, tag: str, path: str, method: str) -> Schema:
-        """What a change is answered with: the resource, where the address is that of one or of its list."""
-        resource = BY_TYPE.get(tag)
-        plain = path.count("/") <= (1 if method == "post" else 2)
+    def _answer(self, tag: str, path: str, method: str, said: Documented) -> Schema:
+        """What is answered: as the route says, or the resource, where the address is that of one or of its list."""
+        if isinstance(said.answers, tuple):
+            one = of_attributes(*said.answers, self._components)
+            return {"type": "object", "required": ["data"], "properties": {"data": one}}
+        if said.linkage is not None:
+            return self._linkage(said.linkage, is_one=False)
+        resource = BY_TYPE.get(said.answers or tag)
+        plain = said.answers is not None or path.count("/") <= (1 if method == "post" else 2)
         if resource is not None and plain and method != "delete":
             return self._one(resource)
         return {"type": "object"}
@@ -132,7 +149,7 @@ class Writer:
         return _listed({"type": "array", "items": one}, {})
 
 
-_VERBS: Final = {"post": "Create", "patch": "Change", "delete": "Delete", "get": "Get"}
+_VERBS: Final = {"post": "Create", "put": "Set", "patch": "Change", "delete": "Delete", "get": "Get"}
 
 
 def _summary(tag: str, path: str, method: str, told: str) -> str:
@@ -166,9 +183,9 @@ def _error(status: int) -> Schema:
 
 
 def reader_of(handler: HTTPRouteHandler) -> Reader[Any, Any] | None:
-    """What reads a route's body: the reader that it names in `opt`, or the only one that its function names."""
-    told: Reader[Any, Any] | None = handler.opt.get("reader")
-    if told is not None:
-        return told
+    """What reads a route's body: the reader that it says, or the first that its function names."""
+    said = told(handler.opt).reader
+    if said is not None:
+        return said
     named = (handler.fn.__globals__.get(name) for name in handler.fn.__code__.co_names)
     return next((found for found in named if isinstance(found, Reader)), None)

@@ -22,6 +22,21 @@ _EXAMPLES: Final = {
 }
 _NOT_NEGATIVE: Final = {"type": "integer", "minimum": 0}
 
+IDEMPOTENCY_KEY: Final[Parameter] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and the same request get the same answer, and nothing is done twice.",
+    "schema": {"type": "string", "maxLength": 255},
+    "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+}
+IF_MATCH: Final[Parameter] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of what the client saw: nothing is changed when it is another now.",
+    "schema": {"type": "string"},
+    "example": "*",
+}
+
 
 def query(name: str, description: str, example: Any, schema: dict[str, Any] | None = None) -> Parameter:
     """A query parameter; brackets in names may be sent as they are."""

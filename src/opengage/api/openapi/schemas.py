@@ -75,6 +75,13 @@ def sent(reader: Reader[Any, Any], name: str, components: Components) -> Schema:
     return schema
 
 
+def of_attributes(type_: str, attributes: Any, components: Components) -> Schema:
+    """The schema of a resource object that no description has: its type and its attributes."""
+    components[f"{type_}.attributes"] = _instants(_structure(attributes, type_, components))
+    properties = {"type": {"const": type_}, "id": ID_SCHEMA, "attributes": ref(f"{type_}.attributes")}
+    return {"type": "object", "required": ["type", "id", "attributes"], "properties": properties}
+
+
 def identifier(target: str) -> Schema:
     """What linkage holds."""
     told = BY_TYPE[target].told_type if target in BY_TYPE else target
