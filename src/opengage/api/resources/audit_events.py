@@ -23,6 +23,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     subject_id: str
     detail: msgspec.Raw
     created_at: str
+    updated_at: str
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -42,6 +43,7 @@ def answer(_: str, event: AuditEvent) -> Answer:
             subject_id=to_wire(event.subject_id),
             detail=raw_json(event.detail),
             created_at=to_text(event.created_at),
+            updated_at=to_text(event.updated_at),
         ),
         Relationships(to_one("memberships", event.created_by)),
     )
