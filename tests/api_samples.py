@@ -20,7 +20,18 @@ RESOURCES = (
     "phone-numbers",
     "webhook-endpoints",
     "webhook-deliveries",
+    "text-template-revisions",
+    "service-profiles",
+    "suppressions",
+    "tags",
+    "accounts",
+    "memberships",
+    "api-tokens",
+    "audit-events",
 )
+
+FRESH = ("phone-numbers", "service-profiles", "accounts", "memberships", "api-tokens")
+"""What an account has one of as soon as it is made."""
 
 
 async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
@@ -66,6 +77,12 @@ async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
         )
         await rows.insert(tx, delivery)
     assert ids["engagements"] == engagement_id
+    account_id = (await client.get("/accounts")).json()["data"][0]["id"]
+    named = {"data": {"type": "accounts", "attributes": {"name": "First Bank"}}}
+    assert (await client.patch(f"/accounts/{account_id}", named)).status_code == 202
+    await client.make("tags", {"name": "Spring"})
+    await client.make("suppressions", {"phone-number": "+12025550199"})
+    ids |= {kind: (await client.get(f"/{kind}")).json()["data"][0]["id"] for kind in RESOURCES[8:]}
     return ids | {
         "texts": to_wire(text_id),
         "text-messages": to_wire(text_id),

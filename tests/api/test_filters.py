@@ -247,7 +247,7 @@ async def test_totals_of_the_ledger(client: Client) -> None:
         ("phone-numbers", "filter[phone-number]=gt:1", "eq, ilike, in, like, ne"),
         ("envelopes", "sort=status", "created-at or id"),
         ("envelopes", "sort=engagement.name", "created-at or id"),
-        ("engagements", "sort=count-total", "created-at, id or name"),
+        ("engagements", "sort=count-total", "Use activity.created-at, activity.id, "),
         ("activities", "sort=engagement.status", "engagement.name"),
     ],
 )

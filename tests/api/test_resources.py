@@ -59,7 +59,7 @@ def test_fields_exist(resource: Resource) -> None:  # type: ignore[type-arg]
             back = BY_TYPE[relationship.target].relationships[relationship.inverse]
             assert isinstance(back, ToOne)
             assert back.indexed
-            assert back.target == resource.type
+            assert back.target == resource.told_type
         if isinstance(relationship, Across):
             key = [column.name for column in metadata.tables[relationship.pairs].primary_key]
             assert key == ["account_id", relationship.mine, relationship.theirs]

@@ -96,6 +96,7 @@ RECORDS: list[records.Record] = [
     records.PhoneNumber(**_BASE, phone_number=SENDER, service_profile_id=PROFILE, rate=2.5),
     records.TextTemplate(**_WRITTEN, name="Hi", body="Hello {{first-name}}", revision_id=id_of(7), is_archived=True),
     records.TextTemplateRevision(**_WRITTEN, text_template_id=id_of(8), name="Hi", body="Hello “Zoë” 👍"),
+    records.Tag(**_WRITTEN, name="Spring"),
     records.Engagement(**_WRITTEN, name="Spring", status=EngagementStatus.PAUSED, activity_id=id_of(10)),
     records.Activity(
         **_WRITTEN,

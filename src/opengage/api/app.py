@@ -11,17 +11,26 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Message, Scope
 
 from opengage.api import (
+    accounts,
     activities,
+    api_tokens,
     documentation,
     engagements,
     envelopes,
     errors,
     health,
     logins,
+    memberships,
     oauth,
+    phone_numbers,
     queries,
     reads,
+    service_profiles,
+    suppressions,
+    tags,
+    text_messages,
     text_templates,
+    texts,
     webhook_deliveries,
     webhook_endpoints,
 )
@@ -37,6 +46,15 @@ WRITES: Final = (
     envelopes,
     webhook_endpoints,
     webhook_deliveries,
+    text_messages,
+    texts,
+    phone_numbers,
+    service_profiles,
+    suppressions,
+    tags,
+    accounts,
+    memberships,
+    api_tokens,
     logins,
 )
 """What is particular to a noun: whatever its description does not give it."""

@@ -21,6 +21,8 @@ class Documented(msgspec.Struct, frozen=True):
     """What reads the body."""
     bulk: bool = False
     """Whether the body may hold an array."""
+    linkage: str | None = None
+    """The type of the identifiers that the body holds, where it writes a relationship to many."""
     answers: str | tuple[str, Structure] | None = None
     """The type of resource that is answered: one that is described, or one with these attributes."""
     media: tuple[str, ...] = ()

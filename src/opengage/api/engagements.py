@@ -130,7 +130,13 @@ def _changes(sent: ChangedAttributes, relationships: Relationships) -> Changes:
     values = {name: getattr(sent, name) for name in ChangedAttributes.__struct_fields__}
     if relationships.phone_numbers is not UNSET and relationships.phone_numbers.data:
         problems: list[Problem] = []
-        values["phone_number_ids"] = targets(relationships.phone_numbers, "phone-numbers", "phone-numbers", problems)
+        values["phone_number_ids"] = targets(
+            relationships.phone_numbers.data,
+            "phone-numbers",
+            "phone-numbers",
+            problems,
+            "/data/relationships/phone-numbers/data",
+        )
         if problems:
             raise Invalid(problems)
     return Changes(**values)
@@ -184,7 +190,11 @@ async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: Fro
     sent = RESOLUTION_READER.one(await read_body(request))
     problems: list[Problem] = []
     chosen = sent.relationships.envelopes
-    wanted = [] if chosen is UNSET else targets(chosen, "envelopes", "envelopes", problems)
+    wanted = (
+        []
+        if chosen is UNSET
+        else targets(chosen.data, "envelopes", "envelopes", problems, "/data/relationships/envelopes/data")
+    )
     if problems:
         raise Invalid(problems)
     done = await doubts.resolve(

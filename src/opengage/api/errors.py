@@ -80,6 +80,10 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.ANSWER_NOT_KEPT: "The request was carried out, and its answer is not kept",
     Code.CHANGED: "The resource was changed meanwhile",
     Code.TOO_MANY_REQUESTS: "Too many requests",
+    Code.TOO_LONG: "A text would be too long",
+    Code.SUPPRESSED: "A number must not be texted",
+    Code.SENDER_OFF: "A phone number cannot send",
+    Code.MISSING_VARIABLE: "A merge field has no value",
 }
 """What each code means in a line; `docs/reference/errors.md` has cause and mending."""
 

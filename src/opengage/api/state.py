@@ -33,6 +33,11 @@ class ApiSettings(Protocol):
         ...
 
     @property
+    def max_segments(self) -> int:
+        """The most segments of one text."""
+        ...
+
+    @property
     def page_limit_default(self) -> int:
         """Resources on a page when the client does not say."""
         ...

@@ -58,6 +58,10 @@ class Code(IntEnum):
     ANSWER_NOT_KEPT = 142
     CHANGED = 143
     TOO_MANY_REQUESTS = 144
+    TOO_LONG = 150
+    SUPPRESSED = 151
+    SENDER_OFF = 152
+    MISSING_VARIABLE = 153
 
 
 class Problem(msgspec.Struct, frozen=True):

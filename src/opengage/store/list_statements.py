@@ -11,13 +11,16 @@ import msgspec
 import sqlalchemy as sa
 
 from opengage.domain import records
-from opengage.store import rows, text_messages
+from opengage.store import rows, text_messages, text_templates
 from opengage.store.asks import Among, Compare, Condition, Hop, Order, RecordClass
 from opengage.store.patterns import matches
 from opengage.store.tables import metadata
 
 _ELSEWHERE: Final[Mapping[RecordClass, sa.FromClause]] = {records.TextMessage: text_messages.ALL}
 """Records that are more than the rows of their own table."""
+
+_BY_ID: Final[Mapping[RecordClass, sa.FromClause]] = {records.TextTemplate: text_templates.ALL}
+"""Records of which more can be found by id than lists show."""
 
 _SHAPES: Final = 1024
 """Statements that are kept: a client that asks for ever new combinations must not fill the memory."""
@@ -155,7 +158,7 @@ def select_count(record: RecordClass, shapes: tuple[Shape, ...], among: Among | 
 @lru_cache(maxsize=_SHAPES)
 def select_many(record: RecordClass, count: int) -> sa.Select[Any]:
     """Those of `count` ids."""
-    read = source(record)
+    read = _BY_ID.get(record, source(record))
     wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
     return _selected(record, read).where(read.c.account_id == _ACCOUNT, read.c.id.in_(wanted))
 

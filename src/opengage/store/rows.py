@@ -29,6 +29,7 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.PhoneNumber: tables.phone_numbers,
     records.TextTemplate: tables.text_templates,
     records.TextTemplateRevision: tables.text_template_revisions,
+    records.Tag: tables.tags,
     records.Engagement: tables.engagements,
     records.Activity: tables.activities,
     records.Envelope: tables.envelopes,
@@ -140,6 +141,14 @@ def _update(record: type[records.Record], changed: tuple[str, ...]) -> sa.Update
 
 
 @cache
+def _delete(record: type[records.Record]) -> sa.Delete:
+    table = TABLES[record]
+    return sa.delete(table).where(
+        table.c.account_id == sa.bindparam("key_account_id"), table.c.id == sa.bindparam("key_id")
+    )
+
+
+@cache
 def _select_many(record: type[records.Record], count: int) -> sa.Select[Any]:
     table = TABLES[record]
     wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
@@ -231,3 +240,8 @@ async def change(tx: Transaction, record: R, **fields: Any) -> R:
     statement = _update(type(record), tuple(sorted(fields)))
     await tx.run(statement, key_account_id=record.account_id, key_id=record.id, **fields)
     return msgspec.structs.replace(record, **fields)
+
+
+async def delete(tx: Transaction, record: records.Record) -> None:
+    """Remove a record; one that is gone already stays gone."""
+    await tx.run(_delete(type(record)), key_account_id=record.account_id, key_id=record.id)

@@ -78,7 +78,9 @@ class Writer:
         if places:
             found["responses"]["404"] = _error(404)
         reader = reader_of(handler)
-        if reader is not None:
+        if said.linkage is not None:
+            found["requestBody"] = self._identifiers(said.linkage)
+        elif reader is not None:
             found["requestBody"] = self._body(reader, f"{method}.{path.strip('/')}", several=said.bulk)
         if method in ("post", "patch", "put"):
             found["responses"] |= {str(status): _error(status) for status in _WITH_BODY}
@@ -100,11 +102,19 @@ class Writer:
             schema["properties"] = {"data": {"oneOf": [one, {"type": "array", "items": one, "minItems": 1}]}}
         return {"required": True, "content": {JSON: {"schema": schema, "example": shown}}}
 
+    def _identifiers(self, target: str) -> Schema:
+        """What is sent to an address that writes a relationship to many."""
+        many = {"type": "array", "items": identifier(target)}
+        schema: Schema = {"type": "object", "required": ["data"], "properties": {"data": many}}
+        return {"required": True, "content": {JSON: {"schema": schema, "example": example(schema, self._components)}}}
+
     def _answer(self, tag: str, path: str, method: str, said: Documented) -> Schema:
         """What is answered: as the route says, or the resource, where the address is that of one or of its list."""
         if isinstance(said.answers, tuple):
             one = of_attributes(*said.answers, self._components)
             return {"type": "object", "required": ["data"], "properties": {"data": one}}
+        if said.linkage is not None:
+            return self._linkage(said.linkage, is_one=False)
         resource = BY_TYPE.get(said.answers or tag)
         plain = said.answers is not None or path.count("/") <= (1 if method == "post" else 2)
         if resource is not None and plain and method != "delete":

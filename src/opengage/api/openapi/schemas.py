@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from opengage.api.openapi.examples import ID
+from opengage.api.resources.registry import BY_TYPE
 from opengage.api.resources.resource import Across, Relationship, Resource, Through, ToOne
 from opengage.domain.errors import Code
 from opengage.ids import ALPHABET, LENGTH
@@ -51,7 +52,7 @@ def answered(resource: Resource[Any, Any], components: Components) -> None:
         "description": f"One {resource.noun}. {_first_line(resource.attributes.__doc__)}".strip(),
         "required": ["type", "id"],
         "properties": {
-            "type": {"const": resource.type},
+            "type": {"const": resource.told_type},
             "id": ID_SCHEMA,
             "attributes": ref(f"{resource.type}.attributes"),
             "relationships": ref(f"{resource.type}.relationships"),
@@ -83,7 +84,8 @@ def of_attributes(type_: str, attributes: Any, components: Components) -> Schema
 
 def identifier(target: str) -> Schema:
     """What linkage holds."""
-    properties = {"type": {"const": target}, "id": ID_SCHEMA}
+    told = BY_TYPE[target].told_type if target in BY_TYPE else target
+    properties = {"type": {"const": told}, "id": ID_SCHEMA}
     return {"type": "object", "required": ["type", "id"], "properties": properties}
 
 

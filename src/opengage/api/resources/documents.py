@@ -3,7 +3,7 @@
 Includes are read level by level: every relationship of every level costs a few statements, whatever the page's size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,6 +36,15 @@ class Reader(msgspec.Struct, frozen=True):
         """Raise Forbidden unless this resource may be read."""
         if self.actor is not None and resource.require is not None:
             resource.require(self.actor)
+
+    def only(self, resource: Anything) -> Mapping[str, Any]:
+        """What the fields of a record equal when it is one that may be seen."""
+        return resource.seen(self.actor) if self.actor is not None and resource.seen is not None else {}
+
+    def seen(self, resource: Anything, records: Sequence[Any]) -> list[Any]:
+        """Those of these records that may be seen."""
+        only = self.only(resource).items()
+        return [each for each in records if all(getattr(each, name) == value for name, value in only)]
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -74,9 +83,10 @@ async def parts(tx: Transaction, reader: Reader, resource: Anything, records: Se
     )
 
 
-def equal(resource: Anything) -> tuple[Condition, ...]:
-    """What every list of a resource must fit."""
-    return tuple(Condition(column, (value,)) for column, value in resource.equal.items())
+def equal(reader: Reader, resource: Anything) -> tuple[Condition, ...]:
+    """What every list of a resource must fit for this reader."""
+    asked = {**resource.equal, **reader.only(resource)}
+    return tuple(Condition(column, (value,)) for column, value in asked.items())
 
 
 class _Includes:
@@ -108,13 +118,14 @@ class _Includes:
         """The records that linkage names, each once, in the order of its first mention."""
         ids = list(dict.fromkeys(id_ for each in answers for link in linked(each, name) if (id_ := from_wire(link.id))))
         found = await lists.find_many(self._tx, led.record, self._reader.account_id, ids)
-        return [found[id_] for id_ in ids if id_ in found]
+        return self._reader.seen(led, [found[id_] for id_ in ids if id_ in found])
 
     async def _led_back(self, led: Anything, relationship: Through, name: str, answers: Sequence[Answer]) -> list[Any]:
         """The records that lead back, which the linkage of those that they lead to then names."""
         column = inverse_column(led, relationship)
         owners: dict[Id, Answer] = {id_: each for each in answers if (id_ := from_wire(each.id))}
-        records = await lists.led_back(self._tx, led.record, self._reader.account_id, column, list(owners), equal(led))
+        conditions = equal(self._reader, led)
+        records = await lists.led_back(self._tx, led.record, self._reader.account_id, column, list(owners), conditions)
         named: dict[Id, list[Identifier]] = {id_: [] for id_ in owners}
         for record in records:
             named[getattr(record, column)].append(Identifier(led.type, to_wire(record.id)))

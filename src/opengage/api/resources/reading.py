@@ -97,13 +97,14 @@ async def related_page(store: Store, reader: Reader, resource: Anything, id_: st
 
 async def _one(tx: Transaction, reader: Reader, resource: Anything, id_: Id | None, wanted: Wanted) -> Parts:
     found = await lists.find_many(tx, resource.record, reader.account_id, [id_]) if id_ else {}
-    if id_ not in found:
+    visible = reader.seen(resource, list(found.values()))
+    if not visible:
         raise NotFound(missing(resource.noun))
-    return await documents.parts(tx, reader, resource, [found[id_]], wanted)
+    return await documents.parts(tx, reader, resource, visible, wanted)
 
 
 async def _page(tx: Transaction, reader: Reader, resource: Anything, query: Query, ask: Ask, wanted: Wanted) -> Listed:
-    asked = msgspec.structs.replace(ask, conditions=(*documents.equal(resource), *ask.conditions))
+    asked = msgspec.structs.replace(ask, conditions=(*documents.equal(reader, resource), *ask.conditions))
     if asked.is_large:
         asked = await _resolved(tx, reader.account_id, asked)
     found = await lists.page(tx, resource.record, reader.account_id, asked)

@@ -4,12 +4,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from opengage.api.resources import (
+    accounts,
     activities,
+    api_tokens,
+    audit_events,
     engagements,
     envelopes,
+    memberships,
     phone_numbers,
+    service_profiles,
+    suppressions,
+    tags,
     text_messages,
     text_results,
+    text_template_revisions,
     text_templates,
     texts,
     webhook_deliveries,
@@ -19,6 +27,7 @@ from opengage.api.resources.resource import Resource
 
 RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     text_templates.RESOURCE,
+    text_template_revisions.RESOURCE,
     engagements.RESOURCE,
     activities.RESOURCE,
     envelopes.RESOURCE,
@@ -28,6 +37,13 @@ RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     phone_numbers.RESOURCE,
     webhook_endpoints.RESOURCE,
     webhook_deliveries.RESOURCE,
+    service_profiles.RESOURCE,
+    suppressions.RESOURCE,
+    tags.RESOURCE,
+    accounts.RESOURCE,
+    memberships.RESOURCE,
+    api_tokens.RESOURCE,
+    audit_events.RESOURCE,
 )
 
 BY_TYPE: Final[Mapping[str, Resource[Any, Any]]] = {resource.type: resource for resource in RESOURCES}

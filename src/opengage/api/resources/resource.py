@@ -132,8 +132,17 @@ class Resource(msgspec.Struct, Generic[R, S], frozen=True):
     """Whether it may have millions: then no list of it is sorted by what its relationships lead to."""
     equal: Mapping[str, Any] = {}
     """Fields of the record and what they equal in every list: `{"deleted_at": None}` hides what is deleted."""
+    shown_as: str | None = None
+    """The type that is answered, when it is another one's: revisions are shown as the templates that they were."""
+    seen: Callable[[Actor], Mapping[str, Any]] | None = None
+    """Fields of the record and what they equal in all that this member sees; None when every member sees all."""
     require: Callable[[Actor], None] | None = None
     """Raises Forbidden for those who may not read it; None when every member may."""
+
+    @property
+    def told_type(self) -> str:
+        """The type that its resource objects have."""
+        return self.shown_as or self.type
 
     @property
     def members(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ Frozen: a change makes a new record. Ids are 16 bytes, instants whole microsecon
 """
 
 from opengage.domain.records.base import Authored, Record
-from opengage.domain.records.blasts import Activity, Engagement, Envelope, TextTemplate, TextTemplateRevision
+from opengage.domain.records.blasts import Activity, Engagement, Envelope, Tag, TextTemplate, TextTemplateRevision
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
 from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership, Session, SigningKey
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
@@ -26,6 +26,7 @@ __all__ = [
     "Session",
     "SigningKey",
     "Suppression",
+    "Tag",
     "Text",
     "TextMessage",
     "TextResult",

@@ -13,7 +13,9 @@ from opengage.store.tables.blasts import (
     envelopes,
     ledger,
     ledger_details,
+    tags,
     text_template_revisions,
+    text_template_tags,
     text_templates,
 )
 from opengage.store.tables.columns import metadata
@@ -60,10 +62,12 @@ __all__ = [
     "sessions",
     "signing_keys",
     "suppressions",
+    "tags",
     "text_messages",
     "text_results",
     "text_segments",
     "text_template_revisions",
+    "text_template_tags",
     "text_templates",
     "texts",
     "webhook_attempts",

@@ -122,6 +122,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "id", name=op.f("signing_keys_pkey")),
     )
     op.create_table(
+        "tags",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("updated_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("tags_pkey")),
+        sa.UniqueConstraint("account_id", "name", name=op.f("tags_account_id_name_key")),
+    )
+    op.create_table(
+        "text_template_tags",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("text_template_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("tag_id", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "text_template_id", "tag_id", name=op.f("text_template_tags_pkey")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("text_template_tags", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("text_template_tags_account_id_tag_id"), ["account_id", "tag_id"], unique=False
+        )
+
+    op.create_table(
         "webhook_attempts",
         sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
@@ -216,6 +241,11 @@ def upgrade() -> None:
             unique=False,
         )
 
+    with op.batch_alter_table("api_tokens", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("api_tokens_account_id_membership_id_id"), ["account_id", "membership_id", "id"], unique=False
+        )
+
     with op.batch_alter_table("engagements", schema=None) as batch_op:
         batch_op.add_column(sa.Column("delivery_local_time", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("undo_seconds", sa.BigInteger(), nullable=True))
@@ -264,6 +294,9 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("email", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("password_hash", sa.Text(), nullable=True))
         batch_op.create_unique_constraint(batch_op.f("memberships_account_id_email_key"), ["account_id", "email"])
+        batch_op.create_index(
+            batch_op.f("memberships_account_id_is_active_id"), ["account_id", "is_active", "id"], unique=False
+        )
         batch_op.create_index(batch_op.f("memberships_email"), ["email"], unique=False)
 
     with op.batch_alter_table("phone_numbers", schema=None) as batch_op:
@@ -279,6 +312,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("budgets", sa.Text(), nullable=True))
 
     with op.batch_alter_table("text_templates", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("text_template_id", sa.LargeBinary(length=16), nullable=True))
         batch_op.create_index(
             batch_op.f("text_templates_account_id_created_at"), ["account_id", "created_at"], unique=False
         )
