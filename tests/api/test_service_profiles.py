@@ -5,9 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from api_client import Client, resource, to_wire_number
+from api_client import SEALER, Client, resource, to_wire_number
 from opengage.domain.records import ServiceProfile
 from opengage.ids import from_wire, new_id, to_wire
+from opengage.operations.sealed_secrets import password_of
+from opengage.sealing import is_sealed
 from opengage.store import rows
 from opengage.store.contract import Store
 from opengage.store.sqlite import SqliteStore
@@ -15,6 +17,12 @@ from opengage.store.sqlite import SqliteStore
 KIND = "service-profiles"
 SMSC = "smpp://shop:s3cret@smsc.example.com:2775?ids=padded"
 SMPP: dict[str, Any] = {"name": "Carrier", "kind": "smpp", "url": SMSC}
+
+
+def opened(profile: ServiceProfile) -> str | None:
+    """The password, which is never stored in the clear."""
+    assert profile.password is None or is_sealed(profile.password)
+    return password_of(SEALER, profile)
 
 
 async def change(client: Client, id_: str, **attributes: Any) -> httpx.Response:
@@ -43,7 +51,8 @@ async def test_a_carrier_s_connection(client: Client, store: SqliteStore) -> Non
     assert found["attributes"] | told == found["attributes"]
     assert found["relationships"] == {"fallback": {"data": None}}
     kept = await stored(store, found["id"])
-    assert (kept.url, kept.password) == ("smpp://shop@smsc.example.com:2775?ids=padded", "s3cret")
+    assert kept.url == "smpp://shop@smsc.example.com:2775?ids=padded"
+    assert opened(kept) == "s3cret"
     everything = answer.text
     for path in (f"/{KIND}", f"/{KIND}/{found['id']}", "/audit-events"):
         everything += (await client.get(path)).text
@@ -56,9 +65,9 @@ async def test_a_new_address_and_a_new_password(client: Client, store: SqliteSto
     id_ = await client.make(KIND, SMPP)
     assert (await change(client, id_, url="smpp://shop@other.example.com")).status_code == 202
     kept = await stored(store, id_)
-    assert (kept.url, kept.password) == ("smpp://shop@other.example.com:2775", "s3cret")
+    assert (kept.url, opened(kept)) == ("smpp://shop@other.example.com:2775", "s3cret")
     assert (await change(client, id_, password="newone")).status_code == 202
-    assert (await stored(store, id_)).password == "newone"
+    assert opened(await stored(store, id_)) == "newone"
     assert (await change(client, id_, password=None)).status_code == 202
     assert (await stored(store, id_)).password == ""
 

@@ -52,7 +52,7 @@ READER: Final = Reader(TYPE, Written, Relationships)
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /service-profiles."""
     changes = _changes(READER.one(await read_body(request)))
-    made = await service_profiles.create(api.store, api.clock, api.new_id, actor, changes)
+    made = await service_profiles.create(api.store, api.clock, api.new_id, api.sealer, actor, changes)
     return answers.one(request, answer(api.base_url, made), 201)
 
 
@@ -60,7 +60,8 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
 async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /service-profiles/{id}."""
     changes = _changes(READER.one(await read_body(request), addressed=resource_id))
-    changed = await service_profiles.update(api.store, api.clock, api.new_id, actor, from_wire(resource_id), changes)
+    id_ = from_wire(resource_id)
+    changed = await service_profiles.update(api.store, api.clock, api.new_id, api.sealer, actor, id_, changes)
     return answers.one(request, answer(api.base_url, changed), 202)
 
 

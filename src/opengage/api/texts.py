@@ -10,10 +10,12 @@ from litestar.response.base import ASGIResponse
 from opengage.api import answers
 from opengage.api.body import read_body
 from opengage.api.linkage import maybe_target, target
+from opengage.api.resources import callback_includes
 from opengage.api.resources.texts import TYPE, answer
-from opengage.api.state import Api, Member, WebRequest
+from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.api.values import MergeValue
-from opengage.domain.errors import Invalid, Problem
+from opengage.domain.callback_urls import refusal
+from opengage.domain.errors import Code, Invalid, Problem
 from opengage.ids import from_wire
 from opengage.jsonapi.request import NoRelationships, Reader, ToOne
 from opengage.operations import texts
@@ -53,6 +55,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     problems: list[Problem] = []
     message_id = target(sent.relationships.text_message, "text-message", "text-messages", problems)
     number_id = maybe_target(sent.relationships.phone_number, "phone-number", "phone-numbers", problems)
+    _check_callback(api, sent.attributes, problems)
     if problems:
         raise Invalid(problems)
     new = New(
@@ -66,6 +69,19 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     most = api.settings.max_segments
     made = await texts.create(api.store, api.clock, api.new_id, actor, new, max_segments=most)
     return answers.one(request, answer(api.base_url, made), 201)
+
+
+def _check_callback(api: ApiState, sent: NewAttributes, problems: list[Problem]) -> None:
+    """Where word of the text's fate may go, and what it may include."""
+    wrong = {
+        "callback": refusal(sent.callback, api.limits) if sent.callback is not None else None,
+        "callback-include": callback_includes.refusal((TYPE,), sent.callback_include)
+        if sent.callback_include
+        else None,
+    }
+    problems.extend(
+        Problem(Code.NOT_ALLOWED_VALUE, detail, f"/data/attributes/{name}") for name, detail in wrong.items() if detail
+    )
 
 
 @patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)

@@ -12,7 +12,6 @@ from opengage.cli import options
 from opengage.clock import SystemClock
 from opengage.ids import new_id, to_wire
 from opengage.operations.accounts import Created, create_account
-from opengage.operations.sealed_secrets import seal_stored
 from opengage.settings import Settings
 
 
@@ -73,7 +72,7 @@ async def _create(
 ) -> Created:
     store = open_store(settings)
     try:
-        created = await create_account(
+        return await create_account(
             store,
             SystemClock(),
             new_id,
@@ -83,8 +82,7 @@ async def _create(
             phone_number=phone_number,
             rate=rate,
             quiet_hours=quiet_hours,
+            sealer=sealer(settings),
         )
-        await seal_stored(store, sealer(settings))
-        return created
     finally:
         await store.close()

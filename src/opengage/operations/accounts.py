@@ -16,7 +16,9 @@ from opengage.domain.records import Account, Membership, PhoneNumber, ServicePro
 from opengage.ids import Id, NewId
 from opengage.operations import api_tokens, fields, smsc_address
 from opengage.operations.actors import OWNER
+from opengage.operations.sealed_secrets import seal_password
 from opengage.operations.smsc_address import Smsc
+from opengage.sealing import Sealer
 from opengage.store import rows, tables
 from opengage.store.contract import Store, Transaction, Turn
 
@@ -47,8 +49,11 @@ async def create_account(
     smsc: str | None = None,
     rate: float | None = None,
     quiet_hours: bool = False,
+    sealer: Sealer | None = None,
 ) -> Created:
     """Make account `key`. Without `smsc` its number is on the sandbox; `rate` is segments per second.
+
+    `sealer` seals the SMSC's password; without one it lies in the clear until a worker starts, which seals it.
 
     Raises Invalid with every problem: a key that is no slug or is taken, a number, address or rate that cannot be.
     """
@@ -69,7 +74,7 @@ async def create_account(
         if await rows.first(tx, Account, key=key):
             detail = f"The account “{key}” exists already. Choose another key, or use the token it was made with."
             raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail)])
-        return await _write(tx, clock.now(), new_id, key, name or key, carrier, number, rate, quiet_hours)
+        return await _write(tx, clock.now(), new_id, key, name or key, carrier, number, rate, quiet_hours, sealer)
 
 
 async def _write(
@@ -82,6 +87,7 @@ async def _write(
     number: str,
     rate: float | None,
     quiet_hours: bool,
+    sealer: Sealer | None,
 ) -> Created:
     account_id = (await tx.rows(_NEWEST))[0][0] + 1
     membership_id, profile_id, number_id = new_id(), new_id(), new_id()
@@ -97,13 +103,19 @@ async def _write(
             name="SMSC" if carrier else "Sandbox",
             kind="smpp" if carrier else "sandbox",
             url=carrier.url if carrier else None,
-            password=carrier.password if carrier else None,
+            password=_password(carrier, profile_id, sealer),
         ),
         PhoneNumber(**common, id=number_id, phone_number=number, service_profile_id=profile_id, rate=rate),
     )
     for record in records:
         await rows.insert(tx, record)
     return Created(key, made.token.key, made.secret, number_id, number, membership_id, profile_id)
+
+
+def _password(carrier: Smsc | None, profile_id: Id, sealer: Sealer | None) -> str | None:
+    if carrier is None or sealer is None or not carrier.password:
+        return carrier.password if carrier else None
+    return seal_password(sealer, profile_id, carrier.password)
 
 
 def _number(text: str, problems: list[Problem]) -> str:

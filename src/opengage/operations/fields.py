@@ -1,6 +1,5 @@
 """Checks that several intents share: every problem is collected, none raised before the last check."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,8 +10,6 @@ from opengage.domain.phone_numbers import InvalidNumber, parse
 LONGEST_NAME: Final = 255
 """Characters."""
 OUTBOUND: Final = "outbound"
-_CALLBACK: Final = re.compile(r"https?://[^\s/?#\[\]][^\s]{0,2039}\Z")
-"""A URL with a host, of at most about 2,000 characters and without spaces or line ends."""
 
 
 def name(text: str, problems: list[Problem], pointer: str = "/data/attributes/name") -> None:
@@ -60,15 +57,6 @@ def number(name: str, text: str, problems: list[Problem], at: str = "/data") -> 
         detail = f"{error.reason[:1].upper()}{error.reason[1:]}: {error.fix}."
         problems.append(Problem(Code.INVALID_NUMBER, detail, f"{at}/attributes/{name}"))
         return ""
-
-
-def callback(text: str | None, problems: list[Problem]) -> None:
-    """Where word of a text's fate is posted."""
-    if text is not None and not _CALLBACK.match(text):
-        detail = (
-            "A callback is an http or https URL with a host, without spaces and of at most 2,000 characters: send one."
-        )
-        problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail, "/data/attributes/callback"))
 
 
 def budget_list(text: str, problems: list[Problem]) -> None:

@@ -14,6 +14,8 @@ from opengage.ids import Id, NewId
 from opengage.operations import audit, fields, smsc_address
 from opengage.operations.actors import Actor, require_owner
 from opengage.operations.reading import load
+from opengage.operations.sealed_secrets import seal_password
+from opengage.sealing import Sealer
 from opengage.store import references, rows
 from opengage.store.contract import Store, Transaction
 
@@ -44,7 +46,9 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     fallback_id: Id | msgspec.UnsetType | None = _UNSET
 
 
-async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, changes: Changes) -> ServiceProfile:
+async def create(
+    store: Store, clock: Clock, new_id: NewId, sealer: Sealer, actor: Actor, changes: Changes
+) -> ServiceProfile:
     """A new connection of kind `sandbox` or `smpp`. Raises Invalid with every problem, Forbidden."""
     require_owner(actor)
     problems: list[Problem] = []
@@ -61,14 +65,14 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
             detail = "A profile of kind “smpp” needs its SMSC: add “url”, as smpp://SYSTEM_ID:PASSWORD@HOST:PORT."
             problems.append(Problem(Code.REQUIRED, detail, "/data/attributes/url"))
         fields.refuse(problems)
-        profile = msgspec.structs.replace(profile, **values)
+        profile = msgspec.structs.replace(profile, **_sealed(sealer, profile, values))
         await rows.insert(tx, profile)
         await audit.note(tx, now, new_id, actor, "create", TYPE, profile)
     return profile
 
 
 async def update(
-    store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: Id | None, changes: Changes
+    store: Store, clock: Clock, new_id: NewId, sealer: Sealer, actor: Actor, id_: Id | None, changes: Changes
 ) -> ServiceProfile:
     """Change a connection; its kind stays. Raises NotFound, Invalid with every problem, Forbidden."""
     require_owner(actor)
@@ -87,7 +91,15 @@ async def update(
             return profile
         now = clock.now()
         await audit.note(tx, now, new_id, actor, "update", TYPE, profile, changed=sorted(values))
-        return await rows.change(tx, profile, **values, updated_at=now)
+        return await rows.change(tx, profile, **_sealed(sealer, profile, values), updated_at=now)
+
+
+def _sealed(sealer: Sealer, profile: ServiceProfile, values: dict[str, Any]) -> dict[str, Any]:
+    """The columns as they may be stored: a password that was given is sealed, one that is kept is so already."""
+    password = values.get("password")
+    if not password or password == profile.password:
+        return values
+    return values | {"password": seal_password(sealer, profile.id, password)}
 
 
 async def delete(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: Id | None) -> None:

@@ -13,11 +13,12 @@ import msgspec
 from opengage.clock import Clock
 from opengage.domain.errors import Code, Problem
 from opengage.domain.records import Suppression
+from opengage.domain.webhooks import Event, Happening
 from opengage.ids import Id, NewId
 from opengage.operations import audit, fields
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.reading import load
-from opengage.store import rows, suppressions
+from opengage.store import outbox, rows, suppressions
 from opengage.store.contract import Store, Turn
 
 TYPE: Final = "suppressions"
@@ -66,8 +67,14 @@ async def add(
         await tx.take_turn(Turn.CONSENT, (actor.account_id,))
         for reason in REASONS:
             found |= await suppressions.add(tx, [each for each in fresh if each.reason == reason])
-    ours = {each.id for each in fresh}
-    return Added([found[number] for number in numbers], {each.id for each in found.values() if each.id in ours})
+        ours = {each.id for each in fresh}
+        made = [each for each in found.values() if each.id in ours]
+        await outbox.announce(tx, [_created(each) for each in made], now, new_id)
+    return Added([found[number] for number in numbers], {each.id for each in made})
+
+
+def _created(suppression: Suppression) -> Happening:
+    return Happening(suppression.account_id, Event.SUPPRESSION_CREATED, TYPE, suppression.id)
 
 
 async def delete(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: Id | None) -> None:

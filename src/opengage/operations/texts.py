@@ -15,11 +15,12 @@ from opengage.domain.records import PhoneNumber, ServiceProfile, Text, TextMessa
 from opengage.domain.segments import TooManySegments, check
 from opengage.domain.states import TextEvent, TextStatus, change
 from opengage.domain.templates import RenderError, compile_template
+from opengage.domain.webhooks import Event, Happening
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer, stamp
 from opengage.operations.reading import load
-from opengage.store import canceling, lists, rows
+from opengage.store import canceling, lists, outbox, rows
 from opengage.store.contract import Store, Transaction
 
 NOUN: Final = "text"
@@ -35,6 +36,7 @@ class New(msgspec.Struct, frozen=True, kw_only=True):
     meta: MergeValues = {}
     callback: str | None = None
     callback_include: str | None = None
+    """Both checked by whoever knows where callbacks may go, and what a document can include."""
 
 
 async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, new: New, *, max_segments: int) -> Text:
@@ -46,7 +48,6 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, new: N
     require_writer(actor)
     problems: list[Problem] = []
     recipient = fields.number("to", new.to, problems)
-    fields.callback(new.callback, problems)
     now = clock.now()
     async with store.writing() as tx:
         sender = await _sender(tx, actor, new.phone_number_id, problems)
@@ -75,6 +76,7 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, new: N
         result = _result(text, TextStatus.QUEUED, now, new_id)
         await rows.insert(tx, msgspec.structs.replace(text, result_id=result.id))
         await rows.insert(tx, result)
+        await outbox.announce(tx, [_happened(text, Event.TEXT_QUEUED)], now, new_id)
     return text
 
 
@@ -105,6 +107,7 @@ async def cancel(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
                 "/data/attributes/status",
             )
         await rows.insert(tx, result)
+        await outbox.announce(tx, [_happened(text, Event.TEXT_CANCELED)], now, new_id)
         return msgspec.structs.replace(
             text,
             status=fate,
@@ -114,6 +117,10 @@ async def cancel(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
             updated_by=actor.membership_id,
             result_id=result.id,
         )
+
+
+def _happened(text: Text, event: Event) -> Happening:
+    return Happening(text.account_id, event, "texts", text.id)
 
 
 def _result(text: Text, kind: TextStatus, now: Instant, new_id: NewId) -> TextResult:
