@@ -6,6 +6,8 @@ Frozen: a change makes a new record. Ids are 16 bytes, instants whole microsecon
 
 from opengage.domain.records.base import Authored, Record
 from opengage.domain.records.blasts import Activity, Engagement, Envelope, TextTemplate, TextTemplateRevision
+from opengage.domain.records.contacts import Contact, ContactImport, ContactImportError, ContactList
+from opengage.domain.records.files import File, Upload
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
 from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
@@ -16,8 +18,13 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Authored",
+    "Contact",
+    "ContactImport",
+    "ContactImportError",
+    "ContactList",
     "Engagement",
     "Envelope",
+    "File",
     "Membership",
     "PhoneNumber",
     "Record",
@@ -28,4 +35,5 @@ __all__ = [
     "TextResult",
     "TextTemplate",
     "TextTemplateRevision",
+    "Upload",
 ]

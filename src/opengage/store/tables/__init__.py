@@ -17,6 +17,15 @@ from opengage.store.tables.blasts import (
     text_templates,
 )
 from opengage.store.tables.columns import metadata
+from opengage.store.tables.contacts import (
+    contact_import_errors,
+    contact_imports,
+    contacts,
+    engagement_lists,
+    list_contacts,
+    lists,
+)
+from opengage.store.tables.files import account_keys, files, text_message_files, text_template_files, uploads
 from opengage.store.tables.network import budget_uses, lanes, phone_numbers, service_profiles
 from opengage.store.tables.people import accounts, api_tokens, audit_events, memberships
 from opengage.store.tables.texts import (
@@ -30,17 +39,25 @@ from opengage.store.tables.texts import (
 )
 
 __all__ = [
+    "account_keys",
     "accounts",
     "activities",
     "api_tokens",
     "audit_events",
     "budget_uses",
+    "contact_import_errors",
+    "contact_imports",
+    "contacts",
+    "engagement_lists",
     "engagement_numbers",
     "engagements",
     "envelopes",
+    "files",
     "lanes",
     "ledger",
     "ledger_details",
+    "list_contacts",
+    "lists",
     "memberships",
     "metadata",
     "parked_receipts",
@@ -48,10 +65,13 @@ __all__ = [
     "recent_texts",
     "service_profiles",
     "suppressions",
+    "text_message_files",
     "text_messages",
     "text_results",
     "text_segments",
+    "text_template_files",
     "text_template_revisions",
     "text_templates",
     "texts",
+    "uploads",
 ]
