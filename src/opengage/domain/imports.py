@@ -42,9 +42,10 @@ META: Final = "meta."
 _NAMES: Final[Mapping[str, Target]] = {
     **dict.fromkeys(
         (
-            *("phone", "phone-number", "phone-no", "phone-1", "phone-1-value", "phone-2", "phone-2-value", "telephone"),
-            *("tel", "mobile", "mobile-phone", "mobile-number", "cell", "cell-phone", "cellphone", "cell-number", "number"),
-            *("primary-phone", "home-phone", "other-phone", "msisdn", "sms", "sms-number", "text-number", "contact-number"),
+            *("phone", "phone-number", "phone-no", "phone-1", "phone-1-value", "phone-2", "phone-2-value"),
+            *("primary-phone", "home-phone", "other-phone", "telephone", "tel", "mobile", "mobile-phone"),
+            *("mobile-number", "cell", "cell-phone", "cellphone", "cell-number", "number", "msisdn", "sms"),
+            *("sms-number", "text-number", "contact-number"),
         ),
         Target.PHONE_NUMBER,
     ),

@@ -156,7 +156,7 @@ async def insert(tx: Transaction, record: records.Record) -> None:
 @cache
 def _insert_many(record: type[records.Record], count: int) -> sa.Insert:
     names = record.__struct_fields__
-    placed = [{name: sa.bindparam(f"{name}_{place}") for name in names} for place in range(count)]
+    placed: list[dict[str, Any]] = [{name: sa.bindparam(f"{name}_{place}") for name in names} for place in range(count)]
     return sa.insert(TABLES[record]).values(placed)
 
 
