@@ -52,6 +52,16 @@ def plain(content_type: str) -> str:
     return _ALIASES.get(bare, bare)
 
 
+def may_be_taken(content_type: str) -> bool:
+    """Whether a file that is announced like this is worth sending; its bytes decide in the end."""
+    return content_type in KINDS or content_type in _ANY_TEXT
+
+
+def may_hold_rows(content_type: str) -> bool:
+    """Whether a list of people can come in a file of this kind."""
+    return content_type in (XLSX, CSV, "text/plain", "text/tab-separated-values")
+
+
 def kind_of(head: bytes, announced: str) -> str:
     """The content type of a file by its first bytes; among texts, the announced one. Raises Refused."""
     if not head:

@@ -1,14 +1,14 @@
 """The first sheet of an XLSX file as rows, in bounded memory whatever the file claims to hold.
 
-Before the text's path begins. openpyxl understands the parts (dates, booleans, styles); the reading of the large ones is
-ours, because a file of a few kilobytes may unpack to gigabytes: what is unpacked is counted as it comes, and what a row
-or the table of strings may hold is limited. A document type, where XML bombs are declared, is refused outright.
+Before the text's path begins. openpyxl understands the parts (dates, booleans, styles); the reading of the large ones
+is ours, because a file of a few kilobytes may unpack to gigabytes: what is unpacked is counted as it comes, and what a
+row or the table of strings may hold is limited. A document type, where XML bombs are declared, is refused outright.
 """
 
 import datetime as dt
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final
 from xml.etree.ElementTree import ParseError, iterparse
 
@@ -33,7 +33,9 @@ _LARGEST_PART: Final = 4 * _MIB
 _MOST_PARTS: Final = 16 * _MIB
 """Of all those together."""
 _LARGEST_DIRECTORY: Final = _MIB
-_DOCTYPES: Final = ("<!DOCTYPE".encode(), "<!DOCTYPE".encode("utf-16-le"), "<!DOCTYPE".encode("utf-16-be"))
+_DOCTYPES: Final = (b"<!DOCTYPE", "<!DOCTYPE".encode("utf-16-le"), "<!DOCTYPE".encode("utf-16-be"))
+_STREAMED: Final = ("xl/worksheets/sheet", "xl/sharedStrings")
+"""What the names of the parts begin with that are read piece by piece."""
 _TAIL: Final = 65_557
 """Where the end record of a ZIP file must begin (APPNOTE 4.3.16): 22 bytes and a comment of 65,535."""
 _AS_CSV: Final = "Save the sheet as “CSV UTF-8” and upload that."
@@ -113,6 +115,7 @@ def _workbook(archive: zipfile.ZipFile) -> tuple[Any, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of missing styles, which no import needs
         reader.read_manifest()
+        _check_main(reader.package.Override)
         reader.read_workbook()
         apply_stylesheet(archive, reader.wb)
     for _, relation in reader.parser.find_sheets():
@@ -125,14 +128,21 @@ def _check_parts(archive: zipfile.ZipFile) -> None:
     """The parts that openpyxl may read whole, all but the sheets and their strings, are small and declare nothing."""
     left = _MOST_PARTS
     for part in archive.infolist():
-        if part.filename.startswith(("xl/worksheets/sheet", "xl/sharedStrings")) or not part.filename.endswith(
-            (".xml", ".rels")
-        ):
+        if part.filename.startswith(_STREAMED) or not part.filename.endswith((".xml", ".rels")):
             continue
         left -= part.file_size
         if part.file_size > _LARGEST_PART or left < 0:
             raise Unusable(f"The workbook's part {part.filename[:80]} is too large. {_AS_CSV}")
         _refuse_doctype(archive.read(part))
+
+
+def _check_main(parts: Iterable[Any]) -> None:
+    """What claims to be the workbook is read whole too: it must be one of the parts that were looked at."""
+    streamed = tuple(f"/{each}" for each in _STREAMED)
+    for part in parts:
+        name = part.PartName
+        if "main+xml" in part.ContentType and (name.startswith(streamed) or not name.endswith(".xml")):
+            raise Unusable(f"The workbook's main part has an odd name. {_AS_CSV}")
 
 
 def _refuse_doctype(data: bytes) -> None:

@@ -190,3 +190,13 @@ async def links(
         for owner_id, other_id in await tx.rows(statement, account_id=account_id, **named(some)):
             found[Id(owner_id)].append(Id(other_id))
     return found
+
+
+_CLEAR: Final = sa.delete(_members).where(
+    _members.c.account_id == sa.bindparam("key_account_id"), _members.c.list_id == sa.bindparam("key_list_id")
+)
+
+
+async def clear(tx: Transaction, account_id: int, list_id: Id) -> None:
+    """Take every contact off a list."""
+    await tx.run(_CLEAR, key_account_id=account_id, key_list_id=list_id)
