@@ -16,6 +16,12 @@ from opengage.store.contract import Transaction
 _imports: Final = tables.contact_imports
 _uploads: Final = tables.uploads
 
+_WRITTEN: Final = (
+    *("status", "stalls", "updated_at", "completed_at", "error"),
+    *("count_rows", "count_created", "count_updated", "count_unchanged", "count_failed", "count_errors"),
+)
+"""What a step of an import changes."""
+
 _FREE: Final = (
     sa.select(*rows.columns(ContactImport))
     .where(
@@ -38,6 +44,7 @@ _TAKE: Final = (
         status=ImportStatus.PROCESSING.value,
         owner=sa.bindparam("owner"),
         epoch=_imports.c.epoch + 1,
+        stalls=_imports.c.stalls + 1,
         expires_at=sa.bindparam("expires_at"),
         started_at=sa.func.coalesce(_imports.c.started_at, sa.bindparam("now")),
         updated_at=sa.bindparam("now"),
@@ -53,21 +60,20 @@ _PROGRESS: Final = (
         _imports.c.count_rows == sa.bindparam("key_rows"),
         _imports.c.completed_at.is_(None),
     )
-    .values(
-        {
-            name: sa.bindparam(name)
-            for name in (
-                *("status", "expires_at", "updated_at", "completed_at", "error"),
-                *("count_rows", "count_created", "count_updated", "count_unchanged", "count_failed", "count_errors"),
-            )
-        }
-    )
+    .values({name: sa.bindparam(name) for name in ("expires_at", *_WRITTEN)})
 )
 
 _RELEASE: Final = (
     sa.update(_imports)
     .where(_imports.c.owner == sa.bindparam("own"), _imports.c.completed_at.is_(None))
     .values(expires_at=0)
+)
+
+_SPENT: Final = (
+    sa.select(*rows.columns(Upload))
+    .where(_uploads.c.file_id.is_(None), _uploads.c.blob.is_not(None), _uploads.c.used_at < sa.bindparam("before"))
+    .order_by(_uploads.c.account_id, _uploads.c.id)
+    .limit(sa.bindparam("most"))
 )
 
 _EXPIRED: Final = (
@@ -104,13 +110,7 @@ async def progress(tx: Transaction, before: ContactImport, after: ContactImport,
     Raises Fenced when another worker has it, or has come further.
     """
     until = Instant(await tx.now() + int(seconds * SECOND))
-    values: dict[str, Any] = {
-        name: getattr(after, name)
-        for name in (
-            *("status", "updated_at", "completed_at", "error"),
-            *("count_rows", "count_created", "count_updated", "count_unchanged", "count_failed", "count_errors"),
-        )
-    }
+    values: dict[str, Any] = {name: getattr(after, name) for name in _WRITTEN}
     key = {
         "key_account_id": before.account_id,
         "key_id": before.id,
@@ -130,6 +130,11 @@ async def release(tx: Transaction, owner: str) -> None:
 async def expired_uploads(tx: Transaction, before: Instant, most: int) -> list[Upload]:
     """Uploads that nothing referred to in time."""
     return [rows.from_row(Upload, row) for row in await tx.rows(_EXPIRED, before=before, most=most)]
+
+
+async def spent_uploads(tx: Transaction, before: Instant, most: int) -> list[Upload]:
+    """Uploads that imports have read long ago, and that never became files."""
+    return [rows.from_row(Upload, row) for row in await tx.rows(_SPENT, before=before, most=most)]
 
 
 async def forget_uploads(tx: Transaction, some: Sequence[Upload]) -> list[Upload]:

@@ -42,6 +42,8 @@ class ContactImport(Authored, frozen=True, kw_only=True):
     """The worker that has it in hand, under which epoch, and until when."""
     epoch: int = 0
     expires_at: Instant | None = None
+    stalls: int = 0
+    """How often it was taken up since a batch of it was last committed."""
     count_rows: int = 0
     count_created: int = 0
     count_updated: int = 0

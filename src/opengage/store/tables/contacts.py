@@ -55,6 +55,7 @@ contact_imports = table(
     text("owner", null=True),
     whole("epoch"),
     whole("expires_at", null=True),
+    whole("stalls"),
     whole("count_rows"),
     whole("count_created"),
     whole("count_updated"),

@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text(), nullable=True),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("stalls", sa.BigInteger(), nullable=False),
         sa.Column("count_rows", sa.BigInteger(), nullable=False),
         sa.Column("count_created", sa.BigInteger(), nullable=False),
         sa.Column("count_updated", sa.BigInteger(), nullable=False),
