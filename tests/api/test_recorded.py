@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from api_client import START, Client, Settings, StandingClock, linkage, resource, to_wire_number
-from opengage.api.state import ApiState
-from opengage.api.text_messages import answer as message_answer
-from opengage.api.texts import answer as text_answer
+from opengage.api.resources.text_messages import answer as message_answer
+from opengage.api.resources.texts import answer as text_answer
 from opengage.clock import Instant
 from opengage.domain.records import Text, TextMessage
 from opengage.domain.states import TextStatus
@@ -222,14 +221,9 @@ def the_text() -> Text:
     )
 
 
-def state(settings: Settings, clock: StandingClock) -> ApiState:
-    """As much of the state as a mapping needs."""
-    return ApiState(None, clock, lambda: Id(bytes(16)), settings)  # type: ignore[arg-type]
-
-
-def test_text(settings: Settings, clock: StandingClock) -> None:
+def test_text() -> None:
     """913 bytes on record for a queued text, its members in recorded order."""
-    body = document.one(text_answer(state(settings, clock), the_text())).decode()
+    body = document.one(text_answer(BASE, the_text())).decode()
     assert len(recorded(body)) == 913
     found = json.loads(recorded(body))["data"]
     assert list(found["attributes"]) == [
@@ -244,7 +238,7 @@ def test_text(settings: Settings, clock: StandingClock) -> None:
     }
 
 
-def test_text_message(settings: Settings, clock: StandingClock) -> None:
+def test_text_message() -> None:
     """541 bytes on record for a message from a template with the same body."""
     text = the_text()
     message = TextMessage(
@@ -257,7 +251,7 @@ def test_text_message(settings: Settings, clock: StandingClock) -> None:
         body="Sample body",
         text_template_id=text.phone_number_id,
     )
-    body = document.one(message_answer(state(settings, clock), message))
+    body = document.one(message_answer(BASE, message))
     assert len(body) == 541
     found = json.loads(body)["data"]
     assert list(found["attributes"]) == ["is-draft", "created-at", "updated-at", "meta", "body"]

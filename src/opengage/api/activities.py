@@ -6,19 +6,14 @@ import msgspec
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from opengage.api import answers, reads
+from opengage.api import answers
 from opengage.api.body import read_body
-from opengage.api.linkage import target, to_one
-from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.api.linkage import target
+from opengage.api.resources.activities import RESOURCE, TYPE
+from opengage.api.state import Api, Member, WebRequest
 from opengage.domain.errors import Invalid, Problem
-from opengage.domain.records import Activity
-from opengage.ids import to_wire
-from opengage.jsonapi.document import NOTHING, Answer, LinkedMany, One, Related
 from opengage.jsonapi.request import Reader, ToOne
-from opengage.jsonapi.timestamps import to_text
-from opengage.operations import activities, reading
-
-TYPE: Final = "activities"
+from opengage.operations import activities
 
 
 class NewAttributes(msgspec.Struct, frozen=True, gc=False):
@@ -36,43 +31,7 @@ class NewRelationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     text_template: ToOne | None = None
 
 
-class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """What is answered for kind `text`, in recorded order."""
-
-    name: str
-    kind: str
-    created_at: str
-    updated_at: str
-
-
-class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """For kind `text`, in recorded order; no authors, as recorded."""
-
-    engagement: One
-    transition: One
-    triggers: LinkedMany
-    phone_number: One
-    text_template: One
-
-
 READER: Final = Reader(TYPE, NewAttributes, NewRelationships)
-
-
-def answer(api: ApiState, activity: Activity) -> Answer:
-    """An activity as its resource object."""
-    id_ = to_wire(activity.id)
-    return Answer(
-        TYPE,
-        id_,
-        Attributes(activity.name, activity.kind, to_text(activity.created_at), to_text(activity.updated_at)),
-        Relationships(
-            engagement=to_one("engagements", activity.engagement_id),
-            transition=NOTHING,
-            triggers=LinkedMany(Related(f"{api.base_url}/triggers?filter[activity.id]=eq:{id_}")),
-            phone_number=to_one("phone-numbers", activity.phone_number_id),
-            text_template=to_one("text-templates", activity.text_template_id),
-        ),
-    )
 
 
 @post(f"/{TYPE}", status_code=201)
@@ -97,15 +56,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
         phone_number_id=number_id,
         text_template_id=template_id,
     )
-    return answers.one(request, answer(api, made), 201)
+    return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
-READS: Final = reads.Reads[Activity](
-    type=TYPE,
-    find=lambda api, actor, id_: reading.find(api.store, actor, Activity, id_, "activity"),
-    page=lambda api, actor, limit, offset, **equal: reading.page(api.store, actor, Activity, limit, offset, **equal),
-    answer=answer,
-    filters={"engagement.id": "engagement_id"},
-)
-
-ROUTES: Final = [create, *reads.routes(READS)]
+ROUTES: Final = [create]

@@ -27,5 +27,9 @@ def listing(
     request: WebRequest, api: ApiState, path: str, query: Query, answers: Sequence[Answer], total: int
 ) -> ASGIResponse:
     """One page of a list."""
-    links = page_links(f"{api.base_url}/{path}", query, total)
-    return send(request, document.listing(answers, links, total))
+    return send(request, document.listing(answers, links(api, path, query, total), total))
+
+
+def links(api: ApiState, path: str, query: Query, total: int) -> dict[str, str | None]:
+    """The links of one page of a list."""
+    return page_links(f"{api.base_url}/{path}", query, total)

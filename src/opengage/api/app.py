@@ -16,32 +16,30 @@ from opengage.api import (
     envelopes,
     errors,
     health,
-    phone_numbers,
-    text_messages,
-    text_results,
+    reads,
     text_templates,
-    texts,
 )
 from opengage.api.auth import provide_actor
+from opengage.api.resources.registry import RESOURCES
 from opengage.api.state import ApiState
 
-RESOURCES: Final = (
+WRITES: Final = (
     text_templates,
     engagements,
     activities,
     envelopes,
-    texts,
-    text_messages,
-    text_results,
-    phone_numbers,
 )
+"""What is particular to a noun: whatever its description does not give it."""
 
 
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
     v1 = Router(
         "/api/v1",
-        route_handlers=[route for resource in RESOURCES for route in resource.ROUTES],
+        route_handlers=[
+            *(route for resource in RESOURCES for route in reads.routes(resource)),
+            *(route for noun in WRITES for route in noun.ROUTES),
+        ],
         dependencies={"actor": Provide(provide_actor)},
     )
     return Litestar(

@@ -10,101 +10,14 @@ from typing import Final
 import msgspec
 
 from opengage.api.envelope_batches import SLICE, Batch
-from opengage.api.linkage import to_one
+from opengage.api.resources.envelopes import answer
 from opengage.api.state import ApiState
 from opengage.domain.records import Engagement, Envelope
 from opengage.ids import Id, to_wire
 from opengage.jsonapi import document
-from opengage.jsonapi.document import NOTHING, Answer, One, raw_json
-from opengage.jsonapi.timestamps import to_text, to_text_or_none
-from opengage.operations.activities import TEXT
+from opengage.jsonapi.document import Answer
 from opengage.operations.actors import Actor
 from opengage.operations.envelopes import Added, Shown
-
-TYPE: Final = "envelopes"
-
-
-class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """What is answered: the recorded members in their order, then ours."""
-
-    email_address: str | None
-    phone_number: str
-    status: str
-    kind: str | None
-    retry_attempts: int
-    direction: str
-    created_at: str
-    updated_at: str
-    meta: msgspec.Raw
-    callback: str | None
-    callback_include: str | None
-    is_priority: bool
-    delay_in_seconds: int | None
-    scheduled_at: str | None
-    processed_at: str | None
-    completed_at: str | None
-    callback_status: tuple[str, ...]
-    reason: str | None
-
-
-class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """In recorded order."""
-
-    created_by: One
-    updated_by: One
-    contact: One
-    engagement: One
-    activity: One
-    call: One
-    email: One
-    text: One
-    identity: One
-    assigned: One
-
-
-def answer(_: ApiState, shown: Shown) -> Answer:
-    """An envelope as its resource object; kind and activity follow from the engagement, once it has one."""
-    envelope, engagement = shown.envelope, shown.engagement
-    return Answer(TYPE, to_wire(envelope.id), _attributes(envelope, engagement), _relationships(envelope, engagement))
-
-
-def _attributes(envelope: Envelope, engagement: Engagement) -> Attributes:
-    return Attributes(
-        email_address=None,
-        phone_number=envelope.phone_number,
-        status=envelope.status.value,
-        kind=TEXT if engagement.activity_id else None,
-        retry_attempts=envelope.retry_attempts,
-        direction=engagement.direction,
-        created_at=to_text(envelope.created_at),
-        updated_at=to_text(envelope.updated_at),
-        meta=raw_json(envelope.meta),
-        callback=envelope.callback,
-        callback_include=envelope.callback_include,
-        is_priority=envelope.is_priority,
-        delay_in_seconds=envelope.delay_in_seconds,
-        scheduled_at=to_text_or_none(envelope.scheduled_at),
-        processed_at=to_text_or_none(envelope.processed_at),
-        completed_at=to_text_or_none(envelope.completed_at),
-        callback_status=(),
-        reason=envelope.reason.value or None,
-    )
-
-
-def _relationships(envelope: Envelope, engagement: Engagement) -> Relationships:
-    return Relationships(
-        created_by=to_one("memberships", envelope.created_by),
-        updated_by=to_one("memberships", envelope.updated_by),
-        contact=NOTHING,
-        engagement=to_one("engagements", envelope.engagement_id),
-        activity=to_one("activities", engagement.activity_id),
-        call=NOTHING,
-        email=NOTHING,
-        text=to_one("texts", envelope.text_id),
-        identity=NOTHING,
-        assigned=NOTHING,
-    )
-
 
 _ANY_ID: Final = Id(b"\xff" * 16)
 _ANY_NUMBER: Final = "@number@"
@@ -115,7 +28,7 @@ class BatchAnswer:
     """The envelopes that one request has made."""
 
     def __init__(self, api: ApiState, actor: Actor, batch: Batch, added: Added) -> None:
-        self._api = api
+        self._base = api.base_url
         self._author = actor.membership_id
         self._batch = batch
         self._added = added
@@ -123,7 +36,7 @@ class BatchAnswer:
 
     def first(self) -> Answer:
         """The first of them."""
-        return answer(self._api, self._shown(0))
+        return answer(self._base, self._shown(0))
 
     async def resources(self) -> list[bytes]:
         """All of them, encoded, in request order; others get their turn after every slice."""
@@ -138,14 +51,14 @@ class BatchAnswer:
     def _resource(self, number: int) -> bytes:
         new = self._batch.new[number]
         if new.callback or new.callback_include or new.is_priority or new.delay_in_seconds is not None:
-            return document.resource(answer(self._api, self._shown(number)))
+            return document.resource(answer(self._base, self._shown(number)))
         before, after_id, after_number, after_meta = self._pieces[self._batch.targets[number]]
         id_ = to_wire(self._added.ids[number])
         return f"{before}{id_}{after_id}{new.phone_number}{after_number}{new.meta}{after_meta}".encode()
 
     def _cut(self, engagement: Engagement) -> tuple[str, str, str, str]:
         envelope = self._envelope(engagement.id, _ANY_ID, _ANY_NUMBER, _ANY_META)
-        sample = document.resource(answer(self._api, Shown(envelope, engagement))).decode()
+        sample = document.resource(answer(self._base, Shown(envelope, engagement))).decode()
         before, rest = sample.split(to_wire(_ANY_ID))
         after_id, rest = rest.split(_ANY_NUMBER)
         after_number, after_meta = rest.split(_ANY_META)

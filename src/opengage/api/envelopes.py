@@ -7,17 +7,16 @@ import msgspec
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from opengage.api import answers, reads
+from opengage.api import answers
 from opengage.api.body import read_body
-from opengage.api.envelope_answers import TYPE, BatchAnswer, answer
+from opengage.api.envelope_answers import BatchAnswer
 from opengage.api.envelope_batches import read_batch
+from opengage.api.resources.envelopes import TYPE
 from opengage.api.state import Api, ApiState, Member, WebRequest
-from opengage.domain.states import Reason
 from opengage.jsonapi import document
 from opengage.jsonapi.request import split
 from opengage.operations import envelopes
 from opengage.operations.actors import Actor
-from opengage.operations.envelopes import Shown
 
 
 def _place_in_array(number: int) -> str:
@@ -45,13 +44,4 @@ async def _add(api: ApiState, actor: Actor, items: Sequence[msgspec.Raw], place:
     return BatchAnswer(api, actor, batch, added)
 
 
-READS: Final = reads.Reads[Shown](
-    type=TYPE,
-    find=lambda api, actor, id_: envelopes.find(api.store, actor, id_),
-    page=lambda api, actor, limit, offset, **equal: envelopes.page(api.store, actor, limit, offset, **equal),
-    answer=answer,
-    filters={"engagement.id": "engagement_id"},
-    words={"reason": frozenset(reason.value for reason in Reason if reason)},
-)
-
-ROUTES: Final = [create, *reads.routes(READS)]
+ROUTES: Final = [create]

@@ -1,17 +1,11 @@
-"""Relationships between stored ids and their wire form, both ways.
+"""Relationships as a client sends them, to stored ids.
 
 Step 1 of a text's path.
 """
 
 from opengage.domain.errors import Code, Problem
-from opengage.ids import Id, from_wire, to_wire
-from opengage.jsonapi.document import NOTHING, One
-from opengage.jsonapi.request import Identifier, ToOne
-
-
-def to_one(kind: str, id_: Id | None) -> One:
-    """Linkage to the resource of a stored id, or null."""
-    return NOTHING if id_ is None else One(Identifier(kind, to_wire(id_)))
+from opengage.ids import Id, from_wire
+from opengage.jsonapi.request import ToOne
 
 
 def target(link: ToOne | None, name: str, kind: str, problems: list[Problem], at: str = "/data") -> Id:

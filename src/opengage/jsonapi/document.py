@@ -99,6 +99,23 @@ def many(resources: Sequence[bytes]) -> bytes:
     return b"".join((b'{"data":[', b",".join(resources), b"]}\n"))
 
 
+NULL: Final = b'{"data":null}\n'
+"""A document of a to-one relationship that leads to nothing."""
+
+
+class Identifiers(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+    """A document of a relationship: its addresses, what it holds, and how many that is when these are a page."""
+
+    links: dict[str, str | None]
+    data: Identifier | Sequence[Identifier] | msgspec.UnsetType | None = msgspec.UNSET
+    meta: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+
+
+def identifiers(found: Identifiers) -> bytes:
+    """A document of a relationship."""
+    return _encode(found) + b"\n"
+
+
 def listing(answers: Sequence[Answer], links: dict[str, str | None], total: int) -> bytes:
     """One page of a list, its links, and how many there are in all."""
     return _encode({"data": answers, "links": links, "meta": {"total": total}}) + b"\n"

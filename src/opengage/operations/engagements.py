@@ -4,6 +4,7 @@ Step 3 of a text's path. A PATCH that schedules is the moment a blast is let go:
 here, in the same transaction.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.readiness import missing_for_scheduling
-from opengage.operations.reading import Listed, load
+from opengage.operations.reading import load
 from opengage.store import ledgers, rows, work
 from opengage.store.contract import Store, Transaction
 
@@ -71,22 +72,12 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
     return Shown(engagement)
 
 
-async def find(store: Store, actor: Actor, id_: Id | None) -> Shown:
-    """An engagement and its true counts. Raises NotFound."""
-    async with store.reading() as tx:
-        return await _shown(tx, await load(tx, actor, Engagement, id_, NOUN))
-
-
-async def page(store: Store, actor: Actor, limit: int, offset: int) -> Listed[Shown]:
-    """One page of the account's engagements, oldest first, in a fixed number of statements."""
-    account_id = actor.account_id
-    async with store.reading() as tx:
-        found = await rows.page(tx, Engagement, limit=limit, offset=offset, account_id=account_id)
-        wanted = [one.activity_id for one in found.records if one.activity_id]
-        activities = await rows.find_many(tx, Activity, account_id, wanted)
-        balances = await ledgers.read_many(tx, account_id, [one.id for one in found.records])
-    shown = [Shown(one, activities.get(one.activity_id), balances[one.id]) for one in found.records]
-    return Listed(shown, found.total)
+async def show(tx: Transaction, account_id: int, found: Sequence[Engagement]) -> list[Shown]:
+    """Engagements and their true counts, in a fixed number of statements."""
+    wanted = [one.activity_id for one in found if one.activity_id]
+    activities = await rows.find_many(tx, Activity, account_id, wanted)
+    balances = await ledgers.read_many(tx, account_id, [one.id for one in found])
+    return [Shown(one, activities.get(one.activity_id) if one.activity_id else None, balances[one.id]) for one in found]
 
 
 async def read_ledger(store: Store, actor: Actor, id_: Id | None) -> tuple[Engagement, Ledger]:
@@ -114,13 +105,7 @@ async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, chang
         if status is EngagementStatus.CANCELED and engagement.status is not status:
             await ledgers.move(tx, await work.cancel_remainder(tx, engagement.account_id, engagement.id, now))
         changed = await rows.change(tx, engagement, **values, updated_at=now, updated_by=actor.membership_id)
-        return await _shown(tx, changed)
-
-
-async def _shown(tx: Transaction, engagement: Engagement) -> Shown:
-    account_id, activity_id = engagement.account_id, engagement.activity_id
-    activity = await rows.find(tx, Activity, account_id, activity_id) if activity_id else None
-    return Shown(engagement, activity, await ledgers.read(tx, account_id, engagement.id))
+        return (await show(tx, actor.account_id, [changed]))[0]
 
 
 def _next_status(engagement: Engagement, wanted: str | msgspec.UnsetType) -> EngagementStatus:

@@ -3,24 +3,22 @@
 Step 3 of a text's path: here recipients arrive, ten thousand at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from opengage.clock import Clock, Instant
-from opengage.domain.errors import Code, Invalid, Problem
+from opengage.domain.errors import Code, Problem
 from opengage.domain.ledger import Moves
 from opengage.domain.records import Engagement, Envelope
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
-from opengage.operations.reading import Listed, load
 from opengage.store import ledgers, rows
 from opengage.store.contract import NewEnvelope, Store, Transaction
 
-NOUN: Final = "envelope"
 _CLOSED: Final = (EngagementStatus.COMPLETED, EngagementStatus.CANCELED)
 
 
@@ -103,33 +101,15 @@ def _refusal(engagement: Engagement | None) -> tuple[Code, str] | None:
     return None
 
 
-async def find(store: Store, actor: Actor, id_: Id | None) -> Shown:
-    """An envelope. Raises NotFound."""
-    async with store.reading() as tx:
-        envelope = await load(tx, actor, Envelope, id_, NOUN)
-        return (await _shown(tx, actor, [envelope]))[0]
-
-
-async def page(
-    store: Store, actor: Actor, limit: int, offset: int, *, engagement_id: Id | None = None, reason: str | None = None
-) -> Listed[Shown]:
-    """One page of the account's envelopes, or of one engagement's, oldest first; the ledger knows how many.
-
-    `reason` leaves those of one reason: who is in doubt, say. It needs an engagement, within which there is an index.
-    Raises Invalid.
-    """
-    if reason is not None and engagement_id is None:
-        detail = "filter[reason] works within one engagement. Add filter[engagement.id]=eq:ID."
-        raise Invalid([Problem(Code.BAD_PARAMETER, detail, parameter="filter[reason]")])
-    asked: dict[str, Any] = {"engagement_id": engagement_id, "reason": reason}
-    equal = {name: value for name, value in asked.items() if value is not None}
-    async with store.reading() as tx:
-        found = await rows.some(tx, Envelope, limit=limit, offset=offset, account_id=actor.account_id, **equal)
-        total = await ledgers.count(tx, actor.account_id, engagement_id, reason)
-        return Listed(await _shown(tx, actor, found), total)
-
-
-async def _shown(tx: Transaction, actor: Actor, envelopes: Sequence[Envelope]) -> list[Shown]:
+async def show(tx: Transaction, account_id: int, envelopes: Sequence[Envelope]) -> list[Shown]:
+    """Envelopes with their engagements, in a fixed number of statements."""
     wanted = [envelope.engagement_id for envelope in envelopes]
-    engagements = await rows.find_many(tx, Engagement, actor.account_id, wanted)
+    engagements = await rows.find_many(tx, Engagement, account_id, wanted)
     return [Shown(envelope, engagements[envelope.engagement_id]) for envelope in envelopes]
+
+
+async def total(tx: Transaction, account_id: int, equal: Mapping[str, Any]) -> int | None:
+    """How many envelopes an account has, one of its engagements, or one reason of that: the ledger knows."""
+    if not set(equal) <= {"engagement_id", "reason"}:
+        return None
+    return await ledgers.count(tx, account_id, equal.get("engagement_id"), equal.get("reason"))

@@ -148,6 +148,10 @@ def _select_many(record: type[records.Record], count: int) -> sa.Select[Any]:
     return sa.select(*columns(record)).where(table.c.account_id == sa.bindparam("account_id"), table.c.id.in_(wanted))
 
 
+SelectMany = Callable[[type[records.Record], int], sa.Select[Any]]
+"""(record, how many) to the statement that reads so many by id."""
+
+
 async def insert(tx: Transaction, record: records.Record) -> None:
     """Write a new record."""
     await tx.run(_insert(type(record)), **msgspec.structs.asdict(record))
@@ -192,7 +196,9 @@ async def every(tx: Transaction, record: type[R], **equal: Any) -> list[R]:
     return [from_row(record, row) for row in rows]
 
 
-async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id]) -> dict[Id, R]:
+async def find_many(
+    tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id], select: SelectMany = _select_many
+) -> dict[Id, R]:
     """The records of these ids that exist in this account."""
     found: dict[Id, R] = {}
     wanted = list(dict.fromkeys(ids))
@@ -201,7 +207,7 @@ async def find_many(tx: Transaction, record: type[R], account_id: int, ids: Sequ
         # padded to a power of two, so that only a few statements are ever compiled
         some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
         named = {f"id_{place}": id_ for place, id_ in enumerate(some)}
-        for row in await tx.rows(_select_many(record, len(some)), account_id=account_id, **named):
+        for row in await tx.rows(select(record, len(some)), account_id=account_id, **named):
             one = from_row(record, row)
             found[one.id] = one
     return found

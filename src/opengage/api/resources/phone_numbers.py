@@ -4,14 +4,12 @@ from typing import Final
 
 import msgspec
 
-from opengage.api import reads
-from opengage.api.linkage import to_one
-from opengage.api.state import ApiState
+from opengage.api.resources.linkage import to_one
+from opengage.api.resources.resource import Resource, ToOne, as_it_is
 from opengage.domain.records import PhoneNumber
 from opengage.ids import to_wire
 from opengage.jsonapi.document import Answer, One
 from opengage.jsonapi.timestamps import to_text
-from opengage.operations import reading
 
 TYPE: Final = "phone-numbers"
 
@@ -33,7 +31,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     service_profile: One
 
 
-def answer(_: ApiState, number: PhoneNumber) -> Answer:
+def answer(_: str, number: PhoneNumber) -> Answer:
     """A phone number as its resource object."""
     return Answer(
         TYPE,
@@ -50,11 +48,12 @@ def answer(_: ApiState, number: PhoneNumber) -> Answer:
     )
 
 
-READS: Final = reads.Reads[PhoneNumber](
+RESOURCE: Final = Resource[PhoneNumber, PhoneNumber](
     type=TYPE,
-    find=lambda api, actor, id_: reading.find(api.store, actor, PhoneNumber, id_, "phone number"),
-    page=lambda api, actor, limit, offset: reading.page(api.store, actor, PhoneNumber, limit, offset),
+    noun="phone number",
+    record=PhoneNumber,
+    attributes=Attributes,
+    relationships={"service-profile": ToOne("service-profiles", "service_profile_id")},
     answer=answer,
+    show=as_it_is,
 )
-
-ROUTES: Final = reads.routes(READS)

@@ -4,14 +4,12 @@ from typing import Final
 
 import msgspec
 
-from opengage.api import reads
-from opengage.api.linkage import to_one
-from opengage.api.state import ApiState
+from opengage.api.resources.linkage import to_one
+from opengage.api.resources.resource import Resource, Through, ToOne, as_it_is
 from opengage.domain.records import Text
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NOTHING, Answer, Linked, One, linked, raw_json
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
-from opengage.operations import reading
 
 TYPE: Final = "texts"
 
@@ -55,10 +53,10 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     engagement: One
 
 
-def answer(api: ApiState, text: Text) -> Answer:
+def answer(base: str, text: Text) -> Answer:
     """A text as its resource object; a blast's text has its message under its own id."""
     id_ = to_wire(text.id)
-    return Answer(TYPE, id_, _attributes(text), _relationships(api, id_, text))
+    return Answer(TYPE, id_, _attributes(text), _relationships(base, id_, text))
 
 
 def _attributes(text: Text) -> Attributes:
@@ -80,13 +78,13 @@ def _attributes(text: Text) -> Attributes:
     )
 
 
-def _relationships(api: ApiState, id_: str, text: Text) -> Relationships:
+def _relationships(base: str, id_: str, text: Text) -> Relationships:
     return Relationships(
         text_message=to_one("text-messages", text.text_message_id or text.id),
         contact=NOTHING,
         envelope=to_one("envelopes", text.envelope_id),
         result=to_one("text-results", text.result_id),
-        results=linked(f"{api.base_url}/text-results?filter[text.id]={id_}"),
+        results=linked(f"{base}/text-results?filter[text.id]={id_}"),
         phone_number=to_one("phone-numbers", text.phone_number_id),
         service_profile=to_one("service-profiles", text.service_profile_id),
         created_by=to_one("memberships", text.created_by),
@@ -95,12 +93,23 @@ def _relationships(api: ApiState, id_: str, text: Text) -> Relationships:
     )
 
 
-READS: Final = reads.Reads[Text](
+RESOURCE: Final = Resource[Text, Text](
     type=TYPE,
-    find=lambda api, actor, id_: reading.find(api.store, actor, Text, id_, "text"),
-    page=lambda api, actor, limit, offset, **equal: reading.page(api.store, actor, Text, limit, offset, **equal),
+    noun="text",
+    record=Text,
+    attributes=Attributes,
+    relationships={
+        "text-message": ToOne("text-messages"),
+        "contact": ToOne("contacts"),
+        "envelope": ToOne("envelopes", "envelope_id"),
+        "result": ToOne("text-results", "result_id"),
+        "results": Through("text-results", "text", includable=True),
+        "phone-number": ToOne("phone-numbers", "phone_number_id"),
+        "service-profile": ToOne("service-profiles", "service_profile_id"),
+        "created-by": ToOne("memberships", "created_by"),
+        "updated-by": ToOne("memberships", "updated_by"),
+        "engagement": ToOne("engagements", "engagement_id", indexed=True),
+    },
     answer=answer,
-    filters={"engagement.id": "engagement_id"},
+    show=as_it_is,
 )
-
-ROUTES: Final = reads.routes(READS)

@@ -4,14 +4,12 @@ from typing import Final
 
 import msgspec
 
-from opengage.api import reads
-from opengage.api.linkage import to_one
-from opengage.api.state import ApiState
+from opengage.api.resources.linkage import to_one
+from opengage.api.resources.resource import Resource, ToMany, ToOne, as_it_is
 from opengage.domain.records import TextMessage
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NONE_OF_THEM, NOTHING, Answer, Many, One, raw_json
 from opengage.jsonapi.timestamps import to_text
-from opengage.operations import text_messages
 
 TYPE: Final = "text-messages"
 
@@ -37,7 +35,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     updated_by: One
 
 
-def answer(_: ApiState, message: TextMessage) -> Answer:
+def answer(_: str, message: TextMessage) -> Answer:
     """A text message as its resource object."""
     return Answer(
         TYPE,
@@ -60,11 +58,19 @@ def answer(_: ApiState, message: TextMessage) -> Answer:
     )
 
 
-READS: Final = reads.Reads[TextMessage](
+RESOURCE: Final = Resource[TextMessage, TextMessage](
     type=TYPE,
-    find=lambda api, actor, id_: text_messages.find(api.store, actor, id_),
-    page=lambda api, actor, limit, offset: text_messages.page(api.store, actor, limit, offset),
+    noun="text message",
+    record=TextMessage,
+    attributes=Attributes,
+    relationships={
+        "contact": ToOne("contacts"),
+        "files": ToMany("files"),
+        "text-template": ToOne("text-templates", "text_template_id"),
+        "envelope": ToOne("envelopes", "envelope_id"),
+        "created-by": ToOne("memberships", "created_by"),
+        "updated-by": ToOne("memberships", "updated_by"),
+    },
     answer=answer,
+    show=as_it_is,
 )
-
-ROUTES: Final = reads.routes(READS)

@@ -4,14 +4,12 @@ from typing import Final
 
 import msgspec
 
-from opengage.api import reads
-from opengage.api.linkage import to_one
-from opengage.api.state import ApiState
+from opengage.api.resources.linkage import to_one
+from opengage.api.resources.resource import Resource, ToOne, as_it_is
 from opengage.domain.records import TextResult
 from opengage.ids import to_wire
 from opengage.jsonapi.document import Answer, One
 from opengage.jsonapi.timestamps import to_text
-from opengage.operations import reading
 
 TYPE: Final = "text-results"
 
@@ -31,7 +29,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False):
     text: One
 
 
-def answer(_: ApiState, result: TextResult) -> Answer:
+def answer(_: str, result: TextResult) -> Answer:
     """A text result as its resource object."""
     return Answer(
         TYPE,
@@ -41,12 +39,12 @@ def answer(_: ApiState, result: TextResult) -> Answer:
     )
 
 
-READS: Final = reads.Reads[TextResult](
+RESOURCE: Final = Resource[TextResult, TextResult](
     type=TYPE,
-    find=lambda api, actor, id_: reading.find(api.store, actor, TextResult, id_, "text result"),
-    page=lambda api, actor, limit, offset, **equal: reading.page(api.store, actor, TextResult, limit, offset, **equal),
+    noun="text result",
+    record=TextResult,
+    attributes=Attributes,
+    relationships={"text": ToOne("texts", "text_id", indexed=True)},
     answer=answer,
-    filters={"text.id": "text_id"},
+    show=as_it_is,
 )
-
-ROUTES: Final = reads.routes(READS)

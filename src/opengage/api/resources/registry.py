@@ -1,0 +1,29 @@
+"""Every resource that there is: a noun is added by its description and a line here."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opengage.api.resources import (
+    activities,
+    engagements,
+    envelopes,
+    phone_numbers,
+    text_messages,
+    text_results,
+    text_templates,
+    texts,
+)
+from opengage.api.resources.resource import Resource
+
+RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
+    text_templates.RESOURCE,
+    engagements.RESOURCE,
+    activities.RESOURCE,
+    envelopes.RESOURCE,
+    texts.RESOURCE,
+    text_messages.RESOURCE,
+    text_results.RESOURCE,
+    phone_numbers.RESOURCE,
+)
+
+BY_TYPE: Final[Mapping[str, Resource[Any, Any]]] = {resource.type: resource for resource in RESOURCES}
