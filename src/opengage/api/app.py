@@ -12,12 +12,19 @@ from litestar.types import Message, Scope
 
 from opengage.api import (
     activities,
+    contact_imports,
+    contact_lists,
+    contacts,
+    engagement_lists,
     engagements,
+    envelope_edits,
     envelopes,
     errors,
+    files,
     health,
     reads,
     text_templates,
+    uploads,
 )
 from opengage.api.auth import provide_actor
 from opengage.api.resources.registry import RESOURCES
@@ -28,6 +35,12 @@ WRITES: Final = (
     engagements,
     activities,
     envelopes,
+    envelope_edits,
+    contacts,
+    contact_lists,
+    engagement_lists,
+    contact_imports,
+    uploads,
 )
 """What is particular to a noun: whatever its description does not give it."""
 
@@ -43,7 +56,7 @@ def create_app(state: ApiState) -> Litestar:
         dependencies={"actor": Provide(provide_actor)},
     )
     return Litestar(
-        route_handlers=[v1, *health.ROUTES],
+        route_handlers=[v1, *health.ROUTES, *uploads.PUBLIC, *files.PUBLIC],
         dependencies={"api": Provide(lambda: state, sync_to_thread=False, use_cache=True)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],

@@ -14,6 +14,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.linkage import targets
 from opengage.api.resources.engagements import RESOURCE, TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
 from opengage.clock import Instant
@@ -21,7 +22,7 @@ from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.states import EngagementStatus
 from opengage.ids import from_wire, to_wire
 from opengage.jsonapi.document import Answer
-from opengage.jsonapi.request import NoRelationships, Reader
+from opengage.jsonapi.request import Reader, ToMany
 from opengage.jsonapi.timestamps import from_text
 from opengage.operations import engagements
 from opengage.operations.engagements import Changes
@@ -63,12 +64,24 @@ class LedgerAttributes(msgspec.Struct, frozen=True, gc=False):
     reasons: dict[str, int]
 
 
-NEW_READER: Final = Reader(TYPE, NewAttributes, NoRelationships)
-CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, NoRelationships)
+class Relationships(msgspec.Struct, frozen=True, gc=False):
+    """What a client points at: the lists whose contacts it addresses. An empty array changes nothing."""
+
+    lists: ToMany | None = None
 
 
-def _changes(sent: NewAttributes | ChangedAttributes) -> Changes:
+NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
+CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
+
+
+def _changes(sent: NewAttributes | ChangedAttributes, relationships: Relationships) -> Changes:
+    problems: list[Problem] = []
+    some = relationships.lists.data if relationships.lists else ()
+    lists = targets(some, "lists", "lists", problems, "/data/relationships/lists/data")
+    if problems:
+        raise Invalid(problems)
     return Changes(
+        list_ids=lists,
         name=sent.name,
         direction=sent.direction,
         status=sent.status,
@@ -92,16 +105,19 @@ def _instant(text: str | msgspec.UnsetType | None) -> Instant | msgspec.UnsetTyp
 @post(f"/{TYPE}", status_code=201)
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /engagements."""
-    sent = NEW_READER.one(await read_body(request)).attributes
-    made = await engagements.create(api.store, api.clock, api.new_id, actor, _changes(sent))
+    sent = NEW_READER.one(await read_body(request))
+    made = await engagements.create(
+        api.store, api.clock, api.new_id, actor, _changes(sent.attributes, sent.relationships)
+    )
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
 @patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)
 async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /engagements/{id}."""
-    sent = CHANGE_READER.one(await read_body(request), addressed=resource_id).attributes
-    changed = await engagements.update(api.store, api.clock, actor, from_wire(resource_id), _changes(sent))
+    sent = CHANGE_READER.one(await read_body(request), addressed=resource_id)
+    wanted = _changes(sent.attributes, sent.relationships)
+    changed = await engagements.update(api.store, api.clock, actor, from_wire(resource_id), wanted)
     waits = changed.engagement.status is EngagementStatus.SCHEDULED
     return answers.one(request, answer(api.base_url, changed, total_is_told=not waits), 202)
 

@@ -57,6 +57,13 @@ _NO_CALLBACK: Final = (
     "A callback is an http or https URL with a host, without spaces and of at most 2,000 characters: send one."
 )
 _TARGET: Final = "engagements"
+
+
+def check_callback(url: str) -> str | None:
+    """What is wrong with a callback, with the mending; None when nothing is."""
+    return None if _CALLBACK.match(url) else _NO_CALLBACK
+
+
 READER: Final = Reader("envelopes", NewAttributes, NewRelationships)
 _encode: Final = msgspec.json.Encoder().encode
 

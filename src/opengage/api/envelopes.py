@@ -7,7 +7,7 @@ import msgspec
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from opengage.api import answers
+from opengage.api import answers, preferences
 from opengage.api.body import read_body
 from opengage.api.envelope_answers import BatchAnswer
 from opengage.api.envelope_batches import read_batch
@@ -33,6 +33,10 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     data = split(await read_body(request))
     if isinstance(data, list):
         made = await _add(api, actor, data, _place_in_array)
+        if preferences.wants_minimal(request.headers.getall("prefer", [])):
+            counted = answers.send(request, document.count(len(data)), 201)
+            counted.headers.update(preferences.APPLIED)
+            return counted
         return answers.send(request, document.many(await made.resources()), 201)
     made = await _add(api, actor, [data], _only_place)
     return answers.one(request, made.first(), 201)

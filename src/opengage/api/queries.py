@@ -43,6 +43,8 @@ def _query_string(request: WebRequest) -> str:
 
 
 def _value(path: str, text: str, field: Field) -> Any:
+    if field.kind is Kind.TEXT:
+        return text
     return _id(path, text) if field.kind is Kind.ID else _word(path, text, field.words)
 
 

@@ -3,6 +3,7 @@
 Step 1 of a text's path.
 """
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -13,6 +14,7 @@ from litestar.params import SkipValidation
 from opengage.clock import Clock
 from opengage.ids import NewId
 from opengage.operations.actors import Actor
+from opengage.store.blobs import Blobs
 from opengage.store.contract import Store
 
 
@@ -22,6 +24,16 @@ class ApiSettings(Protocol):
     @property
     def body_limit_bytes(self) -> int:
         """The largest body that is read."""
+        ...
+
+    @property
+    def files(self) -> Path | None:
+        """The folder of uploaded files."""
+        ...
+
+    @property
+    def upload_limit_bytes(self) -> int:
+        """The largest file that an upload may have."""
         ...
 
     @property
@@ -52,6 +64,12 @@ class ApiState(msgspec.Struct, frozen=True):
     clock: Clock
     new_id: NewId
     settings: ApiSettings
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the bytes of uploads and files lie."""
+        assert self.settings.files is not None, "settings that were loaded name the folder"
+        return Blobs(self.settings.files)
 
     @property
     def base_url(self) -> str:

@@ -8,7 +8,7 @@ import rich_click as click
 
 from opengage import logs
 from opengage.assembly.store import open_store
-from opengage.assembly.worker import dispatcher, worker_name
+from opengage.assembly.worker import dispatcher, importer, worker_name
 from opengage.cli import options
 from opengage.settings import Settings
 from opengage.store import revision
@@ -32,6 +32,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         try:
             await revision.require(store)
             log.info("worker started", action="start", owner=owner)
-            await dispatcher(settings, store, owner).run(stop)
+            importing = asyncio.create_task(importer(settings, store, owner).run())
+            try:
+                await dispatcher(settings, store, owner).run(stop)
+            finally:
+                importing.cancel()
+                await asyncio.gather(importing, return_exceptions=True)
         finally:
             await store.close()

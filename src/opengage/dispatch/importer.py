@@ -149,7 +149,7 @@ class Importer:
         now = self._clock.now()
         people = [person for _, person in batch if isinstance(person, Person)]
         faulty = [(line, faults) for line, faults in batch if not isinstance(faults, Person)]
-        if job.list_id is not None and await rows.find_for_update(tx, ContactList, job.account_id, job.list_id) is None:
+        if job.list_id is not None and await rows.find_locked(tx, ContactList, job.account_id, job.list_id) is None:
             raise Unusable(
                 "The list that the contacts should join was deleted. Import the file again with another list."
             )

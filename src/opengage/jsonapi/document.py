@@ -99,6 +99,11 @@ def many(resources: Sequence[bytes]) -> bytes:
     return b"".join((b'{"data":[', b",".join(resources), b"]}\n"))
 
 
+def count(number: int) -> bytes:
+    """A document that only tells how many resources a bulk request has made."""
+    return _encode({"meta": {"count": number}}) + b"\n"
+
+
 NULL: Final = b'{"data":null}\n'
 """A document of a to-one relationship that leads to nothing."""
 

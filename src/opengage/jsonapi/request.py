@@ -32,6 +32,12 @@ class ToOne(msgspec.Struct, gc=False, frozen=True):
     data: Identifier | None = None
 
 
+class ToMany(msgspec.Struct, gc=False, frozen=True):
+    """A to-many relationship as a client writes it."""
+
+    data: tuple[Identifier, ...] = ()
+
+
 class NoRelationships(msgspec.Struct, gc=False, frozen=True):
     """For resources that take none: whatever is sent is ignored."""
 
@@ -74,6 +80,7 @@ MOST_FAULTS: Final = 100
 _DOCUMENT: Final = msgspec.json.Decoder(_Document)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_IDENTIFIER: Final = msgspec.json.Decoder(Identifier)
 _EMPTY: Final = msgspec.Raw(b"{}")
 _BOM: Final = b"\xef\xbb\xbf"
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -143,6 +150,27 @@ def _no_json(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"The body is not UTF-8 (byte {error.start}). Send the JSON in UTF-8."
     return f"The body is not valid JSON: {error}. Check quotes, commas, brackets and \\u escapes."
+
+
+def identifiers(body: bytes) -> list[Identifier]:
+    """The resource identifiers of a document that writes a to-many relationship. Raises DocumentError."""
+    items = split(body)
+    if not isinstance(items, list):
+        detail = 'A relationship to many is an array: send {"data": [{"type": …, "id": …}]}.'
+        raise DocumentError(Fault(FaultKind.WRONG_TYPE, detail, "/data"))
+    found: list[Identifier] = []
+    faults: list[Fault] = []
+    for place, raw in enumerate(items):
+        try:
+            found.append(_IDENTIFIER.decode(raw))
+        except _JSON_ERRORS as error:
+            some = list(islice(_explain(raw, Identifier, f"/data/{place}"), MOST_FAULTS))
+            faults += some or [Fault(FaultKind.MALFORMED, _no_json(error), f"/data/{place}")]
+        if len(faults) >= MOST_FAULTS:
+            break
+    if faults:
+        raise DocumentError(faults)
+    return found
 
 
 class Reader(Generic[A_co, R_co]):

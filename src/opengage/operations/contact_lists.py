@@ -6,18 +6,21 @@ Before a text's path begins; `fill_from_lists` is where the path starts for whoe
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 
 from opengage.clock import Clock, Instant
 from opengage.domain.errors import Code, Problem
 from opengage.domain.ledger import Moves
 from opengage.domain.records import Contact, ContactList, Engagement
-from opengage.domain.states import Reason
+from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
+from opengage.operations.contacts import Shown as ShownContact
 from opengage.operations.contacts import merge_values
-from opengage.operations.reading import load
+from opengage.operations.contacts import show as show_contacts
+from opengage.operations.reading import Listed, load
 from opengage.store import contacts, ledgers, rows, tables
 from opengage.store.contract import NewEnvelope, Store, Transaction
 
@@ -26,12 +29,40 @@ MOST_OF_ENGAGEMENT: Final = 100
 """Lists of one engagement."""
 _BATCH: Final = 5000
 """Contacts that become envelopes in one statement."""
+_ADDRESS: Final = sa.insert(tables.engagement_lists)
 _NOBODY: Final = Id(bytes(16))
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A list, and how many contacts are on it."""
+
+    list: ContactList
+    count: int
+
+
+async def show(tx: Transaction, account_id: int, some: Sequence[ContactList]) -> Sequence[Shown]:
+    """Lists with their counts, in a number of statements that does not grow with them."""
+    counts = await contacts.counts(tx, account_id, [one.id for one in some])
+    return [Shown(one, counts.get(one.id, 0)) for one in some]
+
+
+async def members(
+    store: Store, actor: Actor, id_: Id | None, *, limit: int, offset: int, phone_number: str | None = None
+) -> Listed[ShownContact]:
+    """One page of the contacts on a list, oldest first, or of those with one primary number. Raises NotFound."""
+    async with store.reading() as tx:
+        found = await load(tx, actor, ContactList, id_, NOUN)
+        if phone_number is not None:
+            some = await contacts.members_by_number(tx, actor.account_id, found.id, phone_number)
+            return Listed(await show_contacts(tx, actor.account_id, some[offset : offset + limit]), len(some))
+        page = await contacts.members(tx, actor.account_id, found.id, limit=limit, offset=offset)
+        total = (await contacts.counts(tx, actor.account_id, [found.id])).get(found.id, 0)
+        return Listed(await show_contacts(tx, actor.account_id, page), total)
 
 
 async def create(
     store: Store, clock: Clock, new_id: NewId, actor: Actor, *, title: str, contact_ids: Sequence[Id] = ()
-) -> ContactList:
+) -> Shown:
     """A new list, of these contacts. Raises Invalid, Forbidden."""
     require_writer(actor)
     problems: list[Problem] = []
@@ -51,10 +82,10 @@ async def create(
         fields.refuse(problems)
         await rows.insert(tx, made)
         await contacts.add_members(tx, actor.account_id, made.id, contact_ids)
-    return made
+        return (await show(tx, actor.account_id, [made]))[0]
 
 
-async def rename(store: Store, clock: Clock, actor: Actor, id_: Id | None, title: str) -> ContactList:
+async def rename(store: Store, clock: Clock, actor: Actor, id_: Id | None, title: str) -> Shown:
     """Give a list another title. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     problems: list[Problem] = []
@@ -62,7 +93,8 @@ async def rename(store: Store, clock: Clock, actor: Actor, id_: Id | None, title
     fields.refuse(problems)
     async with store.writing() as tx:
         found = await load(tx, actor, ContactList, id_, NOUN)
-        return await rows.change(tx, found, title=title, updated_at=clock.now(), updated_by=actor.membership_id)
+        after = await rows.change(tx, found, title=title, updated_at=clock.now(), updated_by=actor.membership_id)
+        return (await show(tx, actor.account_id, [after]))[0]
 
 
 async def delete(store: Store, actor: Actor, id_: Id | None) -> None:
@@ -104,6 +136,39 @@ async def replace(store: Store, actor: Actor, id_: Id | None, contact_ids: Seque
         await contacts.add_members(tx, actor.account_id, found.id, contact_ids)
 
 
+async def join(store: Store, actor: Actor, id_: Id | None, list_ids: Sequence[Id], *, only: bool = False) -> None:
+    """Put a contact on lists, all or none; with `only`, on no others. Raises NotFound, Invalid, Forbidden."""
+    require_writer(actor)
+    async with store.writing() as tx:
+        contact = await load(tx, actor, Contact, id_, "contact")
+        problems: list[Problem] = []
+        found = await rows.find_many(tx, ContactList, actor.account_id, list_ids)
+        problems += _absent(list_ids, found, "/data")
+        fields.refuse(problems)
+        if only:
+            table = tables.list_contacts
+            await contacts.remove_where(tx, table, "contact_id", [contact.id], actor.account_id)
+        for list_id in found:
+            await contacts.add_members(tx, actor.account_id, list_id, [contact.id])
+
+
+async def leave(store: Store, actor: Actor, id_: Id | None, list_ids: Sequence[Id]) -> None:
+    """Take a contact off lists; where it is not on them it stays off. Raises NotFound, Forbidden."""
+    require_writer(actor)
+    async with store.writing() as tx:
+        contact = await load(tx, actor, Contact, id_, "contact")
+        for list_id in list_ids:
+            await contacts.remove_members(tx, actor.account_id, list_id, [contact.id])
+
+
+def _absent(ids: Sequence[Id], found: Mapping[Id, ContactList], at: str) -> list[Problem]:
+    return [
+        Problem(Code.UNKNOWN_TARGET, fields.missing(NOUN), f"{at}/{place}")
+        for place, id_ in enumerate(ids)
+        if id_ not in found
+    ]
+
+
 async def check_contacts(tx: Transaction, actor: Actor, ids: Sequence[Id], problems: list[Problem], at: str) -> None:
     """Each id must be a contact of this account; what is not is added to `problems`."""
     found = await rows.find_many(tx, Contact, actor.account_id, ids)
@@ -113,24 +178,50 @@ async def check_contacts(tx: Transaction, actor: Actor, ids: Sequence[Id], probl
 
 
 async def address(
-    tx: Transaction, actor: Actor, engagement_id: Id, list_ids: Sequence[Id], problems: list[Problem]
+    tx: Transaction,
+    engagement: Engagement,
+    list_ids: Sequence[Id],
+    problems: list[Problem],
+    at: str = "/data/relationships/lists/data",
 ) -> None:
-    """Make these the lists of an engagement; what is wrong is added to `problems`, and nothing written then."""
-    found = await rows.find_many(tx, ContactList, actor.account_id, list_ids)
-    for place, id_ in enumerate(list_ids):
-        if id_ not in found:
-            detail, pointer = fields.missing(NOUN), f"/data/relationships/lists/data/{place}"
-            problems.append(Problem(Code.UNKNOWN_TARGET, detail, pointer))
+    """Make these the lists of a pending engagement; what is wrong is added to `problems`, and nothing written then.
+
+    Saying again which they are is no change, and allowed whenever.
+    """
+    account_id = engagement.account_id
+    before = (await addressed(tx, account_id, [engagement.id]))[engagement.id]
+    if set(before) == set(list_ids):
+        return
+    found = await rows.find_many(tx, ContactList, account_id, list_ids)
+    problems += _absent(list_ids, found, at)
     if len(found) > MOST_OF_ENGAGEMENT:
         detail = f"An engagement addresses at most {MOST_OF_ENGAGEMENT} lists. Leave some out, or join them."
-        problems.append(Problem(Code.TOO_MANY, detail, "/data/relationships/lists"))
+        problems.append(Problem(Code.TOO_MANY, detail, at))
+    if engagement.status is not EngagementStatus.PENDING:
+        detail = (
+            f"The engagement is {engagement.status}: the contacts of its lists became its envelopes when it was "
+            "scheduled. POST /envelopes to add more, or make another engagement."
+        )
+        problems.append(Problem(Code.ILLEGAL_STATE, detail, at))
     if problems:
         return
-    await contacts.remove_where(tx, tables.engagement_lists, "engagement_id", [engagement_id], actor.account_id)
+    await contacts.remove_where(tx, tables.engagement_lists, "engagement_id", [engagement.id], account_id)
     for id_ in found:
-        await tx.run(
-            sa.insert(tables.engagement_lists), account_id=actor.account_id, engagement_id=engagement_id, list_id=id_
-        )
+        await tx.run(_ADDRESS, account_id=account_id, engagement_id=engagement.id, list_id=id_)
+
+
+async def address_these(store: Store, clock: Clock, actor: Actor, id_: Id | None, list_ids: Sequence[Id]) -> None:
+    """`address` by itself. Raises NotFound, Invalid, Forbidden."""
+    require_writer(actor)
+    async with store.writing() as tx:
+        await load(tx, actor, Engagement, id_, "engagement")
+        assert id_ is not None, "what is no id was not found"
+        engagement = await rows.find_locked(tx, Engagement, actor.account_id, id_)
+        assert engagement is not None, "engagements are not deleted"
+        problems: list[Problem] = []
+        await address(tx, engagement, list_ids, problems, "/data")
+        fields.refuse(problems)
+        await rows.change(tx, engagement, updated_at=clock.now(), updated_by=actor.membership_id)
 
 
 async def addressed(tx: Transaction, account_id: int, engagement_ids: Sequence[Id]) -> Mapping[Id, list[Id]]:

@@ -55,6 +55,13 @@ class New(msgspec.Struct, frozen=True):
     list_ids: Sequence[Id] = ()
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A contact, and the lists that it is on."""
+
+    contact: Contact
+    list_ids: Sequence[Id]
+
+
 async def create(
     store: Store,
     clock: Clock,
@@ -64,7 +71,7 @@ async def create(
     place: Callable[[int], str],
     *,
     unique: bool = False,
-) -> list[Contact]:
+) -> list[Shown]:
     """Make contacts, all or none, in the order given. `place` gives the JSON pointer of the n-th.
 
     With `unique`, one whose primary number a contact has already changes that one instead of making another.
@@ -84,7 +91,7 @@ async def create(
                 joins.setdefault(list_id, []).append(contact.id)
         for list_id, contact_ids in joins.items():
             await stored.add_members(tx, actor.account_id, list_id, contact_ids)
-    return saved.contacts
+        return await show(tx, actor.account_id, saved.contacts)
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -188,13 +195,13 @@ async def _check_lists(tx: Transaction, actor: Actor, new: Sequence[New], place:
 
 async def update(
     store: Store, clock: Clock, actor: Actor, id_: Id | None, changes: Changes, add_to: Sequence[Id] = ()
-) -> Contact:
+) -> Shown:
     """Change a contact, and put it on some more lists. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
         await load(tx, actor, Contact, id_, NOUN)
         assert id_ is not None
-        contact = await rows.find_for_update(tx, Contact, actor.account_id, id_)
+        contact = await rows.find_locked(tx, Contact, actor.account_id, id_)
         if contact is None:
             raise NotFound(fields.missing(NOUN))
         problems: list[Problem] = []
@@ -204,7 +211,8 @@ async def update(
         await _check_lists(tx, actor, [New(changes, add_to)], lambda _: "/data")
         for list_id in add_to:
             await stored.add_members(tx, actor.account_id, list_id, [contact.id])
-        return await rows.change(tx, contact, **values, updated_at=clock.now(), updated_by=actor.membership_id)
+        after = await rows.change(tx, contact, **values, updated_at=clock.now(), updated_by=actor.membership_id)
+        return (await show(tx, actor.account_id, [after]))[0]
 
 
 async def delete(store: Store, actor: Actor, ids: Sequence[Id | None], place: Callable[[int], str] | None) -> None:
@@ -226,9 +234,11 @@ async def delete(store: Store, actor: Actor, ids: Sequence[Id | None], place: Ca
         await stored.remove(tx, actor.account_id, wanted)
 
 
-async def lists_of(tx: Transaction, account_id: int, contact_ids: Sequence[Id]) -> Mapping[Id, list[Id]]:
-    """The lists that each of these contacts is on."""
-    return await stored.links(tx, tables.list_contacts, "contact_id", "list_id", account_id, contact_ids)
+async def show(tx: Transaction, account_id: int, some: Sequence[Contact]) -> list[Shown]:
+    """Contacts with their lists, in a number of statements that does not grow with them."""
+    ids = [contact.id for contact in some]
+    joined = await stored.links(tx, tables.list_contacts, "contact_id", "list_id", account_id, ids)
+    return [Shown(contact, joined[contact.id]) for contact in some]
 
 
 def numbers_of(contact: Contact) -> list[str]:

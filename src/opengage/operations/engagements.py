@@ -15,7 +15,7 @@ from opengage.domain.ledger import Ledger
 from opengage.domain.records import Activity, Engagement
 from opengage.domain.states import EngagementStatus, write_engagement_status
 from opengage.ids import Id, NewId
-from opengage.operations import fields
+from opengage.operations import contact_lists, fields
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.readiness import missing_for_scheduling
 from opengage.operations.reading import load
@@ -34,6 +34,7 @@ class Shown(msgspec.Struct, frozen=True):
     engagement: Engagement
     activity: Activity | None = None
     ledger: Ledger | None = None
+    list_ids: tuple[Id, ...] = ()
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     delivery_type: str | msgspec.UnsetType = _UNSET
     delivery_time: Instant | msgspec.UnsetType | None = _UNSET
     queue_batch_limit: int | msgspec.UnsetType = _UNSET
+    list_ids: Sequence[Id] = ()
+    """Whose contacts it addresses; none given changes nothing."""
 
 
 async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, changes: Changes) -> Shown:
@@ -69,15 +72,23 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
     engagement = msgspec.structs.replace(engagement, **values)
     async with store.writing() as tx:
         await rows.insert(tx, engagement)
-    return Shown(engagement)
+        if changes.list_ids:
+            await contact_lists.address(tx, engagement, changes.list_ids, problems)
+            fields.refuse(problems)
+    return Shown(engagement, list_ids=tuple(sorted(changes.list_ids)))
 
 
 async def show(tx: Transaction, account_id: int, found: Sequence[Engagement]) -> list[Shown]:
     """Engagements and their true counts, in a fixed number of statements."""
     wanted = [one.activity_id for one in found if one.activity_id]
     activities = await rows.find_many(tx, Activity, account_id, wanted)
-    balances = await ledgers.read_many(tx, account_id, [one.id for one in found])
-    return [Shown(one, activities.get(one.activity_id) if one.activity_id else None, balances[one.id]) for one in found]
+    ids = [one.id for one in found]
+    balances = await ledgers.read_many(tx, account_id, ids)
+    lists = await contact_lists.addressed(tx, account_id, ids)
+    return [
+        Shown(one, activities.get(one.activity_id) if one.activity_id else None, balances[one.id], tuple(lists[one.id]))
+        for one in found
+    ]
 
 
 async def read_ledger(store: Store, actor: Actor, id_: Id | None) -> tuple[Engagement, Ledger]:
@@ -100,6 +111,8 @@ async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, chang
         status = _next_status(engagement, changes.status)
         problems: list[Problem] = []
         values = _values(engagement, changes, problems)
+        if changes.list_ids:
+            await contact_lists.address(tx, engagement, changes.list_ids, problems)
         values |= await _status_values(tx, engagement, status, now, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:

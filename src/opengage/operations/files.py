@@ -4,9 +4,10 @@ Beside a text's path: pictures, cards and documents that go with its words.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 
 from opengage.clock import Instant
@@ -18,6 +19,7 @@ from opengage.operations import uploads
 from opengage.operations.actors import Actor
 from opengage.operations.fields import missing
 from opengage.store import contacts, rows, tables
+from opengage.store.blobs import Blobs
 from opengage.store.contract import Store, Transaction
 
 OWNERS: Final[Mapping[str, tuple[sa.Table, str]]] = {
@@ -39,7 +41,7 @@ async def attach(
     upload_ids: Sequence[Id] = (),
     file_ids: Sequence[Id] = (),
     problems: list[Problem],
-    at: str = "/data",
+    pointer: str = "/data",
 ) -> None:
     """Add files to a template or message: uploads become files, those that are there stay, nothing means nothing.
 
@@ -47,16 +49,18 @@ async def attach(
     """
     table, column = OWNERS[owner[0]]
     before = (await contacts.links(tx, table, column, "file_id", actor.account_id, [owner[1]]))[owner[1]]
-    wanted = await _uploaded(tx, new_id, actor, now, upload_ids, problems, at)
+    wanted = await _uploaded(tx, new_id, actor, now, upload_ids, problems, pointer)
     found = await rows.find_many(tx, File, actor.account_id, file_ids)
     for place, id_ in enumerate(file_ids):
         if id_ not in found:
-            problems.append(Problem(Code.UNKNOWN_TARGET, missing("file"), f"{at}/relationships/files/data/{place}"))
+            problems.append(
+                Problem(Code.UNKNOWN_TARGET, missing("file"), f"{pointer}/relationships/files/data/{place}")
+            )
         wanted.append(id_)
     fresh = [id_ for id_ in dict.fromkeys(wanted) if id_ not in before]
     if len(before) + len(fresh) > MOST_FILES:
         detail = f"That would make {len(before) + len(fresh)} files; at most {MOST_FILES} fit. Leave some out."
-        problems.append(Problem(Code.TOO_MANY, detail, f"{at}/relationships"))
+        problems.append(Problem(Code.TOO_MANY, detail, f"{pointer}/relationships"))
     if problems:
         return
     for id_ in fresh:
@@ -70,14 +74,14 @@ async def _uploaded(
     now: Instant,
     upload_ids: Sequence[Id],
     problems: list[Problem],
-    at: str,
+    pointer: str,
 ) -> list[Id]:
     """The files of uploads, made where they are not yet."""
     made: list[Id] = []
     for place, id_ in enumerate(upload_ids):
         upload = await uploads.use(tx, actor, id_, now)
         if isinstance(upload, str):
-            problems.append(Problem(Code.UNKNOWN_TARGET, upload, f"{at}/relationships/uploads/data/{place}"))
+            problems.append(Problem(Code.UNKNOWN_TARGET, upload, f"{pointer}/relationships/uploads/data/{place}"))
             continue
         if upload.file_id is None:
             assert upload.blob is not None, "its bytes are here"
@@ -110,7 +114,21 @@ async def of(tx: Transaction, kind: str, account_id: int, owners: Sequence[Id]) 
     return await contacts.links(tx, table, column, "file_id", account_id, owners)
 
 
-async def shown(store: Store, bucket: str, token: str) -> File:
+class Shown(msgspec.Struct, frozen=True):
+    """A file, and the account's key, which its address begins with."""
+
+    file: File
+    bucket: str
+
+
+async def show(tx: Transaction, account_id: int, some: Sequence[File]) -> list[Shown]:
+    """Files with what their addresses are made of."""
+    account = await rows.first(tx, Account, account_id=account_id)
+    assert account is not None, "whoever reads has an account"
+    return [Shown(file, account.key) for file in some]
+
+
+async def at(store: Store, bucket: str, token: str) -> File:
     """The file at a public address. Raises NotFound."""
     async with store.reading() as tx:
         account = await rows.first(tx, Account, key=bucket)
@@ -118,6 +136,12 @@ async def shown(store: Store, bucket: str, token: str) -> File:
     if found is None:
         raise NotFound("There is no file at this address. Use the “url” that GET /files/{id} answers.")
     return found
+
+
+async def content(blobs: Blobs, file: File) -> AsyncIterator[bytes]:
+    """The bytes of a file, piece by piece; raises Unavailable before the first when they are not there."""
+    opened = await blobs.open(file.blob)
+    return blobs.pieces(opened)
 
 
 def is_inline(file: File) -> bool:

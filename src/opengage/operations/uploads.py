@@ -226,7 +226,7 @@ async def _remember(
         "updated_at": clock.now(),
     }
     async with store.writing() as tx:
-        before = await rows.find_for_update(tx, Upload, upload.account_id, upload.id)
+        before = await rows.find_locked(tx, Upload, upload.account_id, upload.id)
         if before is None or not await tx.run(_ARRIVED, key_account_id=upload.account_id, key_id=upload.id, **values):
             raise Conflict("The file of this form is in use already. POST /uploads for a new form.")
     return before.blob
@@ -234,7 +234,7 @@ async def _remember(
 
 async def use(tx: Transaction, actor: Actor, id_: Id, now: Instant) -> Upload | str:
     """An upload whose bytes are here, marked as used so that they stay as they are; or what is wrong with it."""
-    upload = await rows.find_for_update(tx, Upload, actor.account_id, id_)
+    upload = await rows.find_locked(tx, Upload, actor.account_id, id_)
     if upload is None:
         return "There is no upload with this id in this account. Check the id, or POST /uploads."
     if upload.blob is None:

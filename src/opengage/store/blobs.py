@@ -68,9 +68,9 @@ class Blobs:
         with self._translated():
             return await asyncio.to_thread(self._path(name).open, "rb")
 
-    async def stream(self, name: str) -> AsyncIterator[bytes]:
-        """A blob's bytes, piece by piece."""
-        with contextlib.closing(await self.open(name)) as file:
+    async def pieces(self, file: BinaryIO) -> AsyncIterator[bytes]:
+        """An opened blob's bytes, piece by piece; it is closed in the end."""
+        with contextlib.closing(file):
             while chunk := await asyncio.to_thread(file.read, _CHUNK):
                 yield chunk
 

@@ -1,7 +1,7 @@
 """Envelopes changed or taken back while they wait: each statement holds only as long as nobody has taken them up.
 
-The dispatcher takes an envelope by writing it as processing; what is pending here, in the same transaction as the change,
-was not taken, and is sent as it reads afterwards.
+The dispatcher takes an envelope by writing it as processing; what is pending here, in the same transaction as the
+change, was not taken, and is sent as it reads afterwards.
 """
 
 from collections.abc import Mapping, Sequence

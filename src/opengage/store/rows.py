@@ -115,7 +115,7 @@ def _select(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
 
 
 @cache
-def _select_for_update(record: type[records.Record]) -> sa.Select[Any]:
+def _select_locked(record: type[records.Record]) -> sa.Select[Any]:
     return _select(record, (("account_id", False), ("id", False))).with_for_update()
 
 
@@ -227,10 +227,13 @@ async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **e
     return Page(found, total[0][0])
 
 
-async def find_for_update(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
-    """The record of this id, which nobody else changes until this transaction has ended."""
-    found = await tx.rows(_select_for_update(record), account_id=account_id, id=id_)
-    return from_row(record, found[0]) if found else None
+async def find_locked(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
+    """The record of this id in this account, for whoever writes it next: others wait until this transaction ends.
+
+    SQLite has one writer anyway.
+    """
+    rows = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
+    return from_row(record, rows[0]) if rows else None
 
 
 async def change(tx: Transaction, record: R, **fields: Any) -> R:

@@ -5,8 +5,13 @@ from typing import Any, Final
 
 from opengage.api.resources import (
     activities,
+    contact_import_errors,
+    contact_imports,
+    contact_lists,
+    contacts,
     engagements,
     envelopes,
+    files,
     phone_numbers,
     text_messages,
     text_results,
@@ -24,6 +29,11 @@ RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     text_messages.RESOURCE,
     text_results.RESOURCE,
     phone_numbers.RESOURCE,
+    contacts.RESOURCE,
+    contact_lists.RESOURCE,
+    contact_imports.RESOURCE,
+    contact_import_errors.RESOURCE,
+    files.RESOURCE,
 )
 
 BY_TYPE: Final[Mapping[str, Resource[Any, Any]]] = {resource.type: resource for resource in RESOURCES}

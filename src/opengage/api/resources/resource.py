@@ -71,6 +71,13 @@ class Through(msgspec.Struct, frozen=True):
     """Whether there are so few for each that a document may include them all."""
 
 
+class Across(Through, frozen=True):
+    """A relationship to any number of resources that a table of pairs joins, told as an address.
+
+    `inverse` is a to-many relationship of the target. What reads its address is a route of the noun's own.
+    """
+
+
 Relationship = ToOne | ToMany | Through
 
 Show = Callable[[Transaction, int, Sequence[R]], Awaitable[Sequence[S]]]
