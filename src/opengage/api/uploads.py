@@ -1,8 +1,8 @@
 """/uploads, and the address that their forms go to (wire contract 5.13). Beside a text's path: files arrive.
 
 The request is no JSON:API document, and from the SDK not even JSON: an object literal in single quotes. The form is
-that of Amazon's S3, which existing clients speak, and its success is exactly 204. A file is written to disk as it comes;
-its size costs no memory.
+that of Amazon's S3, which existing clients speak, and its success is exactly 204. A file is written to disk as it
+comes; its size costs no memory.
 """
 
 import asyncio

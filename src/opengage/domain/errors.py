@@ -43,6 +43,7 @@ class Code(IntEnum):
     BODY_TOO_LARGE = 124
     MEDIA_TYPE = 125
     METHOD = 126
+    UPLOAD_FORM = 160
     UNAVAILABLE = 130
     INTERNAL = 131
 

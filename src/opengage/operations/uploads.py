@@ -165,13 +165,17 @@ async def check_form(store: Store, clock: Clock, bucket: str, fields: Mapping[st
     signing = bytes(found[0][0]) if found else bytes(32)
     genuine = hmac.compare_digest(_signature(signing, policy).encode(), signature.encode())
     if not genuine or not found or upload is None:
-        raise Forbidden(_REFUSED)
+        raise _forbidden(_REFUSED)
     limit = _limit_of(policy, bucket, upload)
     if upload.expires_at <= clock.now():
-        raise Forbidden("The form has expired: it was good for an hour. POST /uploads for a new one.")
+        raise _forbidden("The form has expired: it was good for an hour. POST /uploads for a new one.")
     if upload.used_at is not None:
         raise Conflict("The file of this form is in use already and cannot be replaced. POST /uploads for a new form.")
     return Ticket(upload, limit)
+
+
+def _forbidden(detail: str) -> Forbidden:
+    return Forbidden([Problem(Code.UPLOAD_FORM, detail)])
 
 
 def _key_of(field: str) -> str | None:
@@ -185,11 +189,11 @@ def _limit_of(policy: str, bucket: str, upload: Upload) -> int:
     try:
         conditions = msgspec.json.decode(base64.b64decode(policy, validate=True))["conditions"]
         is_own = {"bucket": bucket} in conditions and ["starts-with", "$key", f"uploads/{upload.key}/"] in conditions
-        limit = next(int(each[2]) for each in conditions if each[0:1] == ["content-length-range"]) if is_own else 0
+        limit = next(int(each[2]) for each in conditions if list(each)[:1] == ["content-length-range"]) if is_own else 0
     except (msgspec.DecodeError, binascii.Error, LookupError, TypeError, ValueError, StopIteration):
         is_own, limit = False, 0
     if not is_own:
-        raise Forbidden(_REFUSED)
+        raise _forbidden(_REFUSED)
     return limit
 
 
