@@ -8,7 +8,7 @@ set aside as failed, so that a file that ends its reader ends only three of them
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from itertools import islice
 from typing import Any, BinaryIO, Final
 
@@ -123,8 +123,10 @@ class Importer:
             upload = await rows.find(tx, Upload, job.account_id, job.upload_id)
         if upload is None or upload.blob is None:
             raise Unusable("The uploaded file is no longer here. Upload it again, and import that.")
-        with await self._blobs.open(upload.blob) as file:
-            batches = _Batches(file, upload.content_type, job)
+        with (
+            await self._blobs.open(upload.blob) as file,
+            contextlib.closing(_Batches(file, upload.content_type, job)) as batches,
+        ):
             while batch := await self._following(job, batches):
                 async with self._store.writing() as tx:
                     job = await self._take_in(tx, job, batch)
@@ -215,7 +217,7 @@ class _Batches:
     """A file's rows after those that were taken in before, a batch at a time; its work belongs in a thread."""
 
     def __init__(self, file: BinaryIO, kind: str, job: ContactImport) -> None:
-        self._rows: Iterator[Row] = xlsx_rows.rows(file) if kind == media.XLSX else csv_rows.rows(file)
+        self._rows: Generator[Row, None, None] = xlsx_rows.rows(file) if kind == media.XLSX else csv_rows.rows(file)
         self._job = job
         self._columns: list[Column] = []
 
@@ -225,6 +227,10 @@ class _Batches:
             self._begin()
         region = self._job.default_region
         return [(line, read_row(self._columns, cells, region)) for line, cells in islice(self._rows, BATCH)]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._rows.close()
 
     def _begin(self) -> None:
         _, header = next(self._rows, (0, []))

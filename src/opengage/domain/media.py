@@ -87,7 +87,7 @@ def _is_text(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or utf16_without_mark(head):
         return True
     markup = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
-    return not markup and not any(byte < 9 or 13 < byte < 32 for byte in head)
+    return not markup and not any(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head)
 
 
 def utf16_without_mark(head: bytes) -> str | None:

@@ -7,7 +7,7 @@ or without a byte order mark, or UTF-16.
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO, Final
 
 from opengage.domain.imports import Unusable
@@ -19,7 +19,7 @@ LONGEST_LINE: Final = 1 << 20
 _SEPARATORS: Final = ",;\t|"
 
 
-def rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+def rows(file: BinaryIO) -> Generator[tuple[int, list[str]], None, None]:
     """(number of the row, its cells), counted as a spreadsheet counts; empty rows are left out.
 
     Raises Unusable, with what to do about it.

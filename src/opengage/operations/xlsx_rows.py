@@ -8,7 +8,7 @@ row or the table of strings may hold is limited. A document type, where XML bomb
 import datetime as dt
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, BinaryIO, Final
 from xml.etree.ElementTree import ParseError, iterparse
 
@@ -61,7 +61,7 @@ _BROKEN: Final = (
 """What openpyxl, zipfile and the XML parser raise for files that are none, or are broken on purpose."""
 
 
-def rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+def rows(file: BinaryIO) -> Generator[tuple[int, list[str]], None, None]:
     """(number of the row, its cells as text); empty rows are left out. Raises Unusable, with what to do about it."""
     try:
         _check_directory(file)
