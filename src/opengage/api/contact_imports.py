@@ -71,7 +71,7 @@ async def errors_csv(api: Api, actor: Member, resource_id: FromPath[str]) -> Str
         "x-content-type-options": "nosniff",
         "cache-control": "private, no-store",
     }
-    return Stream(contact_imports.errors_csv(api.store, found), media_type="text/csv; charset=utf-8", headers=headers)
+    return Stream(contact_imports.errors_csv(api.store, found), media_type="text/csv", headers=headers)
 
 
 ROUTES: Final = [create, errors_csv]
