@@ -149,7 +149,7 @@ class _Cycle:
         outgoing = Outgoing(self.engagement_id, number_id, self._profile_id, SENDER, number_id)
         async with self._store.writing() as tx:
             now = self._clock.now()
-            due = await tx.batches.due(_ACCOUNT, self.engagement_id, now, WINDOW)
+            due = await tx.batches.due(_ACCOUNT, self.engagement_id, number_id, now, WINDOW)
             intents = [Intent(new_id(), each.envelope_id, each.phone_number, _TEXT, 1, False) for each in due]
             if intents:
                 await tx.batches.intend(_ACCOUNT, self._lane, outgoing, intents, now)

@@ -28,6 +28,7 @@ class Settings(msgspec.Struct):
     public_url: str = PUBLIC_URL
     files: Path | None = None
     upload_limit_bytes: int = 1024 * 1024
+    undo_seconds: int = 0
 
 
 class StandingClock(SystemClock):

@@ -23,7 +23,7 @@ class Sight:
 SIGHT = {
     "opengage.smpp": Sight((), ("msgspec",)),
     "opengage.jsonapi": Sight((), ("msgspec",)),
-    "opengage.domain": Sight(("opengage.smpp", *BASE), ("phonenumbers", "liquid", "msgspec")),
+    "opengage.domain": Sight(("opengage.smpp", *BASE), ("phonenumbers", "liquid", "msgspec", "tzdata")),
     "opengage.store": Sight(("opengage.domain", *BASE)),
     "opengage.carriers": Sight(("opengage.domain", "opengage.smpp", *BASE)),
     "opengage.simulator": Sight(("opengage.smpp", "opengage.domain.segments", *BASE)),

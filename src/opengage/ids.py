@@ -9,6 +9,8 @@ from typing import NewType
 
 import uuid_utils
 
+from opengage.clock import Instant
+
 Id = NewType("Id", bytes)
 """The 16 bytes of a UUID, big-endian."""
 
@@ -27,6 +29,16 @@ _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 def new_id() -> Id:
     """A fresh UUIDv7: later ids compare greater, across processes to the millisecond."""
     return Id(uuid_utils.uuid7().bytes)
+
+
+def floor(instant: Instant) -> Id:
+    """An id above which no UUIDv7 was made before `instant`, to the millisecond."""
+    return Id(max(0, instant // 1000 + 1).to_bytes(6, "big") + bytes(10))
+
+
+def made_at(id_: Id) -> Instant:
+    """When a UUIDv7 was made, to the millisecond."""
+    return Instant(int.from_bytes(id_[:6], "big") * 1000)
 
 
 def to_wire(value: bytes) -> str:

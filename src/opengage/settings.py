@@ -201,6 +201,15 @@ class Settings:
     max_segments: int = _setting(
         10, _whole(1, 255), "The most segments of one text; a longer one is refused as `too-long`."
     )
+    undo_seconds: int = _setting(
+        0,
+        _whole(0, 86_400),
+        "How long a scheduled engagement can still be taken back before its first text leaves; an engagement's own "
+        "`undo-seconds` comes first.",
+    )
+    quiet_hours_file: Path | None = _setting(
+        None, _path, "Rules of the legal clock to use instead of those that Opengage brings."
+    )
 
 
 @dataclass(frozen=True, slots=True)

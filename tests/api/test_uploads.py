@@ -2,9 +2,11 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -28,7 +30,11 @@ async def form(client: Client, name: str = "people.csv", kind: str = "text/csv")
 
 
 async def send(
-    client: Client, asked: dict[str, Any], content: bytes = CSV, kind: str = "text/csv", **changed: str | None
+    client: Client,
+    asked: dict[str, Any],
+    content: bytes = CSV,
+    kind: str = "text/csv",
+    changed: Mapping[str, str | None] = MappingProxyType({}),
 ) -> httpx.Response:
     """Send a file by a form, some of whose fields are changed, or left out by None."""
     fields = {name: value for each in asked["request-form-data"] for name, value in each.items()}
@@ -181,7 +187,7 @@ async def test_in_use_it_cannot_be_replaced(client: Client, settings: Settings) 
 )
 async def test_forms_that_were_changed(client: Client, settings: Settings, changed: dict[str, str | None]) -> None:
     """403, and nothing is kept."""
-    answer = await send(client, await form(client), **changed)
+    answer = await send(client, await form(client), changed=changed)
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, 160)
     assert stored(settings) == []
 
@@ -190,7 +196,7 @@ async def test_forms_of_others(client: Client, other: Client, settings: Settings
     """A genuine form is good for its own upload and its own account alone."""
     first, second, foreign = await form(client), await form(client), await form(other)
     key = first["request-form-data"][2]["key"]
-    assert (await send(client, second, key=key)).status_code == 403
+    assert (await send(client, second, changed={"key": key})).status_code == 403
     for url, asked in ((foreign["request-url"], first), (f"{PUBLIC_URL}/uploads/nobody", first)):
         assert (await send(client, asked | {"request-url": url})).status_code == 403
     assert stored(settings) == []
@@ -252,7 +258,7 @@ async def test_forms_that_are_none(client: Client, settings: Settings) -> None:
     headers = {"content-type": "multipart/form-data"}
     assert (await client.http.post(url, content=b"x", headers=headers)).status_code == 415
     assert (await client.http.post(url, files={"other": ("a", b"b")})).status_code == 400
-    assert (await send(client, asked, policy="x" * 20_000)).status_code == 413
+    assert (await send(client, asked, changed={"policy": "x" * 20_000})).status_code == 413
     many = {f"f{place}": "x" for place in range(100)}
     assert (await client.http.post(url, data=many, files={"file": ("a", b"b")})).status_code in (400, 413)
     assert stored(settings) == []

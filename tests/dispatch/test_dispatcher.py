@@ -34,7 +34,7 @@ class Worker:
             sandbox_receipt_window_seconds=60.0,
             stop_timeout_seconds=5.0,
         )
-        self.dispatcher = Dispatcher(self.store, SystemClock(), new_id, self._connect, settings)
+        self.dispatcher = Dispatcher(self.store, SystemClock(), new_id, self._connect, world.law, settings)
         self.task = asyncio.create_task(self.dispatcher.run(self.stop))
 
     def _connect(self, profile: ServiceProfile) -> Carrier:

@@ -69,7 +69,7 @@ class Office:
 
     async def queue(self, content: bytes, kind: str = media.CSV, **wanted: Any) -> Id:
         """An import of this file, queued; its id."""
-        fields = {"unique_primary_phone": True, "upload_id": await self.upload(content, kind)} | wanted
+        fields: dict[str, Any] = {"unique_primary_phone": True, "upload_id": await self.upload(content, kind)} | wanted
         job = ContactImport(**self.written, **fields)
         async with self.store.writing() as tx:
             await rows.insert(tx, job)

@@ -29,7 +29,7 @@ async def test_stop_suppresses(world: World, body: str) -> None:
     tenant = await world.tenant()
     await hear(world.recorder(tenant), text(body, tenant))
     assert suppressed(world) == [recipient(0)]
-    found = world.look("SELECT sender, direction, status, body FROM texts")
+    found = world.look("SELECT sender, direction, status, body FROM texts WHERE direction = 'inbound'")
     assert found == [(recipient(0), "inbound", "received", body)]
 
 
@@ -64,7 +64,10 @@ async def test_stop_counts_from_its_commit_on(world: World) -> None:
     sender = await world.sender(tenant, recorder)
     await hear(recorder, text("Stop", tenant))
     await sender.turn()
-    assert world.carrier.recipients == [recipient(1)]
+    await sender.turn()
+    assert [(each.recipient, each.body) for each in world.carrier.submitted if "opted out" not in each.body] == [
+        (recipient(1), "Hello Ann")
+    ]
 
 
 async def test_stop_and_text_are_one_commit(world: World) -> None:

@@ -38,14 +38,22 @@ async def _none(*_: Any) -> list[Any]:
 
 def bytes_before_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The texts leave while the transaction that writes their intent is still open."""
-    submissions = Sender._submissions
+    write = Sender._write
 
-    async def early(self: Sender, tx: Any, batch: Any) -> Any:
-        found = await submissions(self, tx, batch)
-        self._recorder.carrier.submit(found)
-        return found
+    async def early(self: Sender, recorder: Recorder, *rest: Any) -> Any:
+        async def submitted(*_: Any) -> list[Any]:
+            found = await submissions(*_)
+            recorder.carrier.submit(found)
+            return found
 
-    monkeypatch.setattr(Sender, "_submissions", early)
+        submissions = self._intents._submissions
+        monkeypatch.setattr(self._intents, "_submissions", submitted)
+        try:
+            return await write(self, recorder, *rest)
+        finally:
+            monkeypatch.setattr(self._intents, "_submissions", submissions)
+
+    monkeypatch.setattr(Sender, "_write", early)
 
 
 def no_epoch_check(monkeypatch: pytest.MonkeyPatch) -> None:

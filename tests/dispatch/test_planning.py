@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from opengage.dispatch.planning import Known, Plan, plan
+from opengage.dispatch.planning import Known, Plan, Rules, plan
 from opengage.domain.states import Reason
 from opengage.domain.templates import compile_template
 from opengage.ids import Id, new_id
@@ -15,12 +15,14 @@ ANN, BEN = "+12025550111", "+12025550112"
 def due(number: str = ANN, name: str | None = "Ann", text_id: Id | None = None) -> Due:
     """An envelope that may be taken."""
     meta = {} if name is None else {"first-name": name}
-    return Due(new_id(), number, msgspec.json.encode(meta).decode(), text_id)
+    return Due(
+        new_id(), number, msgspec.json.encode(meta).decode(), text_id, Reason.RETRYING if text_id else Reason.NONE
+    )
 
 
 def planned(envelopes: list[Due], known: Known = Known((), ()), body: str = "Hi {{first-name}}", most: int = 2) -> Plan:  # noqa: B008 - frozen
     """These envelopes decided."""
-    return plan(envelopes, compile_template(body), known, most, new_id)
+    return plan(envelopes, compile_template(body), known, Rules(max_segments=most), new_id)
 
 
 @pytest.mark.parametrize(

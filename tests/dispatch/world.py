@@ -11,12 +11,17 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from opengage.assembly.legal_clock import built_in
 from opengage.carriers.contract import Sink
 from opengage.clock import SECOND, Instant, SystemClock
+from opengage.dispatch.intent import Intents
+from opengage.dispatch.law import Law
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.sender import Pace, Sender
+from opengage.dispatch.singles import Singles
 from opengage.domain.errors import Unavailable
 from opengage.domain.ledger import Ledger, Moves, balance
+from opengage.domain.legal_clock import LegalClock, parse
 from opengage.domain.outcomes import Accepted, Outcome, Receipt, ReceiptState, Submission, reference_of
 from opengage.domain.records import (
     Activity,
@@ -192,6 +197,7 @@ class World:
         self.store = store
         self.clock = HandClock()
         self.carrier = ScriptedCarrier()
+        self.law = Law(LegalClock(parse(built_in())))
 
     # made before the dispatcher comes
 
@@ -312,8 +318,16 @@ class World:
     ) -> Sender:
         """A sender that holds its lane."""
         lane = number or tenant.number
-        pace = Pace(window=window, max_segments=10)
-        sender = Sender(lane, await self.lease(lane), recorder, store or self.store, self.clock, new_id, pace)
+        sender = Sender(
+            lane,
+            await self.lease(lane),
+            [recorder],
+            store or self.store,
+            self.clock,
+            Intents(lane, self.clock, new_id, self.law, 10),
+            Singles(lane, self.clock, new_id, self.law, 10, lambda: 0.0),
+            Pace(window=window),
+        )
         sender.valid_until = self.clock.monotonic() + 60.0
         return sender
 

@@ -13,7 +13,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 from phonenumbers.phonemetadata import PhoneNumberDesc
 
 from opengage.domain import phone_numbers
-from opengage.domain.phone_numbers import InvalidNumber, is_valid, mask, parse, region
+from opengage.domain.phone_numbers import InvalidNumber, area_code, is_valid, mask, parse, region
 
 AGREEMENT_NUMBERS = int(os.environ.get("OPENGAGE_AGREEMENT_NUMBERS", "10000"))
 """How many numbers to compare with the library; 200,000 before a new version of it is accepted."""
@@ -256,3 +256,24 @@ def _examples() -> Iterator[str]:
                 description = getattr(metadata, kind)
                 if description is not None and description.example_number:
                     yield f"+{code}{description.example_number}"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+12025550100", "202"),
+        ("+14165550100", "416"),
+        ("+18005550100", None),
+        ("+18885550100", None),
+        ("+15005550100", None),
+        ("+17105550100", None),
+        ("+447700900000", None),
+        ("+1202555010", None),
+        ("+1", None),
+        ("12345", None),
+        ("", None),
+    ],
+)
+def test_area_codes(number: str, code: str | None) -> None:
+    """Those of North America that name an area, and no others."""
+    assert area_code(number) == code

@@ -21,6 +21,8 @@ T, E, N = TextStatus, TextEvent, EngagementStatus
 CHANGES = {
     (T.QUEUED, E.SUBMIT): T.SENDING,
     (T.QUEUED, E.CANCEL): T.CANCELED,
+    (T.QUEUED, E.REFUSED): T.FAILED,
+    (T.QUEUED, E.LAPSED): T.FAILED,
     (T.SENDING, E.ACCEPTED): T.SENT,
     (T.SENDING, E.REFUSED): T.FAILED,
     (T.SENDING, E.DEFERRED): T.QUEUED,
@@ -31,6 +33,9 @@ CHANGES = {
     (T.IN_DOUBT, E.DELIVERY): T.DELIVERED,
     (T.IN_DOUBT, E.NON_DELIVERY): T.UNDELIVERED,
     (T.IN_DOUBT, E.EXPIRY): T.UNDELIVERED,
+    (T.IN_DOUBT, E.RESEND): T.QUEUED,
+    (T.IN_DOUBT, E.GIVE_UP): T.FAILED,
+    (T.IN_DOUBT, E.CONFIRM): T.DELIVERED,
     (T.SENT, E.DELIVERY): T.DELIVERED,
     (T.SENT, E.NON_DELIVERY): T.UNDELIVERED,
     (T.SENT, E.EXPIRY): T.UNDELIVERED,
@@ -60,10 +65,10 @@ def test_the_end_is_the_end(status: TextStatus) -> None:
     assert [change(status, event) for event in TextEvent] == [None] * len(TextEvent)
 
 
-def test_what_is_in_doubt_is_queued_again_only_by_the_carriers_word() -> None:
-    """A late "not now" says that it was not taken; nothing else leads from in-doubt to another submit."""
+def test_what_is_in_doubt_is_queued_again_only_by_the_carriers_or_an_operators_word() -> None:
+    """A late "not now" says that it was not taken, an operator takes the risk; nothing else leads to another submit."""
     again = [event for event in TextEvent if change(T.IN_DOUBT, event) in (T.QUEUED, T.SENDING)]
-    assert again == [E.DEFERRED]
+    assert again == [E.DEFERRED, E.RESEND]
 
 
 def test_every_outbound_status_can_be_reached() -> None:

@@ -11,7 +11,7 @@ from opengage.operations import contact_lists, contacts, engagements, envelopes
 from opengage.operations.accounts import create_account
 from opengage.operations.actors import Actor
 from opengage.operations.contacts import merge_values
-from opengage.operations.engagements import Changes
+from opengage.operations.engagement_changes import Changes
 from opengage.store import contacts as stored
 from opengage.store import ledgers, rows
 from opengage.store.contract import NewEnvelope

@@ -81,7 +81,7 @@ async def text(store: Store, place: int) -> records.Text:
 async def due(store: Store, *, limit: int = 1000, now: Instant = NOW) -> list[Due]:
     """What may be taken now."""
     async with store.reading() as tx:
-        return await tx.batches.due(ACCOUNT, ENGAGEMENT, now, limit)
+        return await tx.batches.due(ACCOUNT, ENGAGEMENT, NUMBER_ID, now, limit)
 
 
 _BASE: dict[str, Any] = {"account_id": ACCOUNT, "id": id_of(50), "created_at": NOW, "updated_at": Instant(NOW + 1)}

@@ -48,7 +48,7 @@ async def test_new_envelopes_are_due_in_order(store: Store, count: int) -> None:
     assert [(one.envelope_id, one.phone_number) for one in found] == list(
         zip(ids, map(number, range(count)), strict=True)
     )
-    assert found[0] == Due(envelope_id(0), number(0), "{}", None)
+    assert found[0] == Due(envelope_id(0), number(0), "{}", None, Reason.NONE)
 
 
 async def test_no_new_envelopes(store: Store) -> None:
@@ -189,7 +189,7 @@ async def test_a_deferred_text_is_tried_again_under_its_identity(store: Store) -
     assert (waiting.status, waiting.epoch, waiting.code) == (TextStatus.QUEUED, None, "ESME_RTHROTTLED")
     assert (its.status, its.reason, its.retry_attempts) == (EnvelopeStatus.PROCESSING, Reason.RETRYING, 0)
     assert await due(store) == []
-    assert await due(store, now=LATER) == [Due(envelope_id(0), number(0), "{}", text_id(0))]
+    assert await due(store, now=LATER) == [Due(envelope_id(0), number(0), "{}", text_id(0), Reason.RETRYING)]
     async with store.writing() as tx:
         await envelopes(tx, 1, first=5)
         batch = [intent(0, is_retry=True), intent(5)]

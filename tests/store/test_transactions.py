@@ -12,7 +12,7 @@ from opengage.domain import records
 from opengage.domain.errors import Unavailable
 from opengage.store import rows, tables
 from opengage.store.contract import Store, Violation
-from store.samples import ACCOUNT, ENGAGEMENT, NOW, RECORDS, due, envelope_id, envelopes, id_of
+from store.samples import ACCOUNT, ENGAGEMENT, NOW, NUMBER_ID, RECORDS, due, envelope_id, envelopes, id_of
 
 Open = Callable[[], Awaitable[Store]]
 COUNT = sa.select(sa.func.count()).select_from(tables.memberships)
@@ -217,6 +217,6 @@ async def test_accounts_do_not_see_each_other(store: Store) -> None:
         await envelopes(tx, 1, account=ACCOUNT + 1)
     async with store.reading() as tx:
         found = await rows.find(tx, records.Membership, ACCOUNT, id_of(1))
-        assert await tx.batches.due(ACCOUNT, ENGAGEMENT, NOW, 10) == []
+        assert await tx.batches.due(ACCOUNT, ENGAGEMENT, NUMBER_ID, NOW, 10) == []
     assert found == membership(1)
     assert found.name != "Bob"

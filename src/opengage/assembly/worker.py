@@ -8,11 +8,13 @@ import socket
 from typing import IO
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from opengage.assembly.legal_clock import legal_clock
 from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import RefForm, SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
 from opengage.dispatch.importer import Importer
+from opengage.dispatch.law import Law
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import ServiceProfile
 from opengage.ids import new_id
@@ -45,7 +47,8 @@ def dispatcher(settings: Settings, store: Store, owner: str) -> Dispatcher:
         sandbox_receipt_window_seconds=settings.sandbox_receipt_window_seconds,
         stop_timeout_seconds=settings.stop_timeout_seconds,
     )
-    return Dispatcher(store, SystemClock(), new_id, connect, dispatch)
+    law = Law(legal_clock(settings.quiet_hours_file))
+    return Dispatcher(store, SystemClock(), new_id, connect, law, dispatch)
 
 
 def importer(settings: Settings, store: Store, owner: str) -> Importer:

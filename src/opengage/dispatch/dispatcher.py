@@ -13,16 +13,20 @@ import msgspec
 
 from opengage import logs
 from opengage.carriers.contract import Carrier
-from opengage.clock import Clock
+from opengage.clock import Clock, Instant
+from opengage.dispatch.guardian import Guardian
+from opengage.dispatch.intent import Intents
+from opengage.dispatch.law import Law
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.scheduler import Scheduler
 from opengage.dispatch.sender import Pace, Sender
+from opengage.dispatch.singles import Singles
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import PhoneNumber, ServiceProfile
 from opengage.ids import Id, NewId, to_wire
 from opengage.store import lanes, rows
-from opengage.store.contract import Store
+from opengage.store.contract import Store, Transaction
 
 log = logs.get(__name__)
 
@@ -54,20 +58,26 @@ class DispatchSettings(msgspec.Struct, frozen=True):
 
 class _Lane(msgspec.Struct):
     sender: Sender
-    profile: ServiceProfile
+    profiles: list[ServiceProfile]
     task: asyncio.Task[None]
+    unhealthy_since: Instant | None = None
+    reported: tuple[float | None, int, Instant | None] = (None, 0, None)
 
 
 class Dispatcher:
     """Everything that one worker process does."""
 
-    def __init__(self, store: Store, clock: Clock, new_id: NewId, connect: Connect, settings: DispatchSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, new_id: NewId, connect: Connect, law: Law, settings: DispatchSettings
+    ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._connect = connect
+        self._law = law
         self._settings = settings
         self._scheduler = Scheduler(store, clock)
+        self._guardian = Guardian(store, clock)
         self._rescuer = Rescuer(store, clock, new_id, random.random)
         self._lanes: dict[tuple[int, Id], _Lane] = {}
         self._recorders: dict[Id, tuple[Recorder, asyncio.Task[None]]] = {}
@@ -151,25 +161,47 @@ class Dispatcher:
         until = self._clock.monotonic() + self._settings.lease_seconds
         async with self._store.writing() as tx:
             lease = await lanes.take(tx, number, self._settings.owner, self._settings.lease_seconds)
-            profile = await rows.find(tx, ServiceProfile, number.account_id, number.service_profile_id)
-        if lease is None or profile is None:
+            profiles = await self._profiles(tx, number)
+            crashes = await lanes.crashes(tx, lease) if lease else 0
+        if lease is None or not profiles:
             return
         rescued = await self._rescuer.rescue(lease)
         log.info("lane taken", action="lane", phone_number_id=to_wire(number.id), epoch=lease.epoch, in_doubt=rescued)
-        window = profile.window or self._settings.window
-        pace = Pace(window=window, max_segments=self._settings.max_segments)
         try:
-            recorder = self._recorder(profile)
+            routes = [self._recorder(profile) for profile in profiles]
         except Invalid as error:
             # the lane stays ours, and at rest: the next start finds the settings mended
             self._unusable.add(number.id)
-            log.error("a service profile cannot be used", action="lane", account=profile.account_id, error=str(error))
+            log.error("a service profile cannot be used", action="lane", account=number.account_id, error=str(error))
             return
         if rescued:
-            await recorder.match_parked()
-        sender = Sender(number, lease, recorder, self._store, self._clock, self._new_id, pace)
+            for recorder in routes:
+                await recorder.match_parked()
+        sender = self._sender(number, lease, routes, careful_for=self._settings.window if crashes else 0)
         sender.valid_until = until
-        self._lanes[number.account_id, number.id] = _Lane(sender, profile, asyncio.create_task(sender.run()))
+        self._lanes[number.account_id, number.id] = _Lane(sender, profiles, asyncio.create_task(sender.run()))
+
+    async def _profiles(self, tx: Transaction, number: PhoneNumber) -> list[ServiceProfile]:
+        """The service profile of a number, and the one that takes over from it."""
+        usual = await rows.find(tx, ServiceProfile, number.account_id, number.service_profile_id)
+        if usual is None:
+            return []
+        fallback = usual.fallback_id and await rows.find(tx, ServiceProfile, number.account_id, usual.fallback_id)
+        return [usual, fallback] if fallback and fallback.is_active else [usual]
+
+    def _sender(self, number: PhoneNumber, lease: lanes.Lease, routes: list[Recorder], *, careful_for: int) -> Sender:
+        most, law = self._settings.max_segments, self._law
+        return Sender(
+            number,
+            lease,
+            routes,
+            self._store,
+            self._clock,
+            Intents(number, self._clock, self._new_id, law, most),
+            Singles(number, self._clock, self._new_id, law, most, random.random),
+            Pace(window=routes[0].profile.window or self._settings.window),
+            careful_for=careful_for,
+        )
 
     def _recorder(self, profile: ServiceProfile) -> Recorder:
         """The recorder of a service profile, connected at its first use."""
@@ -182,11 +214,35 @@ class Dispatcher:
         return found[0]
 
     async def _sweep(self) -> None:
+        for recorder, _ in self._recorders.values():
+            recorder.tick()
         await self._scheduler.sweep()
+        await self._guardian.sweep()
         for lane in list(self._lanes.values()):
-            await self._rescuer.close_unconfirmed(
-                lane.sender.lease, lane.profile.id, self._receipt_window(lane.profile)
-            )
+            for profile in lane.profiles:
+                window = self._receipt_window(profile)
+                await self._rescuer.close_unconfirmed(lane.sender.lease, profile.id, window)
+                await self._rescuer.resend_doubtful(lane.sender.lease, profile)
+        await self._report()
+
+    async def _report(self) -> None:
+        """Say how each lane is, where that has changed: for the choice among the numbers of a pool."""
+        told = []
+        for lane in self._lanes.values():
+            if lane.sender.is_healthy:
+                lane.unhealthy_since = None
+            elif lane.unhealthy_since is None:
+                lane.unhealthy_since = self._clock.now()
+            state = (lane.sender.rate, lane.sender.under_way, lane.unhealthy_since)
+            if state != lane.reported:
+                told.append((lane, state))
+        if not told:
+            return
+        async with self._store.writing() as tx:
+            for lane, (rate, under_way, since) in told:
+                await lanes.report(tx, lane.sender.lease, rate=rate, under_way=under_way, unhealthy_since=since)
+        for lane, state in told:
+            lane.reported = state
 
     def _receipt_window(self, profile: ServiceProfile) -> float:
         if profile.receipt_window_seconds is not None:

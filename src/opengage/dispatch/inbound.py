@@ -1,43 +1,72 @@
-"""Texts from handsets: stored before they are acknowledged, and a STOP takes effect in the same commit."""
+"""Texts from handsets: stored before they are acknowledged, and a STOP takes effect in the same commit.
+
+A STOP, START or HELP is answered by one text of ours, queued in that commit too (`singles` sends it): an opt-out is
+confirmed once, and whoever opts out again hears nothing more (47 CFR 64.1200(a)(12)).
+"""
 
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
 from opengage import logs
-from opengage.clock import Instant
+from opengage.clock import SECOND, Instant
 from opengage.dispatch import matching
 from opengage.domain.consent import Keyword, recognise
+from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.outcomes import Inbound
-from opengage.domain.records import Membership, PhoneNumber, ServiceProfile, Suppression, Text
+from opengage.domain.records import Account, Membership, PhoneNumber, ServiceProfile, Suppression, Text, TextResult
 from opengage.domain.segments import count
 from opengage.domain.states import TextStatus
-from opengage.ids import NewId
-from opengage.store import rows, tables
+from opengage.ids import Id, NewId, floor
+from opengage.store import ledgers, rows, tables, work
 from opengage.store.contract import Transaction
 
 log = logs.get(__name__)
 
-_FORGIVE = sa.delete(tables.suppressions).where(
+OPTED_OUT: Final = "opted-out"
+CONFIRMATION: Final = "confirmation"
+HELP: Final = "help"
+ANSWER_SECONDS: Final = 300
+"""How long an answer of ours is worth sending (47 CFR 64.1200(a)(12): the confirmation within five minutes)."""
+
+_QUIET_SECONDS: Final = 60
+"""One HELP is answered in this time, so that two machines cannot keep each other talking."""
+
+WORDS: Final = {
+    Keyword.STOP: "{name}: You have opted out and will get no more texts from us. Reply START to get them again.",
+    Keyword.START: "{name}: You will get our texts again. Reply STOP to opt out.",
+    Keyword.HELP: "{name}: Reply STOP to get no more texts from us. Message and data rates may apply.",
+}
+"""What is answered where the account has no words of its own."""
+
+# what an operator has suppressed for other reasons, a handset does not bring back
+_FORGIVE: Final = sa.delete(tables.suppressions).where(
     tables.suppressions.c.account_id == sa.bindparam("account_id"),
     tables.suppressions.c.phone_number == sa.bindparam("phone_number"),
+    tables.suppressions.c.reason == OPTED_OUT,
+)
+
+_ANSWERED: Final = sa.select(tables.texts.c.id).where(
+    tables.texts.c.account_id == sa.bindparam("account_id"),
+    tables.texts.c.recipient == sa.bindparam("recipient"),
+    tables.texts.c.engagement_id.is_(None),
+    tables.texts.c.id >= sa.bindparam("since"),
+    tables.texts.c.purpose == HELP,
 )
 
 
 async def record_inbound(
     tx: Transaction, profile: ServiceProfile, texts: Sequence[Inbound], now: Instant, new_id: NewId
 ) -> None:
-    """Store texts that handsets sent to this profile's numbers; STOP suppresses the sender, START restores it."""
+    """Store texts that handsets sent to this profile's numbers, and do what their keywords ask for."""
     parties = await matching.parties(tx, profile)
     for inbound in texts:
         numbers = await _numbers(tx, parties, inbound.recipient)
         if not numbers:
             log.warning("a text to a number that is not ours", action="inbound", recipient=inbound.recipient)
         for number in numbers:
-            owner = await rows.first(tx, Membership, account_id=number.account_id, role="owner")
-            assert owner is not None, "an account is made with its owner"
-            await rows.insert(tx, _text(owner, number, inbound, now, new_id))
-            await _apply_consent(tx, number.account_id, inbound, now, new_id)
+            await _Receipt(tx, number, inbound, now, new_id).record()
 
 
 async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient: str) -> list[PhoneNumber]:
@@ -49,40 +78,105 @@ async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient
     return [number for number in found if number is not None]
 
 
-def _text(owner: Membership, number: PhoneNumber, inbound: Inbound, now: Instant, new_id: NewId) -> Text:
-    return Text(
-        account_id=number.account_id,
-        id=new_id(),
-        created_at=now,
-        updated_at=now,
-        # nobody of the account wrote it: its owner stands for it
-        created_by=owner.id,
-        updated_by=owner.id,
-        sender=inbound.sender,
-        recipient=inbound.recipient,
-        direction="inbound",
-        status=TextStatus.RECEIVED,
-        body=inbound.body,
-        segments=count(inbound.body).segments,
-        phone_number_id=number.id,
-        service_profile_id=number.service_profile_id,
-        settled_at=now,
-    )
+class _Receipt:
+    """One inbound text coming in to one account's number."""
 
+    def __init__(self, tx: Transaction, number: PhoneNumber, inbound: Inbound, now: Instant, new_id: NewId) -> None:
+        self._tx = tx
+        self._number = number
+        self._account_id = number.account_id
+        self._inbound = inbound
+        self._now = now
+        self._new_id = new_id
 
-async def _apply_consent(tx: Transaction, account_id: int, inbound: Inbound, now: Instant, new_id: NewId) -> None:
-    keyword = recognise(inbound.body)
-    if keyword is Keyword.START:
-        await tx.run(_FORGIVE, account_id=account_id, phone_number=inbound.sender)
-    elif keyword is Keyword.STOP:
-        if inbound.sender in await tx.batches.suppressed(account_id, [inbound.sender]):
-            return
-        suppression = Suppression(
-            account_id=account_id,
-            id=new_id(),
-            created_at=now,
-            updated_at=now,
-            phone_number=inbound.sender,
-            reason="opted-out",
+    async def record(self) -> None:
+        """Store it, and do what it asks for."""
+        owner = await rows.first(self._tx, Membership, account_id=self._account_id, role="owner")
+        assert owner is not None, "an account is made with its owner"
+        inbound = self._inbound
+        await rows.insert(
+            self._tx,
+            self._text(owner.id, inbound.body, sender=inbound.sender, recipient=inbound.recipient, direction="inbound"),
         )
-        await rows.insert(tx, suppression)
+        keyword = recognise(inbound.body)
+        if keyword is not None and await self._obey(keyword):
+            await self._answer(keyword, owner.id)
+
+    async def _obey(self, keyword: Keyword) -> bool:
+        """Do what a keyword asks for; whether it is to be answered."""
+        tx, sender = self._tx, self._inbound.sender
+        if keyword is Keyword.START:
+            return bool(await tx.run(_FORGIVE, account_id=self._account_id, phone_number=sender))
+        if keyword is Keyword.STOP:
+            if sender in await tx.batches.suppressed(self._account_id, [sender]):
+                return False
+            await rows.insert(tx, self._suppression())
+            await self._count_opt_out()
+            return True
+        since = floor(Instant(self._now - _QUIET_SECONDS * SECOND))
+        return not await tx.rows(_ANSWERED, account_id=self._account_id, recipient=sender, since=since)
+
+    def _suppression(self) -> Suppression:
+        return Suppression(
+            account_id=self._account_id,
+            id=self._new_id(),
+            created_at=self._now,
+            updated_at=self._now,
+            phone_number=self._inbound.sender,
+            reason=OPTED_OUT,
+        )
+
+    async def _count_opt_out(self) -> None:
+        """Count the opt-out in the running engagements that texted this person: their guard looks at it."""
+        moves = Moves()
+        for engagement, _ in await work.running(self._tx, self._account_id, self._number.id):
+            if await self._tx.batches.sent_before(self._account_id, engagement.id, [self._inbound.sender]):
+                moves.note(self._account_id, engagement.id, Dimension.OPT_OUT, Keyword.STOP.value)
+        await ledgers.move(self._tx, moves)
+
+    async def _answer(self, keyword: Keyword, author: Id) -> None:
+        """Queue our one answer, in the account's own words or the usual ones; no words at all are no answer."""
+        account = await rows.first(self._tx, Account, account_id=self._account_id)
+        assert account is not None, "a number is an account's"
+        own = {Keyword.STOP: account.stop_reply, Keyword.START: account.start_reply, Keyword.HELP: account.help_reply}
+        words = WORDS[keyword].format(name=account.name) if own[keyword] is None else own[keyword]
+        if not words:
+            return
+        text = self._text(
+            author, words, sender=self._number.phone_number, recipient=self._inbound.sender, direction="outbound"
+        )
+        await rows.insert(self._tx, text)
+        queued = TextResult(
+            account_id=self._account_id,
+            id=self._new_id(),
+            created_at=self._now,
+            updated_at=self._now,
+            text_id=text.id,
+            kind=TextStatus.QUEUED.value,
+        )
+        await rows.insert(self._tx, queued)
+
+    def _text(self, author: Id, body: str, *, sender: str, recipient: str, direction: str) -> Text:
+        """A text that is no envelope's; nobody of the account wrote it, so its owner stands for it."""
+        is_ours = direction == "outbound"
+        purpose = HELP if recognise(self._inbound.body) is Keyword.HELP else CONFIRMATION
+        return Text(
+            account_id=self._account_id,
+            id=self._new_id(),
+            created_at=self._now,
+            updated_at=self._now,
+            created_by=author,
+            updated_by=author,
+            sender=sender,
+            recipient=recipient,
+            direction=direction,
+            status=TextStatus.QUEUED if is_ours else TextStatus.RECEIVED,
+            body=body,
+            segments=count(body).segments,
+            phone_number_id=self._number.id,
+            service_profile_id=self._number.service_profile_id,
+            settled_at=None if is_ours else self._now,
+            next_at=self._now if is_ours else None,
+            expires_at=Instant(self._now + ANSWER_SECONDS * SECOND) if is_ours else None,
+            purpose=purpose if is_ours else None,
+        )

@@ -1,33 +1,58 @@
-"""What becomes of each due envelope: a text to send, or a reason why not. Pure; the sender asks inside its transaction.
+"""What becomes of each due envelope: a text to send, a time to wait until, or a reason why not. Pure, for `intent`.
 
 Every check that keeps a person from being texted wrongly is made here, between reading the envelopes and writing the
-intent, in one transaction: suppressed, already texted, a value missing, too long.
+intent, in one transaction: suppressed, too late, a value missing, too long, already texted, not yet its hour, held by
+the legal clock, over a cap. What is final comes first: a held envelope is one that will go when its time has come.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
+from opengage import logs
+from opengage.clock import SECOND, Instant
+from opengage.domain.legal_clock import Hold
 from opengage.domain.segments import TooManySegments, check
 from opengage.domain.states import Reason
 from opengage.domain.templates import RenderError, Template
-from opengage.ids import Id, NewId
-from opengage.store.contract import Due, Intent, Settled
+from opengage.ids import Id, NewId, to_wire
+from opengage.store.contract import Due, Held, Intent, Settled
+
+log = logs.get(__name__)
 
 _META = msgspec.json.Decoder(dict[str, Any])
+_PART_ELSEWHERE: Final = 30 * SECOND
+"""How long a long text waits, of which another carrier has taken a part."""
+
+FREQUENCY_CAP: Final = "frequency-cap"
+PART_ELSEWHERE: Final = "part-with-other-carrier"
+
+Meta = Mapping[str, Any]
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """A batch decided: `intents` are to be written as sending, `settled` are to be closed without a text."""
+class Cap(msgspec.Struct, frozen=True):
+    """At most `count` texts to one person in `seconds`."""
 
-    intents: list[Intent]
-    settled: list[Settled]
+    count: int
+    seconds: int
 
-    @property
-    def segments(self) -> int:
-        """What the intents cost on the wire."""
-        return sum(intent.segments for intent in self.intents)
+
+class Rules(msgspec.Struct, frozen=True):
+    """What holds for a whole batch."""
+
+    max_segments: int
+    now: Instant = Instant(0)
+    expires_at: Instant | None = None
+    """When the engagement's texts are no longer worth sending."""
+    hour: Callable[[str, Meta], Instant] | None = None
+    """(number, meta) to when a text of a `local-time` engagement may go to this recipient."""
+    legal: Callable[[str, Meta], Hold | None] | None = None
+    """(number, meta) to the rule that holds a text to this recipient now; None where the legal clock is off."""
+    cap: Callable[[str, Meta], Cap | None] | None = None
+    """(number, meta) to the strictest frequency cap for this recipient; None where there is none."""
+    looks_back: int = 0
+    """Seconds of the longest cap: how far back it matters who was texted."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -38,47 +63,128 @@ class Known(msgspec.Struct, frozen=True):
     """(number, body) of texts that this engagement already has."""
     written: Mapping[Id, str] = {}
     """The words of texts that were put off: they stay as they are, whatever became of the template since."""
+    elsewhere: Collection[Id] = ()
+    """Texts that were put off with a part taken by another carrier than the one at hand."""
+    recent: Mapping[str, list[Instant]] = {}
+    """When each number was texted lately, oldest first."""
 
 
-def plan(due: Sequence[Due], template: Template, known: Known, max_segments: int, new_id: NewId) -> Plan:
+class Plan(msgspec.Struct, frozen=True):
+    """A batch decided: `intents` are to be written as sending, `settled` closed without a text, `held` kept waiting."""
+
+    intents: list[Intent]
+    settled: list[Settled]
+    held: list[Held] = []
+
+    @property
+    def segments(self) -> int:
+        """What the intents cost on the wire."""
+        return sum(intent.segments for intent in self.intents)
+
+
+def plan(due: Sequence[Due], template: Template, known: Known, rules: Rules, new_id: NewId) -> Plan:
     """Decide a batch, in its order: of two envelopes that would say the same to one number, the first one speaks."""
-    intents: list[Intent] = []
-    settled: list[Settled] = []
-    said: set[tuple[str, str]] = set()
+    planner = _Planner(template, known, rules)
+    batch = Plan([], [], [])
     for envelope in due:
-        verdict = _verdict(envelope, template, known, max_segments, said)
+        verdict = planner.verdict(envelope)
         if isinstance(verdict, Reason):
-            settled.append(Settled(envelope.envelope_id, verdict, envelope.text_id))
-            continue
-        body, segments = verdict
-        said.add((envelope.phone_number, body))
-        intents.append(
-            Intent(
-                text_id=envelope.text_id or new_id(),
-                envelope_id=envelope.envelope_id,
-                recipient=envelope.phone_number,
-                body=body,
-                segments=segments,
-                is_retry=envelope.text_id is not None,
+            batch.settled.append(Settled(envelope.envelope_id, verdict, envelope.text_id))
+        elif isinstance(verdict, Held):
+            batch.held.append(verdict)
+        else:
+            batch.intents.append(planner.intent(envelope, *verdict, new_id))
+    return batch
+
+
+class _Planner:
+    """One batch being gone through: what it has said so far is remembered."""
+
+    def __init__(self, template: Template, known: Known, rules: Rules) -> None:
+        self._template = template
+        self._known = known
+        self._rules = rules
+        self._said: set[tuple[str, str]] = set()
+        self._recent = {number: list(times) for number, times in known.recent.items()}
+        self._waits = rules.hour is not None or rules.legal is not None or rules.cap is not None
+
+    def verdict(self, envelope: Due) -> tuple[str, int] | Reason | Held:
+        """The body to send and its segments, why nothing may be sent, or until when to wait."""
+        try:
+            return self._verdict(envelope)
+        except Exception as error:  # one envelope that nobody foresaw must not stop its neighbours
+            log.error(
+                "an envelope cannot be handled: it is set aside",
+                action="set-aside",
+                envelope_id=to_wire(envelope.envelope_id),
+                error=type(error).__name__,
             )
+            return Reason.UNKNOWN
+
+    def _verdict(self, envelope: Due) -> tuple[str, int] | Reason | Held:
+        known, rules = self._known, self._rules
+        if envelope.phone_number in known.suppressed:
+            return Reason.OPTED_OUT
+        if rules.expires_at is not None and rules.now >= rules.expires_at:
+            return Reason.EXPIRED
+        if envelope.text_id in known.elsewhere:
+            return Held(envelope.envelope_id, envelope.reason, PART_ELSEWHERE, Instant(rules.now + _PART_ELSEWHERE))
+        meta = None
+        try:
+            # parts of a long text may have arrived already: the others must belong to the same words
+            if envelope.text_id:
+                body = known.written[envelope.text_id]
+            else:
+                meta = _META.decode(envelope.meta)
+                body = self._template.render(meta)
+            segments = check(body, rules.max_segments).segments
+        except (RenderError, TooManySegments) as refusal:
+            return Reason(refusal.reason)
+        said = (envelope.phone_number, body)
+        # a text that was put off is in the store already: it is not its own duplicate
+        if said in self._said or (envelope.text_id is None and said in known.texted):
+            return Reason.DUPLICATE
+        if self._waits and (held := self._held(envelope, meta)):
+            return held
+        return body, segments
+
+    def _held(self, envelope: Due, meta: Meta | None) -> Held | None:
+        """What this envelope must wait for, if anything; one whose text was put off stays where it is meanwhile."""
+        number, rules = envelope.phone_number, self._rules
+        if meta is None:
+            meta = _META.decode(envelope.meta)
+        if rules.hour is not None and (hour := rules.hour(number, meta)) > rules.now:
+            return Held(envelope.envelope_id, envelope.reason, None, hour)
+        hold, reason = None, Reason.QUIET_HOURS
+        if rules.legal is not None:
+            hold = rules.legal(number, meta)
+        if hold is None and rules.cap is not None and envelope.text_id is None:
+            hold, reason = self._over_cap(number, rules.cap(number, meta)), Reason.THROTTLED
+        if hold is None:
+            return None
+        return Held(envelope.envelope_id, envelope.reason if envelope.text_id else reason, hold.rule, hold.until)
+
+    def _over_cap(self, number: str, cap: Cap | None) -> Hold | None:
+        """When the oldest of the last `count` texts has left the cap's time, the next may go."""
+        if cap is None:
+            return None
+        since = self._rules.now - cap.seconds * SECOND
+        times = [each for each in self._recent.get(number, ()) if each > since]
+        if len(times) < cap.count:
+            return None
+        return Hold(FREQUENCY_CAP, Instant(times[-cap.count] + cap.seconds * SECOND))
+
+    def intent(self, envelope: Due, body: str, segments: int, new_id: NewId) -> Intent:
+        """The text that this envelope becomes; the rest of the batch will know of it."""
+        number = envelope.phone_number
+        self._said.add((number, body))
+        if self._rules.cap is not None:
+            self._recent.setdefault(number, []).append(self._rules.now)
+        return Intent(
+            text_id=envelope.text_id or new_id(),
+            envelope_id=envelope.envelope_id,
+            recipient=number,
+            body=body,
+            segments=segments,
+            is_retry=envelope.text_id is not None,
         )
-    return Plan(intents, settled)
-
-
-def _verdict(
-    envelope: Due, template: Template, known: Known, max_segments: int, said: Collection[tuple[str, str]]
-) -> tuple[str, int] | Reason:
-    """The body to send and its segments, or why nothing may be sent."""
-    if envelope.phone_number in known.suppressed:
-        return Reason.OPTED_OUT
-    try:
-        # parts of a long text may have arrived already: the others must belong to the same words
-        body = known.written[envelope.text_id] if envelope.text_id else template.render(_META.decode(envelope.meta))
-        segments = check(body, max_segments).segments
-    except (RenderError, TooManySegments) as refusal:
-        return Reason(refusal.reason)
-    said_already = (envelope.phone_number, body)
-    # a text that was put off is in the store already: it is not its own duplicate
-    if said_already in said or (envelope.text_id is None and said_already in known.texted):
-        return Reason.DUPLICATE
-    return body, segments

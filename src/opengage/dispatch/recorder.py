@@ -17,7 +17,7 @@ from opengage.carriers.contract import Carrier
 from opengage.clock import Clock
 from opengage.dispatch import matching
 from opengage.dispatch.inbound import record_inbound
-from opengage.dispatch.settling import Chance, Settling
+from opengage.domain.breaker import Breaker
 from opengage.domain.errors import Unavailable
 from opengage.domain.outcomes import (
     NEVER_SENT,
@@ -34,6 +34,7 @@ from opengage.domain.records import ServiceProfile
 from opengage.domain.retry import Trouble
 from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
+from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
@@ -84,6 +85,7 @@ class Recorder:
         self._clock = clock
         self._new_id = new_id
         self._chance = chance
+        self.breaker = Breaker()
         self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
         self._reserved = 0
         self._senders: set[Feedback] = set()
@@ -105,7 +107,36 @@ class Recorder:
     def room(self, window: int) -> int:
         """How many segments may be submitted so that no more than `window` texts await a stored outcome."""
         room = min(self.carrier.capacity(), window - len(self._open)) if self.carrier.is_bound else 0
-        return room - self._reserved
+        probes = self.breaker.room()
+        return (room if probes is None else min(room, probes)) - self._reserved
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the circuit lets nothing through: another carrier is asked, if there is one."""
+        return self.breaker.room() == 0
+
+    @property
+    def takes_texts(self) -> bool:
+        """Whether a text could go out this way right now."""
+        return self.carrier.is_bound and not self.is_out
+
+    def tick(self) -> None:
+        """Let the circuit know of the time, and of the connection: about once a second."""
+        before = self.breaker.phase
+        phase = self.breaker.tick(self._clock.monotonic(), is_bound=self.carrier.is_bound)
+        if phase is not before:
+            self._tell_phase()
+
+    def _tell_phase(self) -> None:
+        log.warning(
+            "the circuit of a service profile has changed",
+            action="circuit",
+            service_profile_id=to_wire(self.profile.id),
+            phase=self.breaker.phase.value,
+            reason=self.breaker.reason,
+        )
+        for sender in self._senders:
+            sender.wake()
 
     @contextlib.contextmanager
     def reserved(self, texts: int) -> Iterator[None]:
@@ -119,6 +150,7 @@ class Recorder:
     def submit(self, sender: Feedback, texts: Sequence[Unanswered], submissions: Sequence[Submission]) -> None:
         """Hand texts, whose intent is committed, to the carrier."""
         self._expect(sender, texts)
+        self.breaker.submitted(submission.text_id for submission in submissions)
         self.carrier.submit(submissions)
 
     def withhold(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
@@ -196,6 +228,9 @@ class Recorder:
     def _let_go(self, batch: _Batch) -> None:
         tokens = [receipt.token for receipt in batch.receipts] + [text.token for text in batch.inbound]
         self.carrier.acknowledge(tokens, stored=True)
+        before = self.breaker.phase
+        if batch.outcomes and self.breaker.observe(self._clock.monotonic(), batch.outcomes) is not before:
+            self._tell_phase()
         touched: set[Feedback] = set()
         for outcome in batch.outcomes:
             found = self._open.pop(outcome.text_id, None)

@@ -9,9 +9,10 @@ from typing import Final
 
 from opengage import logs
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch.settling import Chance, Settling
+from opengage.domain.records import ServiceProfile
 from opengage.domain.states import TextEvent, TextStatus
-from opengage.ids import Id, NewId, to_wire
+from opengage.ids import Id, NewId, floor, to_wire
+from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts
 from opengage.store.contract import Store, Unanswered
 from opengage.store.lanes import Lease
@@ -19,6 +20,10 @@ from opengage.store.lanes import Lease
 log = logs.get(__name__)
 
 _BATCH: Final = 1000
+_RESEND_AFTER: Final = 60.0
+"""Seconds for which a late answer or receipt may still resolve a doubt before the policy `resend` acts."""
+_MOST_ATTEMPTS: Final = 3
+RESEND: Final = "resend"
 _EVERYTHING: Final = Id(b"\xff" * 16)
 
 
@@ -51,12 +56,29 @@ class Rescuer:
                     text_id=to_wire(text.text_id),
                 )
 
+    async def resend_doubtful(self, lease: Lease, profile: ServiceProfile) -> int:
+        """Where the service profile's policy says so, take the risk: send again what has been in doubt for a while.
+
+        A text that went in doubt `_MOST_ATTEMPTS` times stays there, for an operator to decide.
+        """
+        if profile.in_doubt_policy != RESEND:
+            return 0
+        before = floor(Instant(self._clock.now() - int(_RESEND_AFTER * SECOND)))
+        async with self._store.reading() as tx:
+            found = await tx.batches.open_texts(
+                lease.account_id, lease.phone_number_id, TextStatus.IN_DOUBT, before, _BATCH
+            )
+        again = [text for text, _, _ in found if text.attempts < _MOST_ATTEMPTS]
+        if again:
+            await self._settle(lease.account_id, again, TextEvent.RESEND, None)
+        return len(again)
+
     async def close_unconfirmed(self, lease: Lease, service_profile_id: Id, window_seconds: float) -> int:
         """Close envelopes whose receipt has not come within the window; how many texts that were."""
         before = Instant(self._clock.now() - int(window_seconds * SECOND))
         async with self._store.reading() as tx:
             found = await tx.batches.open_texts(
-                lease.account_id, lease.phone_number_id, TextStatus.SENT, _floor(before), _BATCH
+                lease.account_id, lease.phone_number_id, TextStatus.SENT, floor(before), _BATCH
             )
             stale = await receipts.stale(tx, lease.account_id, service_profile_id, before)
         late = [text for text, _, sent_at in found if sent_at is not None and sent_at < before]
@@ -75,8 +97,3 @@ class Rescuer:
             for text in fresh.values():
                 settling.apply(text, event, code)
             await settling.write(tx)
-
-
-def _floor(instant: Instant) -> Id:
-    """An id above which no UUIDv7 was made before `instant`."""
-    return Id((instant // 1000 + 1).to_bytes(6, "big") + bytes(10))

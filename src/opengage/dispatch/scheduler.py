@@ -5,10 +5,11 @@ an engagement that was paused when its last receipt came, and the leftovers of a
 """
 
 from opengage import logs
-from opengage.clock import Clock
+from opengage.clock import Clock, Instant
 from opengage.domain.ledger import Moves
-from opengage.ids import to_wire
-from opengage.store import ledgers, work
+from opengage.domain.states import Reason
+from opengage.ids import Id, to_wire
+from opengage.store import ledgers, pools, work
 from opengage.store.contract import Store
 
 log = logs.get(__name__)
@@ -34,17 +35,34 @@ class Scheduler:
             log.info("engagement started", action="started", engagement_id=to_wire(engagement_id))
 
     async def sweep(self) -> None:
-        """Complete what is settled, and close what a canceled engagement still has to send."""
-        async with self._store.reading() as tx:
-            canceled = await work.canceled_with_work(tx)
-            settled = [key for key in await work.processing(tx) if (await ledgers.read(tx, *key)).is_settled]
-        if not canceled and not settled:
-            return
+        """Complete what is settled, and close what a canceled or lapsed engagement still has to send."""
         now = self._clock.now()
-        async with self._store.writing() as tx:
-            for key in canceled:
-                await ledgers.move(tx, await work.cancel_remainder(tx, *key, now))
-            for account_id, engagement_id in settled:
-                moves = Moves()
-                moves.touch(account_id, engagement_id)
+        async with self._store.reading() as tx:
+            over = [(*key, Reason.CANCELED) for key in await work.canceled_with_work(tx)]
+            over += [(*key, Reason.EXPIRED) for key in await work.lapsed(tx, now)]
+            settled = [key for key in await work.processing(tx) if (await ledgers.read(tx, *key)).is_settled]
+            pooled = await work.pooled(tx)
+        # one transaction each: a remainder of a million is closed bit by bit, and lanes have their turns between
+        for account_id, engagement_id, reason in over:
+            async with self._store.writing() as tx:
+                moves = await work.close_remainder(tx, account_id, engagement_id, reason, now)
                 await ledgers.move_and_complete(tx, moves, now)
+        if settled:
+            async with self._store.writing() as tx:
+                for account_id, engagement_id in settled:
+                    moves = Moves()
+                    moves.touch(account_id, engagement_id)
+                    await ledgers.move_and_complete(tx, moves, now)
+        for account_id, engagement_id in pooled:
+            await self._release(account_id, engagement_id, now)
+
+    async def _release(self, account_id: int, engagement_id: Id, now: Instant) -> None:
+        """Take back from numbers whose lane is down what was given to them: the others of their pool may have it."""
+        async with self._store.reading() as tx:
+            members = await pools.members(tx, account_id, engagement_id)
+        down = [each for each in members if not each.is_healthy(now)]
+        if len(down) == len(members):
+            return
+        async with self._store.writing() as tx:
+            for member in down:
+                await pools.release(tx, account_id, engagement_id, member.id)

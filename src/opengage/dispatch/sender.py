@@ -1,31 +1,31 @@
-"""One lane's outflow: takes the next due envelopes, writes the intent, and only then lets a byte leave.
+"""One lane's outflow: takes the next due texts in turn, has their intent written, and only then lets a byte leave.
 
-The promise is kept in `_intend`: in one transaction, under the lane's lease, it checks that the lease holds, that the
-engagement still runs, who is suppressed and who was texted already, and writes the texts as `sending`. A crash before
-that commit sends nothing; a crash after it leaves the texts to the rescuer, in doubt.
+The lane has room for so much: by its carrier's window, its own pace and what the last texts cost. Single texts and
+envelopes with priority come first, the engagements of a number take turns batch by batch, and what is held by a gate is
+passed by. `intent` and `singles` write; whatever they wrote is submitted here, if the lease still holds.
 """
 
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from opengage import logs
 from opengage.clock import Clock, Instant
-from opengage.dispatch.planning import Known, Plan, plan
+from opengage.dispatch import careful, gates
+from opengage.dispatch.intent import Intents, Written
 from opengage.dispatch.recorder import Recorder
+from opengage.dispatch.singles import Singles
 from opengage.domain.errors import Fenced, Unavailable
-from opengage.domain.ledger import Moves
-from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, Submission
+from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome
 from opengage.domain.pacing import Bucket
-from opengage.domain.records import Activity, Engagement, PhoneNumber, Text, TextTemplate
-from opengage.domain.states import Reason, TextStatus
-from opengage.domain.templates import Template, compile_template
-from opengage.ids import Id, NewId, to_wire
-from opengage.store import lanes, ledgers, receipts, rows, work
-from opengage.store.contract import Due, Outgoing, Store, Transaction, Unanswered
+from opengage.domain.records import Engagement, PhoneNumber
+from opengage.ids import Id, to_wire
+from opengage.store import lanes, work
+from opengage.store.contract import Store, Transaction
 
 log = logs.get(__name__)
 
@@ -38,23 +38,23 @@ _FIRST: Final = 50
 _NOTHING_RUNS: Final = 5.0
 """Seconds until a lane without a running engagement looks by itself; scheduling wakes it at once."""
 
+_SINGLES: Final = Id(b"")
+"""Single texts take their turn among the engagements under this name, which sorts before all."""
+
 
 class Pace(msgspec.Struct, frozen=True):
     """How much a lane may have under way."""
 
     window: int
     """Texts whose outcome is not stored yet, at most."""
-    max_segments: int
 
 
-class _Written(msgspec.Struct, frozen=True):
-    """An intent that is committed."""
+class _Candidate(msgspec.Struct, frozen=True):
+    """Whose turn it could be."""
 
-    engagement: Engagement
-    plan: Plan
-    submissions: list[Submission]
-    texts: list[Unanswered]
-    """The same texts as the store has them now."""
+    id: Id
+    has_priority: bool
+    room: int
 
 
 class Sender:
@@ -64,29 +64,50 @@ class Sender:
         self,
         number: PhoneNumber,
         lease: lanes.Lease,
-        recorder: Recorder,
+        routes: Sequence[Recorder],
         store: Store,
         clock: Clock,
-        new_id: NewId,
+        intents: Intents,
+        singles: Singles,
         pace: Pace,
+        *,
+        careful_for: int = 0,
     ) -> None:
         self._number = number
         self.lease = lease
         self.valid_until = 0.0
         """The monotonic second until which the lease surely holds; the lane keeper moves it."""
-        self._recorder = recorder
+        self._routes = routes
         self._store = store
         self._clock = clock
-        self._new_id = new_id
+        self._intents = intents
+        self._singles = singles
         self._pace = pace
+        self._careful_for = careful_for
         self._bucket = Bucket(number.rate)
         self._segments_per_text = 1.0
         self._wake = asyncio.Event()
         self._under_way: Counter[Id] = Counter()
         self._last: Id | None = None
         self._rested = True
-        self._templates: dict[Id, tuple[Id, Template]] = {}
         self._accepted_since = (0, clock.monotonic())
+
+    # what the lane keeper asks
+
+    @property
+    def rate(self) -> float | None:
+        """Segments per second at present, as learned from the carrier's answers; None for no limit."""
+        return self._bucket.rate
+
+    @property
+    def under_way(self) -> int:
+        """Texts whose outcome is not stored yet."""
+        return self._under_way.total()
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether any of its carriers takes texts."""
+        return any(recorder.takes_texts for recorder in self._routes)
 
     # what the recorder tells
 
@@ -96,8 +117,7 @@ class Sender:
 
     def answered(self, engagement_id: Id | None, outcome: Outcome) -> None:
         """See Feedback.answered."""
-        if engagement_id is not None:
-            self._under_way[engagement_id] -= 1
+        self._under_way[engagement_id or _SINGLES] -= 1
         now = self._clock.monotonic()
         if isinstance(outcome, Accepted):
             self._bucket.speed_up(now)
@@ -111,7 +131,8 @@ class Sender:
 
     async def run(self) -> None:
         """Send until cancelled or fenced."""
-        self._recorder.join(self)
+        for recorder in self._routes:
+            recorder.join(self)
         try:
             while True:
                 self._wake.clear()
@@ -130,7 +151,8 @@ class Sender:
                 # at least one turn of the loop, in which the carrier's bytes leave before the next batch is written
                 await (self._sleep(pause) if pause else asyncio.sleep(0))
         finally:
-            self._recorder.leave(self)
+            for recorder in self._routes:
+                recorder.leave(self)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -140,25 +162,31 @@ class Sender:
             return
 
     async def turn(self) -> float:
-        """Send one batch of one engagement; how many seconds to wait before the next turn."""
-        room = self._room()
+        """Send one batch of one engagement, or of single texts; how many seconds to wait before the next turn."""
+        recorder = self._route()
+        room = self._room(recorder)
         if room <= 0:
-            return self._until_room()
-        with self._recorder.reserved(room):
+            return self._until_room(recorder)
+        with recorder.reserved(room):
             async with self._store.reading() as tx:
                 running = await work.running(tx, self._number.account_id, self._number.id)
-                chosen = await self._choose(tx, running)
+                chosen = await self._choose(tx, [engagement for engagement, _ in running])
             if chosen is None:
                 self._rested = not self._under_way.total()
                 return _LOOK_AGAIN if running else _NOTHING_RUNS
-            written = await self._intend(*chosen, min(room, _FIRST) if self._rested else room)
+            written = await self._write(recorder, chosen, min(room, _FIRST) if self._rested else room)
         self._rested = False
-        self._submit(written)
+        self._submit(recorder, written)
         return 0.0
 
-    def _room(self) -> int:
+    def _route(self) -> Recorder:
+        """Its usual carrier; while the circuit of that one is open, the first other that takes texts."""
+        usual, *others = self._routes
+        return next((other for other in others if usual.is_out and other.takes_texts), usual)
+
+    def _room(self, recorder: Recorder) -> int:
         """How many texts may be written now, by window, pace and the last texts' length."""
-        window = self._recorder.room(self._pace.window)
+        window = recorder.room(self._pace.window)
         # small batches cost a commit each: with texts under way, wait for a quarter of the window
         if window <= 0 or (window < self._pace.window // 4 and self._under_way.total() > window):
             return 0
@@ -168,137 +196,64 @@ class Sender:
             return 0
         return int(min(texts, max(1.0, available / self._segments_per_text)))
 
-    def _until_room(self) -> float:
+    def _until_room(self, recorder: Recorder) -> float:
         """Seconds to wait for the pace; answers wake the sender before that."""
-        if self._recorder.room(self._pace.window) <= 0 or self._bucket.rate is None:
+        if recorder.room(self._pace.window) <= 0 or self._bucket.rate is None:
             return 1.0
         wanted = math.ceil(self._segments_per_text)
         return min(1.0, max(0.001, self._bucket.wait(self._clock.monotonic(), wanted)))
 
-    async def _choose(
-        self, tx: Transaction, running: list[tuple[Engagement, Activity]]
-    ) -> tuple[Engagement, Activity] | None:
-        """The next engagement, in turn, that has something due and may have more under way."""
-        last = self._last or b""
-        now = self._clock.now()
-        for engagement, activity in sorted(running, key=lambda each: (each[0].id <= last, each[0].id)):
-            if self._under_way[engagement.id] >= engagement.queue_batch_limit:
+    async def _choose(self, tx: Transaction, running: Sequence[Engagement]) -> _Candidate | None:
+        """Who comes next, in turn, of those with something due that no gate holds; priority comes first."""
+        now, last = self._clock.now(), self._last
+        first: _Candidate | None = None
+        single_at = await self._singles.next_at(tx)
+        if single_at is not None and single_at <= now:
+            first = _Candidate(_SINGLES, has_priority=True, room=self._pace.window)
+            if last != _SINGLES:
+                return first
+        for engagement in sorted(running, key=lambda each: (each.id <= (last or b""), each.id)):
+            room = engagement.queue_batch_limit - self._under_way[engagement.id]
+            if room <= 0 or _is_held(engagement, now):
                 continue
-            next_at = await work.next_at(tx, engagement.account_id, engagement.id)
-            if next_at is not None and next_at <= now:
-                self._last = engagement.id
-                return engagement, activity
-        return None
+            next_at, has_priority = await work.next_at(tx, engagement.account_id, engagement.id, self._number.id)
+            if next_at is None or next_at > now:
+                continue
+            found = _Candidate(engagement.id, has_priority, room)
+            if has_priority:
+                return found
+            first = first if first and first.id != _SINGLES else found
+        return first
 
-    async def _intend(self, engagement: Engagement, activity: Activity, room: int) -> _Written | None:
-        """Write the intent of one batch, all or nothing; None when there turned out to be nothing to do.
-
-        Raises Fenced when the lane is no longer ours.
-        """
-        account_id = engagement.account_id
+    async def _write(self, recorder: Recorder, chosen: _Candidate, room: int) -> Written | None:
+        """Have the intent of one batch written, all or nothing. Raises Fenced when the lane is no longer ours."""
+        self._last = chosen.id
+        if self._careful_for:
+            room = 1
+            self._careful_for -= 1
+            await careful.claim(self._store, self.lease, chosen.id, self._clock.now())
         # half a window at a time: while the network has one half, the other is being written
-        half = max(1, self._pace.window // 2)
-        limit = min(room, half, engagement.queue_batch_limit - self._under_way[engagement.id])
-        now = self._clock.now()
+        limit = max(1, min(room, self._pace.window // 2, chosen.room))
         async with self._store.writing() as tx:
-            await lanes.require(tx, self.lease)
-            running = await work.running(tx, account_id, self._number.id)
-            if engagement.id not in {each.id for each, _ in running}:
-                return None
-            due = await tx.batches.due(account_id, engagement.id, now, limit)
-            template = await self._template(tx, activity)
-            known = await self._known(tx, engagement, due)
-            batch = plan(due, template, known, self._pace.max_segments, self._new_id)
-            await self._write(tx, engagement, batch, now)
-            submissions = await self._submissions(tx, batch)
-            texts = await self._texts(tx, batch, engagement)
-        return _Written(engagement, batch, submissions, texts)
+            if chosen.id == _SINGLES:
+                return await self._singles.write(tx, self.lease, recorder.profile, limit)
+            return await self._intents.write(tx, self.lease, recorder.profile, chosen.id, limit)
 
-    async def _known(self, tx: Transaction, engagement: Engagement, due: list[Due]) -> Known:
-        numbers = [envelope.phone_number for envelope in due]
-        return Known(
-            suppressed=await tx.batches.suppressed(engagement.account_id, numbers),
-            texted=await tx.batches.sent_before(engagement.account_id, engagement.id, numbers),
-            written=await self._written_before(tx, due),
-        )
-
-    async def _written_before(self, tx: Transaction, due: list[Due]) -> dict[Id, str]:
-        """The words of texts that were put off."""
-        again = [envelope.text_id for envelope in due if envelope.text_id]
-        found = await rows.find_many(tx, Text, self._number.account_id, again) if again else {}
-        return {text.id: text.body for text in found.values()}
-
-    async def _write(self, tx: Transaction, engagement: Engagement, batch: Plan, now: Instant) -> None:
-        number = self._number
-        moves = Moves()
-        if batch.intents:
-            outgoing = Outgoing(
-                engagement_id=engagement.id,
-                phone_number_id=number.id,
-                service_profile_id=number.service_profile_id,
-                sender=number.phone_number,
-                author=engagement.updated_by,
-            )
-            lane = (number.id, self.lease.epoch)
-            await tx.batches.intend(number.account_id, lane, outgoing, batch.intents, now)
-            again = sum(intent.is_retry for intent in batch.intents)
-            moves.leave(number.account_id, engagement.id, Reason.NONE, len(batch.intents) - again)
-            moves.leave(number.account_id, engagement.id, Reason.RETRYING, again)
-            moves.arrive(number.account_id, engagement.id, Reason.SENDING, len(batch.intents))
-        if batch.settled:
-            await tx.batches.settle_envelopes(number.account_id, batch.settled, now)
-            for settled in batch.settled:
-                before = Reason.RETRYING if settled.text_id else Reason.NONE
-                moves.leave(number.account_id, engagement.id, before)
-                moves.arrive(number.account_id, engagement.id, settled.reason)
-        await ledgers.move_and_complete(tx, moves, now)
-
-    async def _submissions(self, tx: Transaction, batch: Plan) -> list[Submission]:
-        number = self._number
-        submissions = []
-        for intent in batch.intents:
-            accepted = None
-            if intent.is_retry and intent.segments > 1:
-                taken = await receipts.segments(tx, number.account_id, intent.text_id)
-                accepted = {segment.number: segment.carrier_ref for segment in taken}
-            submissions.append(
-                Submission(
-                    number.account_id, intent.text_id, number.phone_number, intent.recipient, intent.body, accepted
-                )
-            )
-        return submissions
-
-    async def _texts(self, tx: Transaction, batch: Plan, engagement: Engagement) -> list[Unanswered]:
-        """The texts of a batch as they were just written; only those that go again must be read for it."""
-        account_id, status = engagement.account_id, TextStatus.SENDING
-        again = [intent.text_id for intent in batch.intents if intent.is_retry]
-        known = await tx.batches.texts(account_id, again) if again else {}
-        return [
-            known.get(each.text_id)
-            or Unanswered(account_id, each.text_id, status, each.segments, 1, engagement.id, each.envelope_id)
-            for each in batch.intents
-        ]
-
-    def _submit(self, written: _Written | None) -> None:
+    def _submit(self, recorder: Recorder, written: Written | None) -> None:
         """The intent is committed: let the texts go, if the lease still holds at this very moment."""
         if written is None or not written.submissions:
             return
-        engagement_id, submissions = written.engagement.id, written.submissions
-        self._under_way[engagement_id] += len(submissions)
-        segments = written.plan.segments
-        self._segments_per_text = max(1.0, segments / len(submissions))
-        self._bucket.spend(self._clock.monotonic(), segments)
+        self._under_way[written.engagement_id or _SINGLES] += len(written.submissions)
+        self._segments_per_text = max(1.0, written.segments / len(written.submissions))
+        self._bucket.spend(self._clock.monotonic(), written.segments)
         if self._clock.monotonic() < self.valid_until:
-            self._recorder.submit(self, written.texts, submissions)
+            recorder.submit(self, written.texts, written.submissions)
         else:
-            self._recorder.withhold(self, written.texts)
+            recorder.withhold(self, written.texts)
 
-    async def _template(self, tx: Transaction, activity: Activity) -> Template:
-        """The activity's template as it reads now, compiled once for each revision."""
-        record = await rows.find(tx, TextTemplate, activity.account_id, activity.text_template_id)
-        assert record is not None, "templates are archived, never removed"
-        known = self._templates.get(record.id)
-        if known is None or known[0] != record.revision_id:
-            known = (record.revision_id, compile_template(record.body))
-            self._templates[record.id] = known
-        return known[1]
+
+def _is_held(engagement: Engagement, now: Instant) -> bool:
+    """Whether a gate that was found closed is still closed; an operator's change of its rules opens it at once."""
+    if engagement.hold_reason == gates.CANARY:
+        return engagement.canary_state == gates.WAITING
+    return engagement.hold_until is not None and engagement.hold_until > now

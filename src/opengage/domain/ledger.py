@@ -5,6 +5,7 @@ Counts move in the same transaction as the envelopes they count; a `Moves` colle
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 import msgspec
 
@@ -12,11 +13,25 @@ from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason
 from opengage.ids import Id
 
 
+class Dimension(StrEnum):
+    """What is counted of an engagement beside its places."""
+
+    MINUTE = "minute"
+    """Texts written as sending, by the minute since the epoch."""
+    NUMBER = "number"
+    """The same, by the wire id of the phone number that they went from."""
+    CODE = "code"
+    """Texts that came to their end, by the carrier's last word."""
+    OPT_OUT = "opt-out"
+    """People who were texted and then opted out while it ran, by the keyword."""
+
+
 class Moves:
     """The changes of one transaction, per engagement: how many envelopes left which place for which."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[int, Id], Counter[Reason]] = {}
+        self._details: Counter[tuple[int, Id, Dimension, str]] = Counter()
 
     def arrive(self, account_id: int, engagement_id: Id, reason: Reason, count: int = 1) -> None:
         """`count` envelopes stand at `reason` now."""
@@ -29,6 +44,14 @@ class Moves:
     def touch(self, account_id: int, engagement_id: Id) -> None:
         """Look at this engagement too, though nothing moves in it."""
         self._counts.setdefault((account_id, engagement_id), Counter())
+
+    def note(self, account_id: int, engagement_id: Id, dimension: Dimension, key: str, count: int = 1) -> None:
+        """Count something that happened in an engagement, beside the places."""
+        self._details[account_id, engagement_id, dimension, key] += count
+
+    def details(self) -> list[tuple[int, Id, Dimension, str, int]]:
+        """(account, engagement, dimension, key, how often), in a stable order."""
+        return [(*key, count) for key, count in sorted(self._details.items())]
 
     def changes(self) -> list[tuple[int, Id, Reason, int]]:
         """(account, engagement, reason, difference) of every place whose count changed, in a stable order.

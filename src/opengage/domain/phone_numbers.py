@@ -30,6 +30,7 @@ repeated here."""
 LONGEST_INPUT = 64
 """Characters, separators included; nobody writes a number longer than that."""
 
+_NANP_LENGTH = len("+12025550100")
 _KINDS = (
     "mobile",
     "fixed_line",
@@ -115,6 +116,18 @@ def region(number: str) -> str | None:
     if match:
         return str(match.lastgroup)[1:]
     return phonenumbers.region_code_for_number(phonenumbers.parse(number)) if is_valid(number) else None
+
+
+def area_code(number: str) -> str | None:
+    """The geographic area code of a canonical number of the North American Numbering Plan, such as "202".
+
+    None for other countries, and for codes without an area: those whose last two digits are the same (toll-free,
+    premium, personal) are never geographic (NANPA, easily recognizable codes), and 710 is the government's.
+    """
+    code = number[2:5]
+    if not number.startswith("+1") or len(number) != _NANP_LENGTH or code[1] == code[2] or code == "710":
+        return None
+    return code
 
 
 def mask(number: str) -> str:

@@ -94,6 +94,10 @@ STATUS_OF: Final[Mapping[Reason, EnvelopeStatus]] = {
 """The status that each reason belongs to: a reason alone names an envelope's place."""
 
 
+CLOSED: Final = frozenset((EnvelopeStatus.COMPLETE, EnvelopeStatus.INCOMPLETE))
+"""The statuses of envelopes that nothing moves any more."""
+
+
 class TextStatus(StrEnum):
     """The fate of one message on the wire."""
 
@@ -130,11 +134,21 @@ class TextEvent(StrEnum):
     RECEIPT_WINDOW_OVER = "receipt-window-over"
     """No receipt came in time; the text stays sent, its envelope is closed as sent-unconfirmed."""
     CANCEL = "cancel"
+    LAPSED = "lapsed"
+    """Its validity was over before it could be submitted."""
+    RESEND = "resend"
+    """In doubt, and an operator (or the service profile's policy) takes the risk of a second text."""
+    GIVE_UP = "give-up"
+    """In doubt, and an operator closes it as unknown: it is not sent again."""
+    CONFIRM = "confirm"
+    """In doubt, and an operator knows that it arrived."""
 
 
 _CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
     (TextStatus.QUEUED, TextEvent.SUBMIT): TextStatus.SENDING,
     (TextStatus.QUEUED, TextEvent.CANCEL): TextStatus.CANCELED,
+    (TextStatus.QUEUED, TextEvent.REFUSED): TextStatus.FAILED,
+    (TextStatus.QUEUED, TextEvent.LAPSED): TextStatus.FAILED,
     (TextStatus.SENDING, TextEvent.ACCEPTED): TextStatus.SENT,
     (TextStatus.SENDING, TextEvent.REFUSED): TextStatus.FAILED,
     (TextStatus.SENDING, TextEvent.DEFERRED): TextStatus.QUEUED,
@@ -146,6 +160,9 @@ _CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
     (TextStatus.IN_DOUBT, TextEvent.DELIVERY): TextStatus.DELIVERED,
     (TextStatus.IN_DOUBT, TextEvent.NON_DELIVERY): TextStatus.UNDELIVERED,
     (TextStatus.IN_DOUBT, TextEvent.EXPIRY): TextStatus.UNDELIVERED,
+    (TextStatus.IN_DOUBT, TextEvent.RESEND): TextStatus.QUEUED,
+    (TextStatus.IN_DOUBT, TextEvent.GIVE_UP): TextStatus.FAILED,
+    (TextStatus.IN_DOUBT, TextEvent.CONFIRM): TextStatus.DELIVERED,
     (TextStatus.SENT, TextEvent.EXPIRY): TextStatus.UNDELIVERED,
     (TextStatus.SENT, TextEvent.DELIVERY): TextStatus.DELIVERED,
     (TextStatus.SENT, TextEvent.NON_DELIVERY): TextStatus.UNDELIVERED,
@@ -175,6 +192,8 @@ _PLACE: Final[Mapping[TextStatus, Reason]] = {
 
 _ENDING: Final[Mapping[TextEvent, Reason]] = {
     TextEvent.EXPIRY: Reason.EXPIRED,
+    TextEvent.LAPSED: Reason.EXPIRED,
+    TextEvent.GIVE_UP: Reason.UNKNOWN,
     TextEvent.RECEIPT_WINDOW_OVER: Reason.SENT_UNCONFIRMED,
 }
 """Events that say more of an envelope's place than the status that they lead to."""
@@ -208,3 +227,14 @@ def write_engagement_status(current: EngagementStatus, wanted: EngagementStatus)
     Scheduling what is already scheduled or running is the same wish twice: it changes nothing and is no error.
     """
     return _WRITES.get((current, wanted))
+
+
+LEFT: Final = frozenset(
+    (
+        *(Reason.SENDING, Reason.SENT, Reason.IN_DOUBT, Reason.DELIVERED, Reason.SENT_UNCONFIRMED),
+        *(Reason.REJECTED, Reason.UNDELIVERED),
+    )
+)
+"""The reasons of envelopes whose text has left, or may have: what a cancel comes too late for.
+
+An expired or unknown one may have left or not; whoever needs to know asks whether its text has a `sent_at`."""

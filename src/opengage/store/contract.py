@@ -43,6 +43,10 @@ class Due(msgspec.Struct, gc=False, frozen=True):
     meta: str
     text_id: Id | None
     """A text of an earlier, deferred attempt, to be tried again under the same identity."""
+    reason: Reason
+    """Where it stands: pending, retrying, or held by a rule whose time is over."""
+    is_assigned: bool = False
+    """It was given to this very number of its engagement's pool."""
 
 
 class Intent(msgspec.Struct, gc=False):
@@ -66,6 +70,23 @@ class Settled(msgspec.Struct, gc=False, frozen=True):
     envelope_id: Id
     reason: Reason
     text_id: Id | None
+
+
+class Held(msgspec.Struct, gc=False, frozen=True):
+    """A due envelope that must wait until `until`: by a rule, at a reason of the status hold, or only for its hour."""
+
+    envelope_id: Id
+    reason: Reason
+    rule: str | None
+    until: Instant
+
+
+class Recent(msgspec.Struct, gc=False, frozen=True):
+    """A text that somebody got lately: to whom, which, and from which of our numbers."""
+
+    phone_number: str
+    text_id: Id
+    phone_number_id: Id
 
 
 class Unanswered(msgspec.Struct, gc=False, frozen=True):
@@ -165,8 +186,11 @@ class Batches(Protocol):
         """Write envelopes as pending and due at once, in the given order."""
         ...
 
-    async def due(self, account_id: int, engagement_id: Id, now: Instant, limit: int) -> list[Due]:
-        """The next envelopes that may be taken: those with priority, then the others, as they became due."""
+    async def due(self, account_id: int, engagement_id: Id, lane: Id, now: Instant, limit: int) -> list[Due]:
+        """The next envelopes that this phone number may take: those with priority, then the others, as they became due.
+
+        Those that were given to another number of the engagement's pool are left out.
+        """
         ...
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
@@ -175,6 +199,22 @@ class Batches(Protocol):
 
     async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
         """(number, body) of every text that this engagement already has for one of `numbers`."""
+        ...
+
+    async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
+        """What each of `numbers` got from an id on, oldest first, as far as it was remembered."""
+        ...
+
+    async def remember(self, account_id: int, recent: Sequence[Recent]) -> None:
+        """Remember who was texted; twice is once."""
+        ...
+
+    async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]]) -> None:
+        """Give due envelopes to phone numbers of their pool: (envelope, phone number)."""
+        ...
+
+    async def hold_envelopes(self, account_id: int, held: Sequence[Held], now: Instant) -> None:
+        """Let due envelopes wait, and say by which rule; they are due again when it ends."""
         ...
 
     async def intend(
@@ -241,3 +281,4 @@ class Outgoing(msgspec.Struct, frozen=True):
     service_profile_id: Id
     sender: str
     author: Id
+    text_template_revision_id: Id | None = None

@@ -3,7 +3,7 @@
 Taking a lane raises its epoch. Whoever still writes under an older one is fenced: `require` finds no row.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -40,10 +40,12 @@ _FREE: Final = (
 
 # both databases spell it like this; a lane that somebody else renewed in the meantime is left alone
 _TAKE: Final = sa.text(
-    "INSERT INTO lanes (account_id, phone_number_id, owner, epoch, expires_at)"
-    " VALUES (:account_id, :phone_number_id, :owner, 1, :expires_at)"
+    "INSERT INTO lanes (account_id, phone_number_id, owner, epoch, expires_at, crashes)"
+    " VALUES (:account_id, :phone_number_id, :owner, 1, :expires_at, 0)"
     " ON CONFLICT (account_id, phone_number_id) DO UPDATE"
-    " SET owner = excluded.owner, epoch = lanes.epoch + 1, expires_at = excluded.expires_at"
+    " SET owner = excluded.owner, epoch = lanes.epoch + 1, expires_at = excluded.expires_at,"
+    " unhealthy_since = NULL, under_way = NULL,"
+    " crashes = CASE WHEN lanes.owner = '' THEN 0 ELSE coalesce(lanes.crashes, 0) + 1 END"
     " WHERE lanes.expires_at <= :now OR lanes.owner = excluded.owner"
 )
 
@@ -64,6 +66,28 @@ _RENEW: Final = (
 )
 
 _RELEASE: Final = sa.update(_lanes).where(_lanes.c.owner == sa.bindparam("own")).values(expires_at=0, owner="")
+
+_CRASHES: Final = sa.select(_lanes.c.crashes).where(
+    _lanes.c.account_id == sa.bindparam("account_id"), _lanes.c.phone_number_id == sa.bindparam("phone_number_id")
+)
+
+_OWN: Final = (
+    _lanes.c.account_id == sa.bindparam("key_account_id"),
+    _lanes.c.phone_number_id == sa.bindparam("key_number_id"),
+    _lanes.c.epoch == sa.bindparam("key_epoch"),
+)
+
+_CALM: Final = sa.update(_lanes).where(*_OWN).values(crashes=0)
+
+_REPORT: Final = (
+    sa.update(_lanes)
+    .where(*_OWN)
+    .values(
+        rate=sa.bindparam("lane_rate"),
+        under_way=sa.bindparam("texts"),
+        unhealthy_since=sa.bindparam("since"),
+    )
+)
 
 _REQUIRE: Final = sa.select(_lanes.c.epoch).where(
     _lanes.c.account_id == sa.bindparam("account_id"),
@@ -119,3 +143,29 @@ async def require(tx: Transaction, lease: Lease) -> None:
     key = {"account_id": lease.account_id, "phone_number_id": lease.phone_number_id, "epoch": lease.epoch}
     if not await tx.rows(_REQUIRE, **key, now=now):
         raise Fenced("The lane's lease has run out or passed to another worker; nothing was written.")
+
+
+async def crashes(tx: Transaction, lease: Lease) -> int:
+    """How many owners in a row were lost with this lane in hand."""
+    found = await tx.rows(_CRASHES, account_id=lease.account_id, phone_number_id=lease.phone_number_id)
+    return int(found[0][0] or 0) if found else 0
+
+
+def _own(lease: Lease) -> dict[str, Any]:
+    return {
+        "key_account_id": lease.account_id,
+        "key_number_id": lease.phone_number_id,
+        "key_epoch": lease.epoch,
+    }
+
+
+async def calm(tx: Transaction, lease: Lease) -> None:
+    """The lane has been worked on for a while, and its owner lives: the next loss is the first again."""
+    await tx.run(_CALM, **_own(lease))
+
+
+async def report(
+    tx: Transaction, lease: Lease, *, rate: float | None, under_way: int, unhealthy_since: Instant | None
+) -> None:
+    """How a lane is: its pace in segments per second, its load, and since when no carrier takes its texts."""
+    await tx.run(_REPORT, **_own(lease), lane_rate=rate, texts=under_way, since=unhealthy_since)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from opengage.clock import Instant
-from opengage.domain.ledger import Ledger, Moves, balance
+from opengage.domain.ledger import Dimension, Ledger, Moves, balance
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id
 from opengage.store import tables
@@ -18,6 +18,24 @@ _MOVE: Final = sa.text(
     "INSERT INTO ledger (account_id, engagement_id, reason, count)"
     " VALUES (:account_id, :engagement_id, :reason, :difference)"
     " ON CONFLICT (account_id, engagement_id, reason) DO UPDATE SET count = ledger.count + excluded.count"
+)
+
+# both databases spell it like this
+_NOTE: Final = sa.text(
+    "INSERT INTO ledger_details (account_id, engagement_id, dimension, key, count)"
+    " VALUES (:account_id, :engagement_id, :dimension, :key, :count)"
+    " ON CONFLICT (account_id, engagement_id, dimension, key)"
+    " DO UPDATE SET count = ledger_details.count + excluded.count"
+)
+
+_DETAILS: Final = (
+    sa.select(tables.ledger_details.c.key, tables.ledger_details.c.count)
+    .where(
+        tables.ledger_details.c.account_id == sa.bindparam("account_id"),
+        tables.ledger_details.c.engagement_id == sa.bindparam("engagement_id"),
+        tables.ledger_details.c.dimension == sa.bindparam("dimension"),
+    )
+    .order_by(tables.ledger_details.c.key)
 )
 
 _READ: Final = sa.select(tables.ledger.c.reason, tables.ledger.c.count).where(
@@ -53,11 +71,21 @@ def _read_many(count: int) -> sa.Select[Any]:
 
 
 async def move(tx: Transaction, moves: Moves) -> None:
-    """Apply one batch's moves."""
+    """Apply one batch's moves, and what else was counted."""
     for account_id, engagement_id, reason, difference in moves.changes():
         await tx.run(
             _MOVE, account_id=account_id, engagement_id=engagement_id, reason=reason.value, difference=difference
         )
+    for account_id, engagement_id, dimension, key, count in moves.details():
+        await tx.run(
+            _NOTE, account_id=account_id, engagement_id=engagement_id, dimension=dimension.value, key=key, count=count
+        )
+
+
+async def details(tx: Transaction, account_id: int, engagement_id: Id, dimension: Dimension) -> dict[str, int]:
+    """What was counted of one engagement beside its places, in one dimension: its keys in order, with their counts."""
+    key = {"account_id": account_id, "engagement_id": engagement_id, "dimension": dimension.value}
+    return dict(await tx.rows(_DETAILS, **key))
 
 
 async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:

@@ -1,34 +1,43 @@
 """What there is to do: engagements that are due or running, and the remainder of those that were canceled."""
 
+from collections import Counter
 from typing import Final
 
 import sqlalchemy as sa
 
-from opengage.clock import Instant
+from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Moves
 from opengage.domain.records import Activity, Engagement
-from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
+from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id
 from opengage.store import rows, tables
-from opengage.store.contract import Transaction
+from opengage.store.contract import Settled, Transaction
 
 _engagements: Final = tables.engagements
 _activities: Final = tables.activities
 _envelopes: Final = tables.envelopes
-_texts: Final = tables.texts
+_pools: Final = tables.engagement_numbers
+
+_IN_POOL: Final = (
+    _pools.c.account_id == _engagements.c.account_id,
+    _pools.c.engagement_id == _engagements.c.id,
+)
+
+_STARTS_AT: Final = sa.func.coalesce(_engagements.c.starts_at, _engagements.c.delivery_time)
+_MAY_START: Final = sa.or_(_STARTS_AT.is_(None), sa.bindparam("now") >= _STARTS_AT)
 
 _START: Final = (
     sa.update(_engagements)
     .where(
         _engagements.c.status == EngagementStatus.SCHEDULED.value,
-        sa.or_(_engagements.c.delivery_time.is_(None), _engagements.c.delivery_time <= sa.bindparam("now")),
+        _MAY_START,
     )
     .values(status=EngagementStatus.PROCESSING.value, started_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
 )
 
 _DUE: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
     _engagements.c.status == EngagementStatus.SCHEDULED.value,
-    sa.or_(_engagements.c.delivery_time.is_(None), _engagements.c.delivery_time <= sa.bindparam("now")),
+    _MAY_START,
 )
 
 _RUNNING: Final = (
@@ -40,7 +49,11 @@ _RUNNING: Final = (
     .where(
         _engagements.c.account_id == sa.bindparam("account_id"),
         _engagements.c.status == EngagementStatus.PROCESSING.value,
-        _activities.c.phone_number_id == sa.bindparam("phone_number_id"),
+        # a pool says which numbers; without one it is the activity's
+        sa.or_(
+            sa.and_(_activities.c.phone_number_id == sa.bindparam("phone_number_id"), ~sa.exists().where(*_IN_POOL)),
+            sa.exists().where(*_IN_POOL, _pools.c.phone_number_id == sa.bindparam("phone_number_id")),
+        ),
     )
     .order_by(_engagements.c.id)
 )
@@ -52,9 +65,24 @@ _PROCESSING: Final = sa.select(_engagements.c.account_id, _engagements.c.id).whe
 _NEXT_AT: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
     _envelopes.c.account_id == sa.bindparam("account_id"),
     _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
-    # named, so that the smallest one is the index's first entry
+    # both named, so that the smallest one is the index's first entry
+    _envelopes.c.phone_number_id == sa.bindparam("lane"),
     _envelopes.c.is_priority == sa.bindparam("is_priority"),
     _envelopes.c.next_at.is_not(None),
+)
+
+_NEXT_AT_OF_NOBODY: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
+    _envelopes.c.account_id == sa.bindparam("account_id"),
+    _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
+    _envelopes.c.phone_number_id.is_(None),
+    _envelopes.c.is_priority == sa.bindparam("is_priority"),
+    _envelopes.c.next_at.is_not(None),
+)
+
+_SHOW_HOLD: Final = (
+    sa.update(_engagements)
+    .where(_engagements.c.account_id == sa.bindparam("key_account_id"), _engagements.c.id == sa.bindparam("key_id"))
+    .values(hold_reason=sa.bindparam("rule"), hold_until=sa.bindparam("until"))
 )
 
 _CANCELED_WITH_WORK: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
@@ -67,47 +95,66 @@ _CANCELED_WITH_WORK: Final = sa.select(_engagements.c.account_id, _engagements.c
 )
 
 _REMAINDER: Final = (
-    sa.select(_envelopes.c.reason, sa.func.count())
+    sa.select(_envelopes.c.id, _envelopes.c.reason, _envelopes.c.text_id)
     .where(
         _envelopes.c.account_id == sa.bindparam("account_id"),
         _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
         _envelopes.c.next_at.is_not(None),
     )
-    .group_by(_envelopes.c.reason)
+    .limit(sa.bindparam("most"))
+    .with_for_update()
 )
 
-_CANCEL_TEXTS: Final = (
-    sa.update(_texts)
-    .where(
-        _texts.c.account_id == sa.bindparam("key_account_id"),
-        _texts.c.id.in_(
-            sa.select(_envelopes.c.text_id).where(
-                _envelopes.c.account_id == sa.bindparam("key_account_id"),
-                _envelopes.c.engagement_id == sa.bindparam("key_engagement_id"),
-                _envelopes.c.next_at.is_not(None),
-                _envelopes.c.text_id.is_not(None),
-            )
-        ),
-        _texts.c.status == TextStatus.QUEUED.value,
-    )
-    .values(status=TextStatus.CANCELED.value, settled_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
-)
-
-_CANCEL_ENVELOPES: Final = (
-    sa.update(_envelopes)
-    .where(
-        _envelopes.c.account_id == sa.bindparam("key_account_id"),
-        _envelopes.c.engagement_id == sa.bindparam("key_engagement_id"),
+_LAPSED: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
+    sa.or_(
+        _engagements.c.status == EngagementStatus.PROCESSING.value,
+        _engagements.c.status == EngagementStatus.PAUSED.value,
+    ),
+    _engagements.c.started_at + _engagements.c.validity_seconds * SECOND <= sa.bindparam("now"),
+    sa.exists().where(
+        _envelopes.c.account_id == _engagements.c.account_id,
+        _envelopes.c.engagement_id == _engagements.c.id,
         _envelopes.c.next_at.is_not(None),
-    )
-    .values(
-        status=EnvelopeStatus.INCOMPLETE.value,
-        reason=Reason.CANCELED.value,
-        next_at=sa.null(),
-        completed_at=sa.bindparam("now"),
-        updated_at=sa.bindparam("now"),
-    )
+    ),
 )
+
+_WATCHED: Final = sa.select(*rows.columns(Engagement)).where(
+    _engagements.c.status == EngagementStatus.PROCESSING.value,
+    sa.or_(
+        _engagements.c.canary_state == "waiting",
+        _engagements.c.pause_failure_ratio.is_not(None),
+        _engagements.c.pause_opt_out_ratio.is_not(None),
+    ),
+)
+
+_POOLED: Final = (
+    sa.select(_engagements.c.account_id, _engagements.c.id)
+    .where(
+        _engagements.c.status == EngagementStatus.PROCESSING.value,
+        sa.exists().where(
+            _pools.c.account_id == _engagements.c.account_id, _pools.c.engagement_id == _engagements.c.id
+        ),
+    )
+    .order_by(_engagements.c.id)
+)
+
+_GO_ON: Final = sa.update(_engagements).where(
+    _engagements.c.account_id == sa.bindparam("key_account_id"),
+    _engagements.c.id == sa.bindparam("key_id"),
+    _engagements.c.status == EngagementStatus.PROCESSING.value,
+)
+
+_PASS: Final = _GO_ON.values(canary_state="passed", hold_reason=sa.null(), hold_until=sa.null())
+
+_PAUSE: Final = _GO_ON.values(
+    status=EngagementStatus.PAUSED.value,
+    pause_reason=sa.bindparam("why"),
+    canary_state=sa.case((_engagements.c.canary_state == "waiting", "failed"), else_=_engagements.c.canary_state),
+    updated_at=sa.bindparam("now"),
+)
+
+CHUNK: Final = 20_000
+"""Envelopes closed in one transaction, at most: others must have their turn."""
 
 
 async def start_due(tx: Transaction, now: Instant) -> None:
@@ -132,11 +179,24 @@ async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list
     return [(rows.from_row(Engagement, row[:width]), rows.from_row(Activity, row[width:])) for row in found]
 
 
-async def next_at(tx: Transaction, account_id: int, engagement_id: Id) -> Instant | None:
-    """When the engagement's next envelope may be taken; None when there is none to take."""
+async def next_at(tx: Transaction, account_id: int, engagement_id: Id, lane: Id) -> tuple[Instant | None, bool]:
+    """When the next envelope that this phone number may take is due, and whether it has priority; None without any."""
     key = {"account_id": account_id, "engagement_id": engagement_id}
-    found = [(await tx.rows(_NEXT_AT, **key, is_priority=each))[0][0] for each in (True, False)]
-    return min((Instant(each) for each in found if each is not None), default=None)
+    for is_priority in (True, False):
+        found = await tx.rows(_NEXT_AT_OF_NOBODY, **key, is_priority=is_priority)
+        found += await tx.rows(_NEXT_AT, **key, is_priority=is_priority, lane=lane)
+        times = [Instant(each[0]) for each in found if each[0] is not None]
+        if times:
+            return min(times), is_priority
+    return None, False
+
+
+async def show_hold(tx: Transaction, engagement: Engagement, rule: str | None, until: Instant | None) -> None:
+    """Say on an engagement which gate keeps it waiting, and until when; nothing is written that is there already."""
+    until = until if rule else None
+    if (engagement.hold_reason, engagement.hold_until) != (rule, until):
+        key = {"key_account_id": engagement.account_id, "key_id": engagement.id}
+        await tx.run(_SHOW_HOLD, **key, rule=rule, until=until)
 
 
 async def canceled_with_work(tx: Transaction) -> list[tuple[int, Id]]:
@@ -147,13 +207,42 @@ async def canceled_with_work(tx: Transaction) -> list[tuple[int, Id]]:
     return [(account_id, id_) for account_id, id_ in await tx.rows(_CANCELED_WITH_WORK)]
 
 
-async def cancel_remainder(tx: Transaction, account_id: int, engagement_id: Id, now: Instant) -> Moves:
-    """Close every envelope that has not left; the moves that the ledger must make. Those under way are not touched."""
+async def lapsed(tx: Transaction, now: Instant) -> list[tuple[int, Id]]:
+    """(account, engagement) of all whose validity is over and that still have envelopes to send."""
+    return [(account_id, id_) for account_id, id_ in await tx.rows(_LAPSED, now=now)]
+
+
+async def watched(tx: Transaction) -> list[Engagement]:
+    """The running engagements with a canary out, or with a limit at which they are paused."""
+    return [rows.from_row(Engagement, row) for row in await tx.rows(_WATCHED)]
+
+
+async def pooled(tx: Transaction) -> list[tuple[int, Id]]:
+    """(account, engagement) of all running ones with a sender pool."""
+    return [(account_id, id_) for account_id, id_ in await tx.rows(_POOLED)]
+
+
+async def pass_canary(tx: Transaction, engagement: Engagement) -> bool:
+    """Let the rest follow; False when the engagement no longer runs."""
+    return bool(await tx.run(_PASS, key_account_id=engagement.account_id, key_id=engagement.id))
+
+
+async def pause(tx: Transaction, engagement: Engagement, why: str, now: Instant) -> bool:
+    """Stop a running engagement until somebody has looked; False when it no longer runs."""
+    return bool(await tx.run(_PAUSE, key_account_id=engagement.account_id, key_id=engagement.id, why=why, now=now))
+
+
+async def close_remainder(tx: Transaction, account_id: int, engagement_id: Id, reason: Reason, now: Instant) -> Moves:
+    """Close envelopes that have not left, up to `CHUNK` of them; the moves that the ledger must make.
+
+    Those under way are not touched.
+    """
     moves = Moves()
-    for reason, count in await tx.rows(_REMAINDER, account_id=account_id, engagement_id=engagement_id):
-        moves.leave(account_id, engagement_id, Reason(reason), count)
-        moves.arrive(account_id, engagement_id, Reason.CANCELED, count)
-    key = {"key_account_id": account_id, "key_engagement_id": engagement_id, "now": now}
-    await tx.run(_CANCEL_TEXTS, **key)
-    await tx.run(_CANCEL_ENVELOPES, **key)
+    found = await tx.rows(_REMAINDER, account_id=account_id, engagement_id=engagement_id, most=CHUNK)
+    if found:
+        settled = [Settled(id_, reason, text_id) for id_, _, text_id in found]
+        await tx.batches.settle_envelopes(account_id, settled, now)
+    for before, count in Counter(before for _, before, _ in found).items():
+        moves.leave(account_id, engagement_id, Reason(before), count)
+        moves.arrive(account_id, engagement_id, reason, count)
     return moves

@@ -10,36 +10,43 @@ from typing import Final
 
 import pytest
 
-from opengage.store.sqlite import batches
+from opengage.store.sqlite import statements
 from store.samples import AUTHOR, ENGAGEMENT, NOW, NUMBER_ID, PROFILE, SENDER, envelope_id, number, text_id
 
 ENVELOPES_KEY, TEXTS_KEY = "sqlite_autoindex_envelopes_1", "sqlite_autoindex_texts_1"
+DUE_COLUMNS = ["account_id", "engagement_id", "phone_number_id", "is_priority", "next_at"]
 NUMBERS = "envelopes_account_id_engagement_id_phone_number"
 
 SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
-    "_INSERT_ENVELOPES": [],
-    "_DUE": [("envelopes", "envelopes_due", ["account_id", "engagement_id", "is_priority", "next_at"])],
-    "_SUPPRESSED": [("suppressions", "sqlite_autoindex_suppressions_2", ["account_id", "phone_number"])],
-    "_SENT_BEFORE": [
+    "INSERT_ENVELOPES": [],
+    "DUE": [
+        ("envelopes", "envelopes_due", ["account_id", "engagement_id", "phone_number_id", "is_priority", "next_at"])
+    ],
+    "SUPPRESSED": [("suppressions", "sqlite_autoindex_suppressions_2", ["account_id", "phone_number"])],
+    "SENT_BEFORE": [
         ("e", NUMBERS, ["account_id", "engagement_id", "phone_number"]),
         ("t", TEXTS_KEY, ["account_id", "id"]),
     ],
-    "_IN_DOUBT": [("texts", "texts_open", ["account_id"])],
-    "_OPEN_TEXTS": [("texts", "texts_open", ["account_id", "phone_number_id", "id"])],
-    "_CANCEL_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
-    "_INSERT_TEXTS": [],
-    "_RESUBMIT_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
-    "_INTEND_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
-    "_SETTLE_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
-    "_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
-    "_TEXTS_OF_REFS": [
+    "IN_DOUBT": [("texts", "texts_open", ["account_id"])],
+    "OPEN_TEXTS": [("texts", "texts_open", ["account_id", "phone_number_id", "id"])],
+    "CANCEL_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
+    "INSERT_TEXTS": [],
+    "RESUBMIT_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
+    "INTEND_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "SETTLE_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "HOLD_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "ASSIGN": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "RECENT": [("r", "PRIMARY KEY", ["account_id", "phone_number", "text_id"])],
+    "REMEMBER": [],
+    "TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
+    "TEXTS_OF_REFS": [
         ("s", "PRIMARY KEY", ["account_id", "service_profile_id", "carrier_ref"]),
         ("t", TEXTS_KEY, ["account_id", "id"]),
     ],
-    "_ADD_REFS": [],
-    "_STEP_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
-    "_INSERT_RESULTS": [],
-    "_STEP_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
+    "ADD_REFS": [],
+    "STEP_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
+    "INSERT_RESULTS": [],
+    "STEP_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],
 }
 """For each statement, the tables that it looks into: by which index, on which of its columns."""
 
@@ -50,7 +57,7 @@ HANDED_OVER = {"json_each", "wanted", "some"}
 
 STATEMENTS: Final[dict[str, str]] = {
     name: value
-    for name, value in vars(batches).items()
+    for name, value in vars(statements).items()
     if isinstance(value, str) and re.match(r"\s*(INSERT|SELECT|UPDATE|DELETE)\b", value)
 }
 
@@ -58,7 +65,7 @@ STATEMENTS: Final[dict[str, str]] = {
 def fill(connection: sqlite3.Connection, count: int = 2_000) -> None:
     """A blast in the middle: so many envelopes, each with a text, and statistics of them."""
     common = {"account_id": 1, "now": NOW, "author": AUTHOR, "engagement_id": ENGAGEMENT, "epoch": 1, "sender": SENDER}
-    common |= {"phone_number_id": NUMBER_ID, "service_profile_id": PROFILE}
+    common |= {"phone_number_id": NUMBER_ID, "service_profile_id": PROFILE, "revision": None}
     places = range(count)
     ids = {
         "ids": b"".join(map(envelope_id, places)),
@@ -66,12 +73,12 @@ def fill(connection: sqlite3.Connection, count: int = 2_000) -> None:
         "texts": b"".join(map(text_id, places)),
     }
     connection.execute(
-        batches._INSERT_ENVELOPES,
+        statements.INSERT_ENVELOPES,
         common | ids | {"rows": json.dumps([[number(at), "{}", None, None, False, None] for at in places])},
     )
     texts = json.dumps([[number(at), "Hello", 1] for at in places])
-    connection.execute(batches._INSERT_TEXTS, common | ids | {"rows": texts})
-    connection.execute(batches._ADD_REFS, common | ids | {"rows": json.dumps([[f"m{at}", 1, 1] for at in places])})
+    connection.execute(statements.INSERT_TEXTS, common | ids | {"rows": texts})
+    connection.execute(statements.ADD_REFS, common | ids | {"rows": json.dumps([[f"m{at}", 1, 1] for at in places])})
     connection.execute("ANALYZE")
     connection.commit()
 
@@ -118,7 +125,7 @@ def test_a_statement_walks_through_no_table(connection: sqlite3.Connection, name
         assert loops[0].startswith("SCAN json_each")
 
 
-@pytest.mark.parametrize("name", ["_DUE", "_OPEN_TEXTS"])
+@pytest.mark.parametrize("name", ["DUE", "OPEN_TEXTS"])
 def test_a_window_needs_no_sorting(connection: sqlite3.Connection, name: str) -> None:
     """The index gives the order, so that the next window costs the same in an engagement of a million."""
     assert not [line for line in plan(connection, STATEMENTS[name]) if "TEMP B-TREE" in line]

@@ -12,7 +12,7 @@ class Account(Record, frozen=True, kw_only=True):
     name: str
     is_active: bool = True
     quiet_hours: str | None = None
-    """`on`, `off`, or None: off in the sandbox, on with every real carrier."""
+    """`on` where the legal clock holds this account's texts; None for off."""
     frequency_cap: int | None = None
     """Texts that one person may get in `frequency_hours` (None: 24), from all engagements together."""
     frequency_hours: int | None = None

@@ -122,6 +122,7 @@ sa.Index(
     "envelopes_due",
     envelopes.c.account_id,
     envelopes.c.engagement_id,
+    envelopes.c.phone_number_id,
     envelopes.c.is_priority,
     envelopes.c.next_at,
     envelopes.c.id,

@@ -300,7 +300,7 @@ def upgrade() -> None:
         batch_op.drop_index(batch_op.f("envelopes_due"), sqlite_where=sa.text("next_at IS NOT NULL"))
         batch_op.create_index(
             "envelopes_due",
-            ["account_id", "engagement_id", "is_priority", "next_at", "id"],
+            ["account_id", "engagement_id", "phone_number_id", "is_priority", "next_at", "id"],
             unique=False,
             sqlite_where=sa.text("next_at IS NOT NULL"),
             postgresql_where=sa.text("next_at IS NOT NULL"),

@@ -1,21 +1,26 @@
 """Events become steps: the state machine applied to a batch of texts, and the ledger's moves that follow from it.
 
-Used by the recorder (outcomes and receipts) and by the rescuer (answers that will not come). A text may meet several
-events in one batch, as when its receipt is read together with its answer: it is written once, at its last state.
+Used by the dispatcher (outcomes, receipts, answers that will not come) and by operators who resolve a doubt. A text may
+meet several events in one batch, as when its receipt is read together with its answer: it is written once, at its last
+state.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from opengage.clock import SECOND, Instant
-from opengage.domain.ledger import Moves
+from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.retry import Trouble, next_delay
-from opengage.domain.states import TextEvent, TextStatus, change, place
+from opengage.domain.states import CLOSED, STATUS_OF, TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
 from opengage.store import ledgers
 from opengage.store.contract import Result, Step, Transaction, Unanswered
 
 Chance = Callable[[], float]
 """A number in [0, 1) to spread retries with."""
+
+NO_CODE: Final = "none"
+"""What is counted for a text whose carrier never said a word on its fate."""
 
 FREE_OF_CHARGE = frozenset((Trouble.THROTTLED, Trouble.DISCONNECTED))
 """What says nothing against the text, and so burns no attempt."""
@@ -44,7 +49,8 @@ class Settling:
         if step is None:
             step = Step(text, status, reason, code, b"", text.attempts)  # type: ignore[arg-type]
             self._steps[text.text_id] = step
-        step.status, step.reason, step.code, step.next_at = status, reason, code, None
+        step.status, step.reason, step.code = status, reason, code
+        step.next_at = self._now if event is TextEvent.RESEND else None
         step.was_accepted = step.was_accepted or event is TextEvent.ACCEPTED
         step.result_id = self._new_id()
         self._results.setdefault(text.account_id, []).append(Result(step.result_id, text.text_id, status, code))
@@ -73,4 +79,6 @@ class Settling:
                 if engagement_id is not None and step.text.envelope_id is not None:
                     moves.leave(account_id, engagement_id, place(step.text.status))
                     moves.arrive(account_id, engagement_id, step.reason)
+                    if STATUS_OF[step.reason] in CLOSED:
+                        moves.note(account_id, engagement_id, Dimension.CODE, step.code or NO_CODE)
         return await ledgers.move_and_complete(tx, moves, self._now)

@@ -1,0 +1,240 @@
+"""The intent: one batch of one engagement written as `sending`, all or nothing, before a byte of it leaves.
+
+The promise is kept here. In one transaction, under the lane's lease: the lease holds, the engagement still runs, its
+gates are open, nobody of the batch is suppressed, was texted already or is held by a rule; then the texts are written
+as `sending`. A crash before that commit sends nothing; a crash after it leaves the texts to the rescuer, in doubt.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from opengage.clock import SECOND, Clock, Instant
+from opengage.dispatch import gates, pools
+from opengage.dispatch.gates import Gate
+from opengage.dispatch.law import Law
+from opengage.dispatch.planning import Known, Plan, Rules, plan
+from opengage.domain.ledger import Dimension, Moves
+from opengage.domain.outcomes import Submission
+from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, ServiceProfile, Text, TextTemplate
+from opengage.domain.states import Reason, TextStatus
+from opengage.domain.templates import Template, compile_template
+from opengage.ids import Id, NewId, floor, made_at, to_wire
+from opengage.store import lanes, ledgers, receipts, rows, work
+from opengage.store import pools as pooled
+from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Unanswered
+
+_MINUTE: Final = 60 * SECOND
+
+
+class Written(msgspec.Struct, frozen=True):
+    """An intent that is committed: what to submit, and the same texts as the store has them now."""
+
+    engagement_id: Id | None
+    submissions: list[Submission]
+    texts: list[Unanswered]
+    segments: int
+
+
+class _Words(msgspec.Struct, frozen=True):
+    """What an engagement says right now: a revision of its template, compiled."""
+
+    revision_id: Id
+    template: Template
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    """What one transaction is about."""
+
+    engagement: Engagement
+    profile: ServiceProfile
+    lease: lanes.Lease
+    now: Instant
+    words: _Words
+    due: list[Due]
+    rules: Rules
+    has_pool: bool
+
+
+class Intents:
+    """Writes the intents of one lane."""
+
+    def __init__(self, number: PhoneNumber, clock: Clock, new_id: NewId, law: Law, max_segments: int) -> None:
+        self._number = number
+        self._clock = clock
+        self._new_id = new_id
+        self._law = law
+        self._max_segments = max_segments
+        self._words: dict[Id, _Words] = {}
+
+    async def write(
+        self, tx: Transaction, lease: lanes.Lease, profile: ServiceProfile, chosen: Id, room: int
+    ) -> Written | None:
+        """Write the next batch of an engagement, to go out through `profile`.
+
+        None when there turned out to be nothing to do. Raises Fenced when the lane is no longer ours.
+        """
+        await lanes.require(tx, lease)
+        running = await work.running(tx, lease.account_id, self._number.id)
+        found = next((pair for pair in running if pair[0].id == chosen), None)
+        if found is None:
+            return None
+        engagement, activity = found
+        now = self._clock.now()
+        limits = gates.limits_of(engagement, self._number, profile)
+        gate = await gates.ask(tx, engagement.account_id, limits, now, engagement)
+        await work.show_hold(tx, engagement, None if gate.is_open else gate.rule, gate.until)
+        if not gate.is_open:
+            return None
+        batch = await self._batch(tx, engagement, activity, profile, lease, min(room, gate.texts), now)
+        decided = await self._decide(tx, batch, gate)
+        await self._save(tx, batch, decided)
+        if decided.intents:
+            await gates.spend(tx, engagement.account_id, limits, len(decided.intents), decided.segments, now)
+        return Written(
+            engagement.id,
+            await self._submissions(tx, decided.intents),
+            await self._texts(tx, engagement, decided.intents),
+            decided.segments,
+        )
+
+    async def _batch(
+        self,
+        tx: Transaction,
+        engagement: Engagement,
+        activity: Activity,
+        profile: ServiceProfile,
+        lease: lanes.Lease,
+        limit: int,
+        now: Instant,
+    ) -> _Batch:
+        """What this number may take now, and what holds for it."""
+        account = await rows.first(tx, Account, account_id=engagement.account_id)
+        assert account is not None, "an engagement is an account's"
+        members = await pooled.members(tx, engagement.account_id, engagement.id)
+        due = await tx.batches.due(engagement.account_id, engagement.id, self._number.id, now, limit)
+        return _Batch(
+            engagement=engagement,
+            profile=profile,
+            lease=lease,
+            now=now,
+            words=await self._words_of(tx, activity),
+            due=await pools.mine(tx, engagement, self._number, members, due, now),
+            rules=self._law.rules(account, engagement, self._max_segments, now),
+            has_pool=len(members) > 1,
+        )
+
+    async def _words_of(self, tx: Transaction, activity: Activity) -> _Words:
+        """The activity's template as it reads now, compiled once for each revision."""
+        record = await rows.find(tx, TextTemplate, activity.account_id, activity.text_template_id)
+        assert record is not None, "templates are archived, never removed"
+        known = self._words.get(record.id)
+        if known is None or known.revision_id != record.revision_id:
+            known = self._words[record.id] = _Words(record.revision_id, compile_template(record.body))
+        return known
+
+    async def _decide(self, tx: Transaction, batch: _Batch, gate: Gate) -> Plan:
+        """What becomes of each; texts whose segments no longer pass the gate stay due, at least one passes."""
+        decided = plan(batch.due, batch.words.template, await self._known(tx, batch), batch.rules, self._new_id)
+        passing, segments = 0, 0
+        for intent in decided.intents:
+            segments += intent.segments
+            if passing and segments > gate.segments:
+                break
+            passing += 1
+        return msgspec.structs.replace(decided, intents=decided.intents[:passing])
+
+    async def _known(self, tx: Transaction, batch: _Batch) -> Known:
+        account_id, rules = batch.engagement.account_id, batch.rules
+        numbers = [envelope.phone_number for envelope in batch.due]
+        again = [envelope.text_id for envelope in batch.due if envelope.text_id]
+        written = list((await rows.find_many(tx, Text, account_id, again)).values()) if again else []
+        recent: dict[str, list[Instant]] = {}
+        if rules.cap is not None:
+            since = floor(Instant(batch.now - rules.looks_back * SECOND))
+            for each in await tx.batches.recent(account_id, numbers, since):
+                recent.setdefault(each.phone_number, []).append(made_at(each.text_id))
+        return Known(
+            suppressed=await tx.batches.suppressed(account_id, numbers),
+            texted=await tx.batches.sent_before(account_id, batch.engagement.id, numbers),
+            written={text.id: text.body for text in written},
+            elsewhere=[text.id for text in written if await self._has_part_elsewhere(tx, text, batch.profile)],
+            recent=recent,
+        )
+
+    async def _has_part_elsewhere(self, tx: Transaction, text: Text, profile: ServiceProfile) -> bool:
+        """Whether another carrier, or ours for another number, has taken some of the segments of a long text."""
+        here = text.service_profile_id == profile.id and text.phone_number_id == self._number.id
+        return text.segments > 1 and not here and bool(await receipts.segments(tx, text.account_id, text.id))
+
+    async def _save(self, tx: Transaction, batch: _Batch, decided: Plan) -> None:
+        """Write what was decided, and move the ledger with it."""
+        account_id, engagement_id, now = batch.engagement.account_id, batch.engagement.id, batch.now
+        moves = Moves()
+        if decided.intents:
+            lane = (self._number.id, batch.lease.epoch)
+            await tx.batches.intend(account_id, lane, self._outgoing(batch), decided.intents, now)
+            count = len(decided.intents)
+            moves.note(account_id, engagement_id, Dimension.MINUTE, str(now // _MINUTE), count)
+            moves.note(account_id, engagement_id, Dimension.NUMBER, to_wire(self._number.id), count)
+            if batch.rules.cap is not None or batch.has_pool:
+                own = self._number.id
+                texted = [Recent(intent.recipient, intent.text_id, own) for intent in decided.intents]
+                await tx.batches.remember(account_id, texted)
+        if decided.settled:
+            await tx.batches.settle_envelopes(account_id, decided.settled, now)
+        if decided.held:
+            await tx.batches.hold_envelopes(account_id, decided.held, now)
+        before = {envelope.envelope_id: envelope.reason for envelope in batch.due}
+        for (left, arrived), count in Counter((before[id_], reason) for id_, reason in _places(decided)).items():
+            moves.leave(account_id, engagement_id, left, count)
+            moves.arrive(account_id, engagement_id, arrived, count)
+        await ledgers.move_and_complete(tx, moves, now)
+
+    def _outgoing(self, batch: _Batch) -> Outgoing:
+        return Outgoing(
+            engagement_id=batch.engagement.id,
+            phone_number_id=self._number.id,
+            service_profile_id=batch.profile.id,
+            sender=self._number.phone_number,
+            author=batch.engagement.updated_by,
+            text_template_revision_id=batch.words.revision_id,
+        )
+
+    async def _submissions(self, tx: Transaction, intents: Sequence[Intent]) -> list[Submission]:
+        number = self._number
+        submissions = []
+        for intent in intents:
+            accepted = None
+            if intent.is_retry and intent.segments > 1:
+                taken = await receipts.segments(tx, number.account_id, intent.text_id)
+                accepted = {segment.number: segment.carrier_ref for segment in taken}
+            submissions.append(
+                Submission(
+                    number.account_id, intent.text_id, number.phone_number, intent.recipient, intent.body, accepted
+                )
+            )
+        return submissions
+
+    async def _texts(self, tx: Transaction, engagement: Engagement, intents: Sequence[Intent]) -> list[Unanswered]:
+        """The texts of a batch as they were just written; only those that go again must be read for it."""
+        account_id, status = engagement.account_id, TextStatus.SENDING
+        again = [intent.text_id for intent in intents if intent.is_retry]
+        known = await tx.batches.texts(account_id, again) if again else {}
+        return [
+            known.get(each.text_id)
+            or Unanswered(account_id, each.text_id, status, each.segments, 1, engagement.id, each.envelope_id)
+            for each in intents
+        ]
+
+
+def _places(decided: Plan) -> Iterator[tuple[Id, Reason]]:
+    """Where each envelope that was decided on stands now."""
+    for intent in decided.intents:
+        yield intent.envelope_id, Reason.SENDING
+    for settled in decided.settled:
+        yield settled.envelope_id, settled.reason
+    for held in decided.held:
+        yield held.envelope_id, held.reason

@@ -1,0 +1,66 @@
+"""Which rules hold for a batch: the legal clock and the caps of its account, the hour of its engagement.
+
+Asked by `intent` and `singles`. The legal clock runs for accounts that have switched it on.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from opengage.clock import Instant
+from opengage.dispatch.planning import Cap, Meta, Rules
+from opengage.domain import local_time
+from opengage.domain.legal_clock import Hold, LegalClock
+from opengage.domain.records import Account, Engagement
+from opengage.domain.whereabouts import whereabouts
+
+ON: Final = "on"
+_HOUR: Final = 3600
+_USUAL_HOURS: Final = 24
+
+
+class Law:
+    """The rules of the land, and how they meet an account's own."""
+
+    def __init__(self, clock: LegalClock) -> None:
+        self._clock = clock
+
+    def rules(self, account: Account, engagement: Engagement | None, max_segments: int, now: Instant) -> Rules:
+        """What holds for texts of an engagement (None: single texts) at this instant."""
+        is_on = account.quiet_hours == ON
+        own = account.frequency_cap and Cap(account.frequency_cap, (account.frequency_hours or _USUAL_HOURS) * _HOUR)
+        longest = max(own.seconds if own else 0, self._clock.longest_cap_hours * _HOUR if is_on else 0)
+
+        def legal(number: str, meta: Meta) -> Hold | None:
+            return self._clock.held(whereabouts(number, meta), now)
+
+        def cap(number: str, meta: Meta) -> Cap | None:
+            law = self._clock.cap(whereabouts(number, meta)) if is_on else None
+            if law is None:
+                return own or None
+            by_law = Cap(law[0], law[1] * _HOUR)
+            return min(own, by_law, key=lambda each: each.count / each.seconds) if own else by_law
+
+        return Rules(
+            max_segments=max_segments,
+            now=now,
+            expires_at=expires_at(engagement) if engagement else None,
+            hour=_hour(engagement),
+            legal=legal if is_on else None,
+            cap=cap if longest else None,
+            looks_back=longest,
+        )
+
+
+def expires_at(engagement: Engagement) -> Instant | None:
+    """When texts of an engagement are no longer worth sending."""
+    if engagement.validity_seconds is None or engagement.started_at is None:
+        return None
+    return Instant(engagement.started_at + engagement.validity_seconds * 1_000_000)
+
+
+def _hour(engagement: Engagement | None) -> Callable[[str, Meta], Instant] | None:
+    """When a text of a `local-time` engagement may go to each recipient; None for every other kind."""
+    if engagement is None or engagement.delivery_local_time is None:
+        return None
+    wall = local_time.parse(engagement.delivery_local_time)
+    return lambda number, meta: local_time.for_recipient(wall, whereabouts(number, meta).zones)

@@ -1,0 +1,121 @@
+"""The intents of texts that are no envelope's: the same promise as `intent`, one text at a time.
+
+They come from the API (`operations.texts`) and from `inbound`, whose answers to STOP, START and HELP go out whatever is
+suppressed, for that is what they are about.
+"""
+
+from typing import Final
+
+import msgspec
+
+from opengage.clock import SECOND, Clock, Instant
+from opengage.dispatch import gates
+from opengage.dispatch.intent import Written
+from opengage.dispatch.law import Law
+from opengage.dispatch.planning import FREQUENCY_CAP, Rules
+from opengage.domain.errors import Fenced
+from opengage.domain.legal_clock import Hold
+from opengage.domain.outcomes import Submission
+from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
+from opengage.domain.states import TextEvent, TextStatus
+from opengage.ids import NewId, floor, made_at
+from opengage.operations.settling import Chance, Settling
+from opengage.store import lanes, receipts, rows, singles
+from opengage.store.contract import Recent, Transaction, Unanswered
+
+OPTED_OUT: Final = "opted-out"
+LAPSED: Final = "validity-over"
+_META = msgspec.json.Decoder(dict[str, object])
+
+
+class Singles:
+    """Writes the intents of one lane's single texts."""
+
+    def __init__(
+        self, number: PhoneNumber, clock: Clock, new_id: NewId, law: Law, max_segments: int, chance: Chance
+    ) -> None:
+        self._number = number
+        self._clock = clock
+        self._new_id = new_id
+        self._law = law
+        self._max_segments = max_segments
+        self._chance = chance
+
+    async def next_at(self, tx: Transaction) -> Instant | None:
+        """When the next one is due."""
+        return await singles.next_at(tx, self._number.account_id, self._number.id)
+
+    async def write(self, tx: Transaction, lease: lanes.Lease, profile: ServiceProfile, room: int) -> Written | None:
+        """Write the next ones as sending, to go out through `profile`; None when none may go.
+
+        Raises Fenced when the lane is no longer ours.
+        """
+        await lanes.require(tx, lease)
+        account_id, now = lease.account_id, self._clock.now()
+        limits = gates.limits_of(None, self._number, profile)
+        gate = await gates.ask(tx, account_id, limits, now)
+        texts = await singles.due(tx, account_id, self._number.id, now, max(1, min(room, gate.texts)))
+        if not gate.is_open:
+            for text in texts:
+                await singles.hold(tx, text, gate.rule or "", gate.until or Instant(now + SECOND))
+            return None
+        going = await self._going(tx, texts, now)
+        for text in going:
+            if not await singles.intend(tx, text, lease.epoch, profile.id, now):
+                raise Fenced("A text of this batch was taken by another dispatcher; nothing was written.")
+        await gates.spend(tx, account_id, limits, len(going), sum(text.segments for text in going), now)
+        return Written(
+            None,
+            [await self._submission(tx, text) for text in going],
+            [
+                Unanswered(account_id, text.id, TextStatus.SENDING, text.segments, text.attempts + 1, None, None)
+                for text in going
+            ],
+            sum(text.segments for text in going),
+        )
+
+    async def _going(self, tx: Transaction, texts: list[Text], now: Instant) -> list[Text]:
+        """Those that may go now; the others are refused for good, or wait."""
+        account = await rows.first(tx, Account, account_id=self._number.account_id)
+        assert account is not None, "a lane is an account's"
+        rules = self._law.rules(account, None, self._max_segments, now)
+        suppressed = await tx.batches.suppressed(account.account_id, [text.recipient for text in texts])
+        settling = Settling(now, self._new_id, self._chance)
+        going = []
+        for text in texts:
+            if text.purpose is None and text.recipient in suppressed:
+                settling.apply(_unanswered(text), TextEvent.REFUSED, OPTED_OUT)
+            elif text.expires_at is not None and now >= text.expires_at:
+                settling.apply(_unanswered(text), TextEvent.LAPSED, LAPSED)
+            elif text.purpose is None and (hold := await self._held(tx, text, rules)):
+                await singles.hold(tx, text, hold.rule, hold.until)
+            else:
+                going.append(text)
+        await settling.write(tx)
+        return going
+
+    async def _held(self, tx: Transaction, text: Text, rules: Rules) -> Hold | None:
+        """The rule that holds a text, if any; one that goes is remembered for the caps."""
+        meta = _META.decode(text.meta)
+        if rules.legal is not None and (hold := rules.legal(text.recipient, meta)):
+            return hold
+        cap = rules.cap(text.recipient, meta) if rules.cap else None
+        if cap is None or text.attempts:
+            return None
+        since = Instant(rules.now - cap.seconds * SECOND)
+        recent = await tx.batches.recent(text.account_id, [text.recipient], floor(since))
+        if len(recent) >= cap.count:
+            return Hold(FREQUENCY_CAP, Instant(made_at(recent[-cap.count].text_id) + cap.seconds * SECOND))
+        await tx.batches.remember(text.account_id, [Recent(text.recipient, text.id, self._number.id)])
+        return None
+
+    async def _submission(self, tx: Transaction, text: Text) -> Submission:
+        accepted = None
+        if text.attempts and text.segments > 1:
+            taken = await receipts.segments(tx, text.account_id, text.id)
+            accepted = {segment.number: segment.carrier_ref for segment in taken}
+        return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted)
+
+
+def _unanswered(text: Text) -> Unanswered:
+    return Unanswered(text.account_id, text.id, text.status, text.segments, text.attempts, None, None)
