@@ -111,4 +111,6 @@ def _values(envelope: Envelope, changes: Changes) -> dict[str, Any]:
     values = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not _UNSET}
     if "delay_in_seconds" in values:
         values["next_at"] = envelope.created_at + (values["delay_in_seconds"] or 0) * SECOND
+    if "phone_number" in values:
+        values["phone_number_id"] = None  # a pool chose its sender for another recipient
     return values
