@@ -14,7 +14,7 @@ from opengage.clock import SECOND, Instant
 from opengage.dispatch import importer as module
 from opengage.dispatch.importer import Importer
 from opengage.domain import media
-from opengage.domain.errors import Fenced
+from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.imports import ImportStatus
 from opengage.domain.records import Contact, ContactImport, ContactImportError, ContactList, Upload
 from opengage.ids import Id, new_id
@@ -245,6 +245,22 @@ async def test_a_file_that_ends_its_readers_is_set_aside(office: Office) -> None
     assert (job.status, job.count_rows) == (ImportStatus.FAILED, 0)
     assert "ended its reader 3 times after row 0" in str(job.error)
     assert not await office.worker().turn()
+
+
+async def test_a_folder_that_cannot_be_reached(office: Office, tmp_path: Path) -> None:
+    """The import is put off, not failed, however often; once the folder is back it goes on."""
+    id_ = await office.queue(people(3))
+    aside = (tmp_path / "files").rename(tmp_path / "aside")
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            await office.worker().turn()
+        job = await office.job(id_)
+        assert (job.status, job.stalls, job.owner) == (ImportStatus.PROCESSING, 0, None)
+        assert not await office.worker().turn()
+        await _expire(office, id_)
+    aside.rename(tmp_path / "files")
+    assert await office.worker().turn()
+    assert (await office.job(id_)).status is ImportStatus.COMPLETED
 
 
 async def test_a_graceful_stop_lets_go(office: Office) -> None:

@@ -37,6 +37,8 @@ _LOOK: Final = 0.5
 _LEASE: Final = 60.0
 """Seconds that a worker may be silent before another one takes its import over."""
 _MOST_STALLS: Final = 3
+_TRY_AGAIN: Final = 5.0
+"""Seconds before an import is tried again when the folder or the database could not be used."""
 _SWEEP: Final = 600.0
 """Seconds between looks for uploads that nobody needs any more."""
 _UNUSED_FOR: Final = 24 * 3600
@@ -86,7 +88,7 @@ class Importer:
     async def turn(self) -> bool:
         """Carry out the next import that waits; whether there was one."""
         async with self._store.reading() as tx:
-            waiting = await imports.free(tx, await tx.now(), 10)
+            waiting = await imports.free(tx, self._owner, 10)
         for one in waiting:
             async with self._store.writing() as tx:
                 job = await imports.take(tx, one, self._owner, _LEASE, self._clock.now())
@@ -110,6 +112,10 @@ class Importer:
         except Fenced:
             log.warning("the import has passed to another worker", action="fenced", import_id=to_wire(job.id))
             return
+        except Unavailable:
+            async with self._store.writing() as tx:
+                await imports.put_off(tx, job, _TRY_AGAIN)
+            raise
         log.info("import ended", action="import", import_id=to_wire(job.id), status=job.status, rows=job.count_rows)
 
     async def _fresh(self, tx: Transaction, job: ContactImport) -> ContactImport:

@@ -26,7 +26,11 @@ _FREE: Final = (
     sa.select(*rows.columns(ContactImport))
     .where(
         _imports.c.completed_at.is_(None),
-        sa.or_(_imports.c.expires_at.is_(None), _imports.c.expires_at <= sa.bindparam("now")),
+        sa.or_(
+            _imports.c.expires_at.is_(None),
+            _imports.c.expires_at <= sa.bindparam("now"),
+            _imports.c.owner == sa.bindparam("owner"),
+        ),
     )
     .order_by(_imports.c.account_id, _imports.c.id)
     .limit(sa.bindparam("most"))
@@ -69,6 +73,17 @@ _RELEASE: Final = (
     .values(expires_at=0)
 )
 
+_PUT_OFF: Final = (
+    sa.update(_imports)
+    .where(
+        _imports.c.account_id == sa.bindparam("key_account_id"),
+        _imports.c.id == sa.bindparam("key_id"),
+        _imports.c.epoch == sa.bindparam("key_epoch"),
+        _imports.c.completed_at.is_(None),
+    )
+    .values(owner=sa.null(), stalls=0, expires_at=sa.bindparam("expires_at"))
+)
+
 _SPENT: Final = (
     sa.select(*rows.columns(Upload))
     .where(_uploads.c.file_id.is_(None), _uploads.c.blob.is_not(None), _uploads.c.used_at < sa.bindparam("before"))
@@ -90,9 +105,10 @@ _FORGET: Final = sa.delete(_uploads).where(
 )
 
 
-async def free(tx: Transaction, now: Instant, most: int) -> list[ContactImport]:
-    """Imports that wait, or whose worker has not been heard of: the oldest of each account first."""
-    return [rows.from_row(ContactImport, row) for row in await tx.rows(_FREE, now=now, most=most)]
+async def free(tx: Transaction, owner: str, most: int) -> list[ContactImport]:
+    """Imports that wait, whose worker has not been heard of, or that `owner` itself held under an earlier life."""
+    found = await tx.rows(_FREE, now=await tx.now(), owner=owner, most=most)
+    return [rows.from_row(ContactImport, row) for row in found]
 
 
 async def take(tx: Transaction, job: ContactImport, owner: str, seconds: float, now: Instant) -> ContactImport | None:
@@ -120,6 +136,12 @@ async def progress(tx: Transaction, before: ContactImport, after: ContactImport,
     if not await tx.run(_PROGRESS, **key, **values, expires_at=until):
         raise Fenced("Another worker has taken this import over; nothing was written.")
     return after
+
+
+async def put_off(tx: Transaction, job: ContactImport, seconds: float) -> None:
+    """Let whoever comes try again after so many seconds: what kept it from going on is none of the file's doing."""
+    until = Instant(await tx.now() + int(seconds * SECOND))
+    await tx.run(_PUT_OFF, key_account_id=job.account_id, key_id=job.id, key_epoch=job.epoch, expires_at=until)
 
 
 async def release(tx: Transaction, owner: str) -> None:
