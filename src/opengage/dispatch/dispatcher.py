@@ -60,6 +60,7 @@ class _Lane(msgspec.Struct):
     sender: Sender
     profiles: list[ServiceProfile]
     task: asyncio.Task[None]
+    crashed: bool = False
     unhealthy_since: Instant | None = None
     reported: tuple[float | None, int, Instant | None] = (None, 0, None)
 
@@ -179,7 +180,8 @@ class Dispatcher:
                 await recorder.match_parked()
         sender = self._sender(number, lease, routes, careful_for=self._settings.window if crashes else 0)
         sender.valid_until = until
-        self._lanes[number.account_id, number.id] = _Lane(sender, profiles, asyncio.create_task(sender.run()))
+        task = asyncio.create_task(sender.run())
+        self._lanes[number.account_id, number.id] = _Lane(sender, profiles, task, crashed=crashes > 0)
 
     async def _profiles(self, tx: Transaction, number: PhoneNumber) -> list[ServiceProfile]:
         """The service profile of a number, and the one that takes over from it."""
@@ -234,15 +236,17 @@ class Dispatcher:
             elif lane.unhealthy_since is None:
                 lane.unhealthy_since = self._clock.now()
             state = (lane.sender.rate, lane.sender.under_way, lane.unhealthy_since)
-            if state != lane.reported:
+            if state != lane.reported or (lane.crashed and not lane.sender.is_careful):
                 told.append((lane, state))
         if not told:
             return
         async with self._store.writing() as tx:
             for lane, (rate, under_way, since) in told:
                 await lanes.report(tx, lane.sender.lease, rate=rate, under_way=under_way, unhealthy_since=since)
+                if lane.crashed and not lane.sender.is_careful:
+                    await lanes.calm(tx, lane.sender.lease)
         for lane, state in told:
-            lane.reported = state
+            lane.reported, lane.crashed = state, lane.crashed and lane.sender.is_careful
 
     def _receipt_window(self, profile: ServiceProfile) -> float:
         if profile.receipt_window_seconds is not None:

@@ -182,11 +182,12 @@ class Reader(Generic[A_co, R_co]):
             "Resource",
             [
                 ("type", str),
-                ("attributes", attributes),
+                ("attributes", attributes, _default(attributes)),
                 ("relationships", relationships, _default(relationships)),
                 ("id", str | None, None),
             ],
             gc=False,
+            kw_only=True,
         )
         self._decode: Callable[[msgspec.Raw], Any] = msgspec.json.Decoder(self._model).decode
 
@@ -251,10 +252,10 @@ def _sent_type(raw: msgspec.Raw) -> str | None:
         return None
 
 
-def _default(relationships: Any) -> Any:
-    """Relationships may be left out when none of them is required."""
-    needed = any(field.required for field in msgspec.structs.fields(relationships))
-    return msgspec.NODEFAULT if needed else relationships()
+def _default(members: Any) -> Any:
+    """Attributes or relationships may be left out when none of them is required."""
+    needed = any(field.required for field in msgspec.structs.fields(members))
+    return msgspec.NODEFAULT if needed else members()
 
 
 def _explain(raw: msgspec.Raw, kind: Any, at: str) -> Iterator[Fault]:
