@@ -1,5 +1,6 @@
 """Contacts, lists, and envelopes that are changed while they wait: on every database."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from opengage.domain.states import EnvelopeStatus
 from opengage.ids import Id
 from opengage.store import contacts, envelope_edits, rows, tables
 from opengage.store.contract import Store, Transaction
+from store.conftest import Open
 from store.samples import (
     ACCOUNT,
     AUTHOR,
@@ -66,6 +68,21 @@ async def test_contacts_by_number(store: Store) -> None:
         await contacts.lock_account(tx, ACCOUNT)
         found = await contacts.by_numbers(tx, ACCOUNT, [number(place) for place in (1, 2, 3, 4)] * 100)
     assert found == {number(2): contact(2), number(3): contact(3)}
+
+
+async def test_unique_numbers_among_writers(open_store: Open) -> None:
+    """Whoever asks for the account's lock sees what those before have written: of five at once one makes the contact."""
+    stores = [await open_store() for _ in range(5)]
+
+    async def make(place: int) -> bool:
+        async with stores[place].writing() as tx:
+            await contacts.lock_account(tx, ACCOUNT)
+            if await contacts.by_numbers(tx, ACCOUNT, [number(1)]):
+                return False
+            await rows.insert(tx, contact(1, id=id_of(9000 + place)))
+            return True
+
+    assert sum(await asyncio.gather(*(make(place) for place in range(5)))) == 1
 
 
 async def test_membership(store: Store) -> None:

@@ -68,4 +68,4 @@ account_keys = sa.Table(
     sa.Column("value", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Random keys that only this installation knows, such as the one that signs upload forms."""
+"""Random keys that only this installation knows, such as the one that signs upload forms; and rows to wait at."""
