@@ -71,7 +71,7 @@ async def test_contacts_by_number(store: Store) -> None:
 
 
 async def test_unique_numbers_among_writers(open_store: Open) -> None:
-    """Whoever asks for the account's lock sees what those before have written: of five at once one makes the contact."""
+    """Whoever asks for the account's lock sees what those before have written: of five one makes the contact."""
     stores = [await open_store() for _ in range(5)]
 
     async def make(place: int) -> bool:
