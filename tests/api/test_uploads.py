@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Mapping
+import tracemalloc
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -222,6 +223,32 @@ async def test_size_is_limited(client: Client, settings: Settings) -> None:
     claimed = await client.http.post(asked["request-url"], content=b"x", headers={"content-length": "9" * 19})
     assert claimed.status_code == 413
     assert [path.stat().st_size for path in stored(settings)] == [200_000]
+
+
+async def test_size_costs_no_memory(client: Client, settings: Settings) -> None:
+    """Forty megabytes go to the disk as they come."""
+    settings.upload_limit_bytes = 50 << 20
+    asked = await form(client)
+    fields = {name: value for each in asked["request-form-data"] for name, value in each.items()}
+    frame = httpx.Request("POST", asked["request-url"], data=fields, files={"file": ("a.csv", b"MARK", "text/csv")})
+    before, after = frame.read().split(b"MARK")
+    line = b"+12025550143,Ann\n" * 4096
+
+    async def body() -> AsyncIterator[bytes]:
+        yield before
+        for _ in range(600):
+            yield line
+        yield after
+
+    tracemalloc.start()
+    try:
+        headers = {"content-type": frame.headers["content-type"]}
+        answer = await client.http.post(asked["request-url"], content=body(), headers=headers)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 204
+    assert [path.stat().st_size for path in stored(settings)] == [600 * len(line)]
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,9 @@ def placed(count: int) -> list[sa.BindParameter[Any]]:
 
 @cache
 def _by_numbers(count: int) -> sa.Select[Any]:
-    return (
-        sa.select(*rows.columns(Contact))
-        .where(_contacts.c.account_id == sa.bindparam("account_id"), _contacts.c.phone_number.in_(placed(count)))
-        .order_by(_contacts.c.id.desc())
+    # in no order of ids: SQLite would walk the account's contacts by id for that
+    return sa.select(*rows.columns(Contact)).where(
+        _contacts.c.account_id == sa.bindparam("account_id"), _contacts.c.phone_number.in_(placed(count))
     )
 
 
@@ -122,7 +121,9 @@ async def by_numbers(tx: Transaction, account_id: int, numbers: Sequence[str]) -
     for some in chunks(numbers):
         for row in await tx.rows(_by_numbers(len(some)), account_id=account_id, **named(some)):
             contact = rows.from_row(Contact, row)
-            found[contact.phone_number] = contact
+            known = found.get(contact.phone_number)
+            if known is None or contact.id < known.id:
+                found[contact.phone_number] = contact
     return found
 
 

@@ -168,8 +168,8 @@ async def insert_many(tx: Transaction, new: Sequence[records.Record]) -> None:
     """Write new records of one class, many in a statement: few round trips, and few statements to compile."""
     start = 0
     while start < len(new):
-        # in powers of two; 256 records of 20 columns stay far below either database's limit of parameters
-        count = min(256, 1 << (len(new) - start).bit_length() - 1)
+        # in powers of two; not more, because SQLite looks for each parameter's name among all of them
+        count = min(32, 1 << (len(new) - start).bit_length() - 1)
         values = {
             f"{name}_{place}": value
             for place, record in enumerate(new[start : start + count])
