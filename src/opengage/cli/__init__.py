@@ -18,6 +18,7 @@ from opengage.settings import SettingsError
 VERBS: Final = {
     "serve": "opengage.cli.serve",
     "init": "opengage.cli.init",
+    "send": "opengage.cli.send",
     "demo": "opengage.cli.demo",
     "web": "opengage.cli.web",
     "worker": "opengage.cli.worker",
