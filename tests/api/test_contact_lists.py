@@ -78,6 +78,7 @@ async def test_membership_from_the_contact(client: Client) -> None:
         told = (await client.get(f"/contacts/{a}")).json()["data"]["relationships"]["lists"]["data"]
         assert [each["id"] for each in told] == left
     assert [each["id"] for each in (await client.get(f"/contacts/{a}/lists")).json()["data"]] == [one]
+    assert (await client.get(f"/contacts/{a}/relationships/lists")).json()["data"] == some("lists", one)["data"]
 
 
 async def test_pages_of_members(client: Client) -> None:
@@ -135,6 +136,8 @@ async def test_an_engagement_addresses_lists(client: Client, other: Client) -> N
         assert (await client.patch(path, document)).status_code == status
         told = (await client.get(path)).json()["data"]["relationships"]["lists"]["data"]
         assert [each["id"] for each in told] == left
+    linkage = (await client.get(f"{path}/relationships/lists")).json()["data"]
+    assert [each["id"] for each in linkage] == [one, two]
     assert (await client.patch(f"{path}/relationships/lists", some("lists"))).status_code == 204
     assert (await client.get(f"{path}/lists")).json()["data"] == []
     assert (await other.patch(f"{path}/relationships/lists", some("lists"))).status_code == 404

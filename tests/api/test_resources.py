@@ -8,7 +8,7 @@ import pytest
 from api_client import Client
 from api_samples import one_of_each
 from opengage.api.resources.registry import BY_TYPE, RESOURCES
-from opengage.api.resources.resource import Across, Resource, Through, ToMany, ToOne
+from opengage.api.resources.resource import Across, Resource, Through, ToOne
 from opengage.store import lists
 from opengage.store.sqlite import SqliteStore
 from opengage.store.tables import metadata
@@ -38,8 +38,8 @@ async def test_descriptions_tell_what_is_answered(client: Client, store: SqliteS
         assert list(found["relationships"]) == list(resource.relationships)
         for name, one in found["relationships"].items():
             relationship = resource.relationships[name]
-            assert isinstance(relationship, Through) == ("links" in one)
-            if not isinstance(relationship, Through):
+            assert isinstance(relationship, Through | Across) == ("links" in one)
+            if not isinstance(relationship, Through | Across):
                 assert isinstance(one["data"], list) != isinstance(relationship, ToOne)
 
 
@@ -57,12 +57,12 @@ def test_fields_exist(resource: Resource) -> None:  # type: ignore[type-arg]
             assert relationship.column is None or relationship.column in known
         if isinstance(relationship, Through) and relationship.target in BY_TYPE:
             back = BY_TYPE[relationship.target].relationships[relationship.inverse]
-            if isinstance(relationship, Across):
-                assert isinstance(back, ToMany)
-                continue
             assert isinstance(back, ToOne)
             assert back.indexed
             assert back.target == resource.type
+        if isinstance(relationship, Across):
+            key = [column.name for column in metadata.tables[relationship.pairs].primary_key]
+            assert key == ["account_id", relationship.mine, relationship.theirs]
 
 
 @each

@@ -8,10 +8,11 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
-from opengage.api import answers, places
+from opengage.api import answers, places, related
 from opengage.api.body import read_body
 from opengage.api.linkage import targets
 from opengage.api.queries import list_query
+from opengage.api.related import Here
 from opengage.api.resources import contacts as described
 from opengage.api.resources.contact_lists import RESOURCE, TYPE
 from opengage.api.state import Api, ApiState, Member, WebRequest
@@ -110,6 +111,12 @@ async def _page(request: WebRequest, api: ApiState, actor: Actor, id_: str) -> t
     return query, found
 
 
+@get(_LISTS)
+async def read_lists(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """GET /contacts/{id}/relationships/lists."""
+    return await related.linkage(Here(request, api, actor, described.RESOURCE, resource_id, "lists"))
+
+
 @post(_MEMBERS, status_code=204)
 async def add_members(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """POST /lists/{id}/relationships/contacts: these join."""
@@ -164,5 +171,5 @@ def _refuse(problems: list[Problem]) -> None:
 
 ROUTES: Final = [
     *(create, update, delete_one, read_members, read_linkage),
-    *(add_members, replace_members, remove_members, join, join_only, leave),
+    *(add_members, replace_members, remove_members, read_lists, join, join_only, leave),
 ]

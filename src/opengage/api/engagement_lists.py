@@ -2,19 +2,31 @@
 
 from typing import Final
 
-from litestar import patch
+from litestar import get, patch
 from litestar.params import FromPath
+from litestar.response.base import ASGIResponse
 
+from opengage.api import related
 from opengage.api.body import read_body
 from opengage.api.linkage import targets
+from opengage.api.related import Here
+from opengage.api.resources.engagements import RESOURCE
 from opengage.api.state import Api, Member, WebRequest
 from opengage.domain.errors import Invalid, Problem
 from opengage.ids import from_wire
 from opengage.jsonapi.request import identifiers
 from opengage.operations import contact_lists
 
+_LISTS: Final = "/engagements/{resource_id:str}/relationships/lists"
 
-@patch("/engagements/{resource_id:str}/relationships/lists", status_code=204)
+
+@get(_LISTS)
+async def read(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """GET /engagements/{id}/relationships/lists."""
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, "lists"))
+
+
+@patch(_LISTS, status_code=204)
 async def replace(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """PATCH /engagements/{id}/relationships/lists: these and no others; an empty array takes all away."""
     problems: list[Problem] = []
@@ -24,4 +36,4 @@ async def replace(request: WebRequest, api: Api, actor: Member, resource_id: Fro
     await contact_lists.address_these(api.store, api.clock, actor, from_wire(resource_id), ids)
 
 
-ROUTES: Final = [replace]
+ROUTES: Final = [read, replace]

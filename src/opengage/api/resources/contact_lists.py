@@ -54,7 +54,7 @@ RESOURCE: Final = Resource[ContactList, Shown](
     record=ContactList,
     attributes=Attributes,
     relationships={
-        "contacts": Across("contacts", "lists"),
+        "contacts": Across("contacts", "list_contacts", "list_id", "contact_id"),
         "created-by": ToOne("memberships", "created_by"),
         "updated-by": ToOne("memberships", "updated_by"),
     },

@@ -71,14 +71,19 @@ class Through(msgspec.Struct, frozen=True):
     """Whether there are so few for each that a document may include them all."""
 
 
-class Across(Through, frozen=True):
-    """A relationship to any number of resources that a table of pairs joins, told as an address.
+class Across(msgspec.Struct, frozen=True):
+    """A relationship to any number of resources that a table of pairs joins, told as an address."""
 
-    `inverse` is a to-many relationship of the target. What reads its address is a route of the noun's own.
-    """
+    target: str
+    pairs: str
+    """The name of the table, whose key is the account, `mine` and `theirs`."""
+    mine: str
+    """Its column of ids of this resource."""
+    theirs: str
+    """Its column of ids of the target."""
 
 
-Relationship = ToOne | ToMany | Through
+Relationship = ToOne | ToMany | Through | Across
 
 Show = Callable[[Transaction, int, Sequence[R]], Awaitable[Sequence[S]]]
 """(transaction, account, records) to what is shown of each, in a number of statements that does not grow with them."""
