@@ -28,6 +28,14 @@ class Settings(msgspec.Struct):
     public_url: str = PUBLIC_URL
     files: Path | None = None
     upload_limit_bytes: int = 1024 * 1024
+    idempotency_seconds: float = 86_400.0
+    access_token_seconds: float = 3600.0
+    refresh_token_seconds: float = 2_592_000.0
+    token_rate_limit: int = 2000
+    account_rate_limit: int = 4000
+    bulk_rate_limit: int = 100_000
+    requests_in_flight: int = 512
+    bytes_in_flight: int = 256 * 1024 * 1024
     undo_seconds: int = 0
 
 

@@ -9,7 +9,7 @@ from opengage.domain.records.blasts import Activity, Engagement, Envelope, TextT
 from opengage.domain.records.contacts import Contact, ContactImport, ContactImportError, ContactList
 from opengage.domain.records.files import File, Upload
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
-from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership
+from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership, Session, SigningKey
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "PhoneNumber",
     "Record",
     "ServiceProfile",
+    "Session",
+    "SigningKey",
     "Suppression",
     "Text",
     "TextMessage",

@@ -27,7 +27,15 @@ from opengage.store.tables.contacts import (
 )
 from opengage.store.tables.files import account_keys, files, text_message_files, text_template_files, uploads
 from opengage.store.tables.network import budget_uses, lanes, phone_numbers, service_profiles
-from opengage.store.tables.people import accounts, api_tokens, audit_events, memberships
+from opengage.store.tables.people import (
+    accounts,
+    api_tokens,
+    audit_events,
+    idempotency_keys,
+    memberships,
+    sessions,
+    signing_keys,
+)
 from opengage.store.tables.texts import (
     parked_receipts,
     recent_texts,
@@ -53,6 +61,7 @@ __all__ = [
     "engagements",
     "envelopes",
     "files",
+    "idempotency_keys",
     "lanes",
     "ledger",
     "ledger_details",
@@ -64,6 +73,8 @@ __all__ = [
     "phone_numbers",
     "recent_texts",
     "service_profiles",
+    "sessions",
+    "signing_keys",
     "suppressions",
     "text_message_files",
     "text_messages",
