@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api_client import Client, Settings, recipients
+from api_client import Client, Settings, linkage, recipients
 from opengage.domain.ledger import Moves
 from opengage.domain.records import Engagement, Envelope
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason
@@ -163,6 +163,16 @@ async def test_bad_changes(client: Client, attributes: dict[str, Any], code: int
         assert (answer.status_code, error["code"]) == (400, code)
         assert error["source"]["pointer"] == f"{at}/attributes/{place}"
     assert (await client.get("/envelopes")).text == before
+
+
+async def test_an_envelope_does_not_move(client: Client) -> None:
+    """Its own engagement may be repeated; another is refused, and nothing changes."""
+    engagement_id, (id_,) = await waiting(client, 1)
+    for target, status in ((engagement_id, 202), (await client.engagement(), 400), (to_wire(new_id()), 400)):
+        sent = change(id_, meta={"n": 1}) | {"relationships": {"engagement": linkage("engagements", target)}}
+        assert (await client.patch(f"/envelopes/{id_}", {"data": sent})).status_code == status
+        assert (await client.patch("/envelopes", {"data": [sent]})).status_code == status
+    assert (await client.get(f"/envelopes/{id_}/relationships/engagement")).json()["data"]["id"] == engagement_id
 
 
 async def test_bad_bulks(client: Client, other: Client, settings: Settings) -> None:

@@ -59,8 +59,6 @@ def stored(settings: Settings) -> list[Path]:
         b"{'name':'people.csv','type':'text/csv','size':'1234'}",
         b"{name: 'people.csv', type: \"text/csv\", size: null}",
         b'{"data": {"type": "uploads", "attributes": {"name": "a.csv", "type": "text/csv", "size": 1}}}',
-        b"{}",
-        b"",
     ],
 )
 async def test_the_request_in_any_quotes(client: Client, body: bytes) -> None:
@@ -99,7 +97,13 @@ async def test_the_request_in_any_quotes(client: Client, body: bytes) -> None:
     [
         (b"hello", 101),
         (b"\xff\xfe{", 101),
+        (b"", 101),
         (b"{nothing of it}", 101),
+        (b"{'name': 'a.csv', 'more': {'name': 'b'}}", 101),
+        (rb'{"name": "a\u0000b"}', 104),
+        (b'{"data": {"type": "engagements", "attributes": {"name": "a"}}}', 101),
+        (b"{}", 103),
+        (b'{"name": ""}', 103),
         (b'{"name": "a", "size": "many"}', 102),
         (b'{"name": "a", "size": -1}', 104),
         (b'{"name": "a", "size": 1048577}', 104),

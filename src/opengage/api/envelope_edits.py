@@ -11,6 +11,7 @@ from opengage.api import answers, places
 from opengage.api.body import read_body
 from opengage.api.envelope_batches import Delay, MergeValue, check_callback
 from opengage.api.errors import problems_of
+from opengage.api.linkage import target
 from opengage.api.resources.envelopes import RESOURCE, TYPE
 from opengage.api.state import Api, Member, WebRequest
 from opengage.domain.errors import Code, Invalid, Problem
@@ -18,7 +19,7 @@ from opengage.domain.phone_numbers import InvalidNumber, parse
 from opengage.ids import Id, from_wire
 from opengage.jsonapi import document
 from opengage.jsonapi.faults import DocumentError, Fault, FaultKind
-from opengage.jsonapi.request import NoRelationships, Reader, identifiers, split
+from opengage.jsonapi.request import Reader, Resource, ToOne, identifiers, split
 from opengage.operations import envelope_edits
 from opengage.operations.envelope_edits import Changes
 
@@ -37,14 +38,24 @@ class ChangedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     delay_in_seconds: Delay | msgspec.UnsetType | None = _UNSET
 
 
-READER: Final = Reader(TYPE, ChangedAttributes, NoRelationships)
+class Relationships(msgspec.Struct, frozen=True, gc=False):
+    """What a client may repeat: an envelope stays in its engagement."""
+
+    engagement: ToOne | None = None
+
+
+READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
 
 
 class _Named(msgspec.Struct):
     id: str | None = None
 
 
-def _changes(sent: ChangedAttributes, at: str, problems: list[Problem]) -> Changes:
+def _changes(sent: Resource[ChangedAttributes, Relationships], at: str, problems: list[Problem]) -> Changes:
+    return _values(sent.attributes, sent.relationships.engagement, at, problems)
+
+
+def _values(sent: ChangedAttributes, link: ToOne | None, at: str, problems: list[Problem]) -> Changes:
     number, meta = sent.phone_number, sent.meta
     if isinstance(number, str):
         try:
@@ -55,7 +66,9 @@ def _changes(sent: ChangedAttributes, at: str, problems: list[Problem]) -> Chang
     refusal = check_callback(sent.callback) if isinstance(sent.callback, str) else None
     if refusal is not None:
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, refusal, f"{at}/attributes/callback"))
+    engagement_id = target(link, "engagement", "engagements", problems, at) if link and link.data else None
     return Changes(
+        engagement_id=engagement_id,
         phone_number=number,
         meta=_UNSET if meta is _UNSET else _encode(meta or {}).decode(),
         callback=sent.callback,
@@ -70,7 +83,7 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
     """PATCH /envelopes/{id}."""
     sent = READER.one(await read_body(request), addressed=resource_id)
     problems: list[Problem] = []
-    changes = _changes(sent.attributes, "/data", problems)
+    changes = _changes(sent, "/data", problems)
     if problems:
         raise Invalid(problems)
     (changed,) = await envelope_edits.update(api.store, api.clock, actor, [(from_wire(resource_id), changes)], None)
@@ -92,7 +105,7 @@ async def update_many(request: WebRequest, api: Api, actor: Member) -> ASGIRespo
         at, named = places.in_array(number), _id_of(raw)
         sent = READER.read(raw, named) if named else None
         if sent is not None:
-            edits.append((from_wire(str(named)), _changes(sent.attributes, at, problems)))
+            edits.append((from_wire(str(named)), _changes(sent, at, problems)))
         elif named:
             faults += READER.faults(raw, at, named)
         else:

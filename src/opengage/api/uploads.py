@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from email.utils import formatdate
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from litestar import post
@@ -35,10 +35,13 @@ _ROOM_FOR_FIELDS: Final = 256 * 1024
 """What a form may hold beside its file, in bytes."""
 
 # a value in single quotes may hold an apostrophe, as names do: it ends where a comma or the brace follows
-_MEMBER: Final = re.compile(
-    r"""["']?(?P<name>name|type|size)["']?\s*:\s*(?:'(?P<single>.*?)'(?=\s*[,}])|"(?P<double>(?:\\.|[^"\\])*)"|"""
-    r"""(?P<bare>-?\d{1,18}|null))""",
-    re.DOTALL,
+_MEMBER: Final = (
+    r"""["']?(?:name|type|size)["']?\s*:\s*(?:'(?:[^']|'(?!\s*[,}]))*'|"(?:\\.|[^"\\])*"|-?\d{1,18}|null)"""
+)
+_LITERAL: Final = re.compile(rf"\{{\s*{_MEMBER}(?:\s*,\s*{_MEMBER})*\s*,?\s*\}}\Z")
+_PART: Final = re.compile(
+    r"""["']?(?P<name>name|type|size)["']?\s*:\s*(?:'(?P<single>(?:[^']|'(?!\s*[,}]))*)'|"""
+    r""""(?P<double>(?:\\.|[^"\\])*)"|(?P<bare>-?\d{1,18}|null))"""
 )
 
 
@@ -51,6 +54,7 @@ class Announced(msgspec.Struct, frozen=True):
 
 
 class _Data(msgspec.Struct, frozen=True):
+    type: Literal["uploads"]
     attributes: Announced = Announced()
 
 
@@ -78,13 +82,18 @@ def announced(body: bytes) -> Announced:
     """What a body says, in whichever quotes. Raises Invalid."""
     if len(body) > _LONGEST_REQUEST:
         raise TooLarge(f"The request has more than {_LONGEST_REQUEST} bytes. Send name, type and size alone.")
-    if not body.strip():
-        return Announced()
     try:
         found = msgspec.json.decode(body, type=_Request)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _literal(body)
-    return found.data.attributes if found.data else Announced(found.name, found.type, found.size)
+        sent = _literal(body)
+    else:
+        sent = found.data.attributes if found.data else Announced(found.name, found.type, found.size)
+    if not sent.name:
+        detail = "“name” is missing. Send the file's name, its type and its size."
+        raise Invalid([Problem(Code.REQUIRED, detail, "/name")])
+    if "\x00" in sent.name:
+        raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, "“name” holds a NUL character. Remove it.", "/name")])
+    return sent
 
 
 def _literal(body: bytes) -> Announced:
@@ -92,14 +101,12 @@ def _literal(body: bytes) -> Announced:
         text = body.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise _unreadable() from error
-    if not (text.startswith("{") and text.endswith("}")):
+    if not _LITERAL.match(text):
         raise _unreadable()
     found: dict[str, Any] = {}
-    for member in _MEMBER.finditer(text):
+    for member in _PART.finditer(text):
         value = next((each for each in member.group("single", "double", "bare") if each is not None), None)
         found[member["name"]] = None if member["bare"] == "null" else value
-    if not found and text[1:-1].strip():
-        raise _unreadable()
     return Announced(**found)
 
 

@@ -31,6 +31,8 @@ Place = Callable[[int], str]
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What a client wants changed; what is left unset stays as it is."""
 
+    engagement_id: Id | None = None
+    """Where the client believes it to be; an envelope does not move."""
     phone_number: str | msgspec.UnsetType = _UNSET
     """In E.164."""
     meta: str | msgspec.UnsetType = _UNSET
@@ -58,6 +60,8 @@ async def update(
         for number, (id_, changes) in enumerate(edits):
             assert id_ is not None, "those that are no ids were not found"
             envelope = found[id_]
+            if changes.engagement_id not in (None, envelope.engagement_id):
+                problems.append(_elsewhere(place(number) if place else "/data"))
             values = _values(envelope, changes) | {"updated_at": now, "updated_by": actor.membership_id}
             if not await envelope_edits.change(tx, actor.account_id, id_, values):
                 problems.append(_taken(envelope, place(number) if place else "/data", "changed"))
@@ -107,8 +111,14 @@ def _taken(envelope: Envelope, at: str, what: str) -> Problem:
     return Problem(Code.ILLEGAL_STATE, detail, at)
 
 
+def _elsewhere(at: str) -> Problem:
+    detail = "The envelope is not in this engagement, and an envelope does not move. Leave “engagement” out."
+    return Problem(Code.UNKNOWN_TARGET, detail, f"{at}/relationships/engagement")
+
+
 def _values(envelope: Envelope, changes: Changes) -> dict[str, Any]:
     values = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not _UNSET}
+    del values["engagement_id"]
     if "delay_in_seconds" in values:
         values["next_at"] = envelope.created_at + (values["delay_in_seconds"] or 0) * SECOND
     if "phone_number" in values:

@@ -9,11 +9,12 @@ from opengage.api.resources.resource import Resource, ToOne, as_it_is
 from opengage.domain.records import ContactImportError
 from opengage.ids import to_wire
 from opengage.jsonapi.document import Answer, One
+from opengage.jsonapi.timestamps import to_text
 
 TYPE: Final = "import-contact-errors"
 
 
-class Attributes(msgspec.Struct, frozen=True, gc=False):
+class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     """`row` counts as a spreadsheet does, the header being 1; `column` is the column's name there."""
 
     row: int
@@ -21,6 +22,8 @@ class Attributes(msgspec.Struct, frozen=True, gc=False):
     value: str
     detail: str
     fix: str
+    created_at: str
+    updated_at: str
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -34,7 +37,15 @@ def answer(_: str, error: ContactImportError) -> Answer:
     return Answer(
         TYPE,
         to_wire(error.id),
-        Attributes(error.line, error.field, error.value, error.detail, error.fix),
+        Attributes(
+            row=error.line,
+            column=error.field,
+            value=error.value,
+            detail=error.detail,
+            fix=error.fix,
+            created_at=to_text(error.created_at),
+            updated_at=to_text(error.updated_at),
+        ),
         Relationships(to_one("import-contacts", error.import_id)),
     )
 
