@@ -287,7 +287,7 @@ async def test_a_retry_goes_under_its_old_name_and_words(world: World) -> None:
     world.carrier.answer = lambda submission: Deferred(submission.text_id, "ESME_RSYSERR", throttled=False)
     await sender.turn()
     await recorder.commit()
-    world.change("UPDATE text_templates SET body = 'Other words', revision_id = x'00'")
+    world.change("UPDATE text_templates SET body = 'Other words', revision_id = ?", bytes(1))
     world.clock.advance(10)
     await sender.turn()
     first, second = world.carrier.submitted
@@ -304,7 +304,7 @@ async def test_an_edited_template_counts_from_the_next_batch(world: World) -> No
     world.carrier.answer = accept
     await sender.turn()
     await recorder.commit()
-    world.change("UPDATE text_templates SET body = 'Bye {{first-name}}', revision_id = x'00'")
+    world.change("UPDATE text_templates SET body = 'Bye {{first-name}}', revision_id = ?", bytes(1))
     await sender.turn()
     assert [submission.body for submission in world.carrier.submitted] == ["Hello Ann", "Bye Ann"]
 
@@ -371,7 +371,7 @@ async def test_envelopes_with_priority_come_first(world: World) -> None:
     await world.engagement(tenant, [recipient(20), recipient(21)])
     second = await world.engagement(tenant, [recipient(0), recipient(1)])
     world.change(
-        "UPDATE envelopes SET is_priority = 1 WHERE engagement_id = ? AND phone_number = ?", second.id, recipient(1)
+        "UPDATE envelopes SET is_priority = true WHERE engagement_id = ? AND phone_number = ?", second.id, recipient(1)
     )
     sender = await world.sender(tenant, world.recorder(tenant))
     for _ in range(4):

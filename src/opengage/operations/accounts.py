@@ -20,7 +20,7 @@ from opengage.operations import fields
 from opengage.operations.actors import OWNER
 from opengage.operations.credentials import hash_secret
 from opengage.store import rows, tables
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store, Transaction, Turn
 
 SECRET_PREFIX: Final = "ogs_"  # noqa: S105 - what a secret begins with, so that scanners can find leaked ones
 _SECRET_BYTES: Final = 24
@@ -86,6 +86,7 @@ async def create_account(
         raise Invalid(problems)
     secret = SECRET_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.ACCOUNTS)
         if await rows.first(tx, Account, key=key):
             detail = f"The account “{key}” exists already. Choose another key, or use the token it was made with."
             raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail)])

@@ -154,6 +154,16 @@ SelectMany = Callable[[type[records.Record], int], sa.Select[Any]]
 """(record, how many) to the statement that reads so many by id."""
 
 
+@cache
+def _hold(record: type[records.Record], count: int) -> sa.Select[Any]:
+    return _select_many(record, count).order_by(TABLES[record].c.id).with_for_update(key_share=True)
+
+
+@cache
+def _hold_shared(record: type[records.Record], count: int) -> sa.Select[Any]:
+    return _select_many(record, count).order_by(TABLES[record].c.id).with_for_update(read=True)
+
+
 async def insert(tx: Transaction, record: records.Record) -> None:
     """Write a new record."""
     await tx.run(_insert(type(record)), **msgspec.structs.asdict(record))
@@ -239,6 +249,16 @@ async def find_locked(tx: Transaction, record: type[R], account_id: int, id_: Id
     """
     rows = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
     return from_row(record, rows[0]) if rows else None
+
+
+async def hold(
+    tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id], *, shared: bool = False
+) -> dict[Id, R]:
+    """The records of these ids as they are now; they stay so until this transaction ends, but for its own changes.
+
+    For whoever decides on them. `shared` when nothing of them will be changed: others may hold them in that way too.
+    """
+    return await find_many(tx, record, account_id, sorted(ids), _hold_shared if shared else _hold)
 
 
 async def change(tx: Transaction, record: R, **fields: Any) -> R:
