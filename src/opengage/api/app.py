@@ -15,6 +15,7 @@ from opengage.api import (
     contact_imports,
     contact_lists,
     contacts,
+    documentation,
     engagement_lists,
     engagements,
     envelope_edits,
@@ -24,6 +25,7 @@ from opengage.api import (
     health,
     logins,
     oauth,
+    queries,
     reads,
     text_templates,
     uploads,
@@ -52,6 +54,8 @@ WRITES: Final = (
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
     gate = Gate(state)
+    own = [route for noun in WRITES for route in noun.ROUTES]
+    taken = reads.taken_by(own)
 
     def gated(app: ASGIApp) -> ASGIApp:
         """The gate before a route's handlers; a function, since Litestar copies what it is given."""
@@ -60,10 +64,8 @@ def create_app(state: ApiState) -> Litestar:
     v1 = Router(
         V1,
         middleware=[gated],
-        route_handlers=[
-            *(route for resource in RESOURCES for route in reads.routes(resource)),
-            *(route for noun in WRITES for route in noun.ROUTES),
-        ],
+        before_request=queries.check_request,
+        route_handlers=[*(route for resource in RESOURCES for route in reads.routes(resource, taken)), *own],
         dependencies={
             "actor": Provide(provide_actor),
             "sessions": Provide(lambda: gate.sessions, sync_to_thread=False, use_cache=True),
@@ -84,7 +86,7 @@ def create_app(state: ApiState) -> Litestar:
         return state if found is None else found.api
 
     made = Litestar(
-        route_handlers=[v1, identity, *health.ROUTES, *uploads.PUBLIC, *files.PUBLIC],
+        route_handlers=[v1, identity, *health.ROUTES, *documentation.ROUTES, *uploads.PUBLIC, *files.PUBLIC],
         dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],

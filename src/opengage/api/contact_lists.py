@@ -11,21 +11,14 @@ from litestar.response.base import ASGIResponse
 from opengage.api import answers, places, related
 from opengage.api.body import read_body
 from opengage.api.linkage import targets
-from opengage.api.queries import list_query
 from opengage.api.related import Here
 from opengage.api.resources import contacts as described
 from opengage.api.resources.contact_lists import RESOURCE, TYPE
 from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.domain.errors import Code, Invalid, Problem
-from opengage.ids import Id, from_wire, to_wire
-from opengage.jsonapi import document
-from opengage.jsonapi.document import Identifiers
-from opengage.jsonapi.query import Query
-from opengage.jsonapi.request import Identifier, Reader, ToMany, identifiers
+from opengage.ids import Id, from_wire
+from opengage.jsonapi.request import Reader, ToMany, identifiers
 from opengage.operations import contact_lists
-from opengage.operations.actors import Actor
-from opengage.operations.contacts import Shown as ShownContact
-from opengage.operations.reading import Listed
 
 _MEMBERS: Final = f"/{TYPE}/{{resource_id:str}}/relationships/contacts"
 _LISTS: Final = "/contacts/{resource_id:str}/relationships/lists"
@@ -83,32 +76,10 @@ async def delete_one(api: Api, actor: Member, resource_id: FromPath[str]) -> Non
     await contact_lists.delete(api.store, actor, from_wire(resource_id))
 
 
-@get(f"/{TYPE}/{{resource_id:str}}/contacts")
-async def read_members(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
-    """GET /lists/{id}/contacts."""
-    query, found = await _page(request, api, actor, resource_id)
-    shown = [described.RESOURCE.answer(api.base_url, each) for each in found.items]
-    return answers.listing(request, api, f"{TYPE}/{resource_id}/contacts", query, shown, found.total)
-
-
 @get(_MEMBERS)
-async def read_linkage(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+async def read_members(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """GET /lists/{id}/relationships/contacts."""
-    query, found = await _page(request, api, actor, resource_id)
-    path = f"{TYPE}/{resource_id}"
-    links = answers.links(api, f"{path}/relationships/contacts", query, found.total)
-    some = [Identifier("contacts", to_wire(each.contact.id)) for each in found.items]
-    links["related"] = f"{api.base_url}/{path}/contacts"
-    return answers.send(request, document.identifiers(Identifiers(links, some, {"total": found.total})))
-
-
-async def _page(request: WebRequest, api: ApiState, actor: Actor, id_: str) -> tuple[Query, Listed[ShownContact]]:
-    query, equal = list_query(request, api, described.RESOURCE)
-    number = equal.get("phone_number")
-    found = await contact_lists.members(
-        api.store, actor, from_wire(id_), limit=query.limit, offset=query.offset, phone_number=number
-    )
-    return query, found
+    return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, "contacts"))
 
 
 @get(_LISTS)
@@ -170,6 +141,6 @@ def _refuse(problems: list[Problem]) -> None:
 
 
 ROUTES: Final = [
-    *(create, update, delete_one, read_members, read_linkage),
+    *(create, update, delete_one, read_members),
     *(add_members, replace_members, remove_members, read_lists, join, join_only, leave),
 ]

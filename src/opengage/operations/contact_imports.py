@@ -21,7 +21,7 @@ from opengage.domain.records import ContactImport, ContactImportError, ContactLi
 from opengage.ids import Id, NewId
 from opengage.operations import fields, uploads
 from opengage.operations.actors import Actor, require_writer
-from opengage.operations.reading import Listed, load
+from opengage.operations.reading import load
 from opengage.store import rows, tables
 from opengage.store.contract import Store
 
@@ -101,18 +101,6 @@ def _problems(wanted: Wanted) -> list[Problem]:
         )
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail, "/data/attributes/default-region"))
     return problems
-
-
-async def errors(
-    store: Store, actor: Actor, id_: Id | None, limit: int, offset: int
-) -> tuple[ContactImport, Listed[ContactImportError]]:
-    """One page of what is wrong with a file, in its order. Raises NotFound."""
-    async with store.reading() as tx:
-        found = await load(tx, actor, ContactImport, id_, NOUN)
-        page = await rows.page(
-            tx, ContactImportError, limit=limit, offset=offset, account_id=actor.account_id, import_id=found.id
-        )
-    return found, Listed(page.records, page.total)
 
 
 async def find(store: Store, actor: Actor, id_: Id | None) -> ContactImport:

@@ -17,10 +17,8 @@ from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
-from opengage.operations.contacts import Shown as ShownContact
 from opengage.operations.contacts import merge_values
-from opengage.operations.contacts import show as show_contacts
-from opengage.operations.reading import Listed, load
+from opengage.operations.reading import load
 from opengage.store import contacts, ledgers, rows, tables
 from opengage.store.contract import NewEnvelope, Store, Transaction
 
@@ -44,20 +42,6 @@ async def show(tx: Transaction, account_id: int, some: Sequence[ContactList]) ->
     """Lists with their counts, in a number of statements that does not grow with them."""
     counts = await contacts.counts(tx, account_id, [one.id for one in some])
     return [Shown(one, counts.get(one.id, 0)) for one in some]
-
-
-async def members(
-    store: Store, actor: Actor, id_: Id | None, *, limit: int, offset: int, phone_number: str | None = None
-) -> Listed[ShownContact]:
-    """One page of the contacts on a list, oldest first, or of those with one primary number. Raises NotFound."""
-    async with store.reading() as tx:
-        found = await load(tx, actor, ContactList, id_, NOUN)
-        if phone_number is not None:
-            some = await contacts.members_by_number(tx, actor.account_id, found.id, phone_number)
-            return Listed(await show_contacts(tx, actor.account_id, some[offset : offset + limit]), len(some))
-        page = await contacts.members(tx, actor.account_id, found.id, limit=limit, offset=offset)
-        total = (await contacts.counts(tx, actor.account_id, [found.id])).get(found.id, 0)
-        return Listed(await show_contacts(tx, actor.account_id, page), total)
 
 
 async def create(

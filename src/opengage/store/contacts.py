@@ -203,35 +203,6 @@ async def clear(tx: Transaction, account_id: int, list_id: Id) -> None:
     await tx.run(_CLEAR, key_account_id=account_id, key_list_id=list_id)
 
 
-_PAGE: Final = (
-    sa.select(*rows.columns(Contact))
-    .select_from(
-        _members.join(
-            _contacts, sa.and_(_contacts.c.account_id == _members.c.account_id, _contacts.c.id == _members.c.contact_id)
-        )
-    )
-    .where(_members.c.account_id == sa.bindparam("account_id"), _members.c.list_id == sa.bindparam("list_id"))
-    .order_by(_members.c.contact_id)
-    .limit(sa.bindparam("page_limit"))
-    .offset(sa.bindparam("page_offset"))
-)
-
-
-_BY_NUMBER: Final = (
-    sa.select(*rows.columns(Contact))
-    .where(
-        _contacts.c.account_id == sa.bindparam("account_id"),
-        _contacts.c.phone_number == sa.bindparam("phone_number"),
-        sa.exists().where(
-            _members.c.account_id == _contacts.c.account_id,
-            _members.c.list_id == sa.bindparam("list_id"),
-            _members.c.contact_id == _contacts.c.id,
-        ),
-    )
-    .order_by(_contacts.c.id)
-)
-
-
 @cache
 def _counts(count: int) -> sa.Select[Any]:
     return (
@@ -239,18 +210,6 @@ def _counts(count: int) -> sa.Select[Any]:
         .where(_members.c.account_id == sa.bindparam("account_id"), _members.c.list_id.in_(placed(count)))
         .group_by(_members.c.list_id)
     )
-
-
-async def members(tx: Transaction, account_id: int, list_id: Id, *, limit: int, offset: int) -> list[Contact]:
-    """One page of the contacts on a list, oldest first."""
-    found = await tx.rows(_PAGE, account_id=account_id, list_id=list_id, page_limit=limit, page_offset=offset)
-    return [rows.from_row(Contact, row) for row in found]
-
-
-async def members_by_number(tx: Transaction, account_id: int, list_id: Id, phone_number: str) -> list[Contact]:
-    """The contacts on a list with this primary number."""
-    found = await tx.rows(_BY_NUMBER, account_id=account_id, list_id=list_id, phone_number=phone_number)
-    return [rows.from_row(Contact, row) for row in found]
 
 
 async def counts(tx: Transaction, account_id: int, list_ids: Sequence[Id]) -> dict[Id, int]:

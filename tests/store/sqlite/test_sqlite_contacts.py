@@ -14,8 +14,6 @@ STATEMENTS: dict[str, tuple[ClauseElement, str]] = {
     "by number": (contacts._by_numbers(4), "contacts_account_id_phone_number_id (account_id=? AND phone_number=?)"),
     "to address": (contacts._MEMBERS, "PRIMARY KEY (account_id=? AND list_id=? AND contact_id>?)"),
     "already addressed": (contacts._MEMBERS, "(account_id=? AND engagement_id=? AND phone_number=?)"),
-    "page of a list": (contacts._PAGE, "PRIMARY KEY (account_id=? AND list_id=?)"),
-    "one of a list": (contacts._BY_NUMBER, "contacts_account_id_phone_number_id (account_id=? AND phone_number=?)"),
     "counts": (contacts._counts(2), "PRIMARY KEY (account_id=? AND list_id=?)"),
     "lists of contacts": (
         contacts._pairs(tables.list_contacts, "contact_id", "list_id", 2),
