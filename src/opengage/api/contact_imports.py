@@ -10,6 +10,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.linkage import target
 from opengage.api.resources.contact_imports import RESOURCE, TYPE
 from opengage.api.state import Api, Member, WebRequest
@@ -62,7 +63,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
-@get(f"/{TYPE}/{{resource_id:str}}/errors.csv")
+@get(f"/{TYPE}/{{resource_id:str}}/errors.csv", opt=documented(media=("text/csv",)))
 async def errors_csv(api: Api, actor: Member, resource_id: FromPath[str]) -> Stream:
     """GET /import-contacts/{id}/errors.csv: what is wrong with the file, for a spreadsheet."""
     found = await contact_imports.find(api.store, actor, from_wire(resource_id))

@@ -10,6 +10,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, places, related
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.related import Here
 from opengage.api.resources import contacts as described
@@ -88,37 +89,37 @@ async def read_lists(request: WebRequest, api: Api, actor: Member, resource_id: 
     return await related.linkage(Here(request, api, actor, described.RESOURCE, resource_id, "lists"))
 
 
-@post(_MEMBERS, status_code=204)
+@post(_MEMBERS, status_code=204, opt=documented(points_at="contacts"))
 async def add_members(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """POST /lists/{id}/relationships/contacts: these join."""
     await contact_lists.add(api.store, actor, from_wire(resource_id), await _ids(request, api, "contacts"))
 
 
-@patch(_MEMBERS, status_code=204)
+@patch(_MEMBERS, status_code=204, opt=documented(points_at="contacts"))
 async def replace_members(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """PATCH /lists/{id}/relationships/contacts: these and nobody else."""
     await contact_lists.replace(api.store, actor, from_wire(resource_id), await _ids(request, api, "contacts"))
 
 
-@delete(_MEMBERS, status_code=204)
+@delete(_MEMBERS, status_code=204, opt=documented(points_at="contacts"))
 async def remove_members(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /lists/{id}/relationships/contacts: these leave."""
     await contact_lists.take_off(api.store, actor, from_wire(resource_id), await _ids(request, api, "contacts"))
 
 
-@post(_LISTS, status_code=204)
+@post(_LISTS, status_code=204, opt=documented(points_at="lists"))
 async def join(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """POST /contacts/{id}/relationships/lists: the contact joins these."""
     await contact_lists.join(api.store, actor, from_wire(resource_id), await _ids(request, api, "lists"))
 
 
-@patch(_LISTS, status_code=204)
+@patch(_LISTS, status_code=204, opt=documented(points_at="lists"))
 async def join_only(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """PATCH /contacts/{id}/relationships/lists: the contact is on these and no others."""
     await contact_lists.join(api.store, actor, from_wire(resource_id), await _ids(request, api, "lists"), only=True)
 
 
-@delete(_LISTS, status_code=204)
+@delete(_LISTS, status_code=204, opt=documented(points_at="lists"))
 async def leave(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """DELETE /contacts/{id}/relationships/lists: the contact leaves these."""
     await contact_lists.leave(api.store, actor, from_wire(resource_id), await _ids(request, api, "lists"))

@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, places
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.errors import problems_of
 from opengage.api.linkage import targets
 from opengage.api.resources.contacts import RESOURCE, TYPE
@@ -87,7 +88,7 @@ async def _read(items: Sequence[msgspec.Raw], place: places.Place) -> tuple[list
     return new, unique
 
 
-@post(f"/{TYPE}", status_code=201)
+@post(f"/{TYPE}", status_code=201, opt=documented(reader=READER, bulk=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /contacts: one, or an array of them; all or none."""
     data = split(await read_body(request))
@@ -123,7 +124,7 @@ async def delete_one(api: Api, actor: Member, resource_id: FromPath[str]) -> Non
     await contacts.delete(api.store, actor, [from_wire(resource_id)], None)
 
 
-@delete(f"/{TYPE}", status_code=204)
+@delete(f"/{TYPE}", status_code=204, opt=documented(points_at=TYPE))
 async def delete_many(request: WebRequest, api: Api, actor: Member) -> None:
     """DELETE /contacts: those of an array; all or none."""
     some = identifiers(await read_body(request))

@@ -19,6 +19,10 @@ class Documented(msgspec.Struct, frozen=True):
 
     reader: Reader[Any, Any] | None = None
     """What reads the body."""
+    takes: Structure | None = None
+    """What the body is, where it is no JSON:API document."""
+    points_at: str | None = None
+    """The type of the identifiers that the body holds, where it writes a relationship to many."""
     bulk: bool = False
     """Whether the body may hold an array."""
     answers: str | tuple[str, Structure] | None = None

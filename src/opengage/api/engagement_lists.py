@@ -8,6 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import related
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.related import Here
 from opengage.api.resources.engagements import RESOURCE
@@ -26,7 +27,7 @@ async def read(request: WebRequest, api: Api, actor: Member, resource_id: FromPa
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, "lists"))
 
 
-@patch(_LISTS, status_code=204)
+@patch(_LISTS, status_code=204, opt=documented(points_at="lists"))
 async def replace(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """PATCH /engagements/{id}/relationships/lists: these and no others; an empty array takes all away."""
     problems: list[Problem] = []

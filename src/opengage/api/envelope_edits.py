@@ -9,6 +9,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, places
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.envelope_batches import Delay, MergeValue, check_callback
 from opengage.api.errors import problems_of
 from opengage.api.linkage import target
@@ -90,7 +91,7 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
     return answers.one(request, RESOURCE.answer(api.base_url, changed), 202)
 
 
-@patch(f"/{TYPE}", status_code=202)
+@patch(f"/{TYPE}", status_code=202, opt=documented(reader=READER, bulk=True))
 async def update_many(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """PATCH /envelopes: those of an array, each with its id; all or none."""
     items = split(await read_body(request))
@@ -132,7 +133,7 @@ async def delete_one(api: Api, actor: Member, resource_id: FromPath[str]) -> Non
     await envelope_edits.delete(api.store, api.clock, actor, [from_wire(resource_id)], None)
 
 
-@delete(f"/{TYPE}", status_code=204)
+@delete(f"/{TYPE}", status_code=204, opt=documented(points_at=TYPE))
 async def delete_many(request: WebRequest, api: Api, actor: Member) -> None:
     """DELETE /envelopes: those of an array; all or none."""
     some = identifiers(await read_body(request))

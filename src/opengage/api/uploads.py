@@ -20,6 +20,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from opengage.api import answers
 from opengage.api.body import PATIENCE, read_body
+from opengage.api.documented import documented
 from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.clock import SECOND
 from opengage.domain.errors import Code, Invalid, Problem, TooLarge, Unsupported
@@ -123,7 +124,7 @@ def _size(announced: Announced) -> int | None:
         raise Invalid([Problem(Code.WRONG_TYPE, detail, "/size")]) from error
 
 
-@post(f"/{TYPE}", status_code=201)
+@post(f"/{TYPE}", status_code=201, opt=documented(takes=Announced, answers=(TYPE, Attributes)))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /uploads: a form to send one file by."""
     sent = announced(await read_body(request))
