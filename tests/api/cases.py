@@ -144,7 +144,6 @@ READS = (
     Case("GET /engagements/{resource_id}/relationships/lists"),
     Case(f"GET {_LISTS}"),
     Case(f"GET {_MEMBERS}"),
-    Case("GET /lists/{resource_id}/contacts"),
     Case("GET /import-contacts/{resource_id}/errors.csv"),
     # there is none yet, while the blast may still change
     Case("GET /engagements/{resource_id}/receipt", expected=400),
