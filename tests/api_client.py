@@ -1,6 +1,7 @@
 """A client of the API for tests: its settings, its clock, and the documents that it sends."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,6 +29,8 @@ class Settings(msgspec.Struct):
     page_limit_default: int = 50
     page_limit_max: int = 1000
     public_url: str = PUBLIC_URL
+    files: Path | None = None
+    upload_limit_bytes: int = 1024 * 1024
     idempotency_seconds: float = 86_400.0
     access_token_seconds: float = 3600.0
     refresh_token_seconds: float = 2_592_000.0

@@ -153,6 +153,10 @@ class Settings:
     log_format: str = _setting(
         "json", _one_of("json", "console"), "`json`: one object a line; `console`: lines for people."
     )
+    files: Path | None = _setting(
+        None, _path, "The folder of uploaded files, shared by all machines. Default: `files` in the data folder."
+    )
+    upload_limit_bytes: int = _setting(512 << 20, _whole(1024, 1 << 40), "The largest file that an upload may have.")
     body_limit_bytes: int = _setting(
         32 * 1024 * 1024,
         _whole(1024, 1 << 30),
@@ -355,6 +359,7 @@ def _nearest(name: str) -> str:
 
 def _derived(settings: Settings) -> Settings:
     """Fill in what follows from other settings."""
+    settings = replace(settings, files=settings.files or settings.data / "files")
     if settings.public_url:
         return settings
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound

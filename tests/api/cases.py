@@ -11,7 +11,7 @@ import msgspec
 
 from api_client import Client, recipients, resource
 from api_samples import RESOURCES as KINDS
-from api_samples import one_of_each
+from api_samples import one_of_each, upload
 from opengage.api.resources.registry import BY_TYPE, RESOURCES
 from opengage.ids import new_id, to_wire
 from opengage.store.sqlite import SqliteStore
@@ -129,8 +129,44 @@ MANAGED = (
     Case("PATCH /memberships/{resource_id}", _of("memberships", name="Ann"), 202),
 )
 
+
+def _one(kind: str, attributes: dict[str, Any]) -> Body:
+    return lambda ids: {"data": {"type": kind, "id": ids[kind], "attributes": attributes}}
+
+
+def _some(*kinds: str) -> Body:
+    return lambda ids: {"data": [{"type": kind, "id": ids[kind]} for kind in kinds]}
+
+
+def _changed_envelopes(ids: Ids) -> Any:
+    return {"data": [_one("envelopes", {"is-priority": True})(ids)["data"]]}
+
+
+def _import(ids: Ids) -> Any:
+    return resource("import-contacts", {}, upload=("uploads", ids["uploads"]))
+
+
+_MEMBERS = "/lists/{resource_id}/relationships/contacts"
+_LISTS = "/contacts/{resource_id}/relationships/lists"
+
 WRITES = (
     *(case for case in MANAGED if case.method != "GET"),
+    Case("POST /contacts", lambda _: resource("contacts", {"phone-number": "+12025550101"}), 201),
+    Case("PATCH /contacts/{resource_id}", _one("contacts", {"notes": "x"}), 202),
+    Case("DELETE /contacts/{resource_id}", None, 204),
+    Case("DELETE /contacts", _some("contacts"), 204),
+    Case("POST /lists", lambda _: resource("lists", {"title": "L"}), 201),
+    Case("PATCH /lists/{resource_id}", _one("lists", {"title": "M"}), 202),
+    Case("DELETE /lists/{resource_id}", None, 204),
+    *(Case(f"{method} {_MEMBERS}", _some("contacts"), 204) for method in ("POST", "PATCH", "DELETE")),
+    *(Case(f"{method} {_LISTS}", _some("lists"), 204) for method in ("POST", "PATCH", "DELETE")),
+    Case("PATCH /engagements/{resource_id}/relationships/lists", _some("lists"), 204),
+    Case("POST /uploads", lambda _: {"name": "a.csv", "type": "text/csv", "size": 1}, 201),
+    Case("POST /import-contacts", _import, 201),
+    Case("PATCH /envelopes/{resource_id}", _one("envelopes", {"is-priority": True}), 202),
+    Case("PATCH /envelopes", _changed_envelopes, 202),
+    Case("DELETE /envelopes/{resource_id}", None, 204),
+    Case("DELETE /envelopes", _some("envelopes"), 204),
     Case("POST /engagements", lambda _: resource("engagements", {"name": "E"}), 201),
     Case("PATCH /engagements/{resource_id}", _renamed, 202),
     Case("POST /text-templates", lambda _: resource("text-templates", {"name": "T", "body": "Hi"}), 201),
@@ -169,6 +205,10 @@ READS = (
     *_reads(),
     *(case for case in MANAGED if case.method == "GET"),
     Case("GET /engagements/{resource_id}/ledger"),
+    Case("GET /engagements/{resource_id}/relationships/lists"),
+    Case(f"GET {_LISTS}"),
+    Case(f"GET {_MEMBERS}"),
+    Case("GET /import-contacts/{resource_id}/errors.csv"),
     # there is none yet, while the blast may still change
     Case("GET /engagements/{resource_id}/receipt", expected=400),
 )
@@ -178,9 +218,10 @@ READS = (
 async def world(client: Client, store: SqliteStore) -> Ids:
     """One resource of each type in the client's account."""
     ids = await one_of_each(client, store)
-    return ids | {BARE: await client.engagement(), "memberships": to_wire(client.account.membership_id)}
+    more = {BARE: await client.engagement(), "uploads": await upload(client, "b.csv", "text/csv", b"phone\n1\n")}
+    return ids | more | {"memberships": to_wire(client.account.membership_id)}
 
 
 def nowhere() -> Ids:
     """Ids that nobody has."""
-    return {kind: to_wire(new_id()) for kind in (*KINDS, "memberships", BARE)}
+    return {kind: to_wire(new_id()) for kind in (*KINDS, "memberships", "uploads", BARE)}

@@ -17,9 +17,9 @@ from opengage.store.sqlite import SqliteStore
 
 
 @pytest.fixture
-def settings() -> Settings:
+def settings(tmp_path: Path) -> Settings:
     """Settings that a test may change before the first request."""
-    return Settings()
+    return Settings(files=tmp_path / "files")
 
 
 @pytest.fixture

@@ -34,7 +34,6 @@ async def test_past_the_end(client: Client) -> None:
         "filter[reason]=lost",
         "filter[reason]=in-doubt",
         "sort=name",
-        "include=contact",
         "include=text.results.nothing",
         "fields[nothing]=to",
         "fields[texts]=nothing",

@@ -65,7 +65,7 @@ async def test_what_leads_nowhere(client: Client, other: Client, store: SqliteSt
     """404: an unknown name, a resource that this server has not, an id of another account or of none."""
     ids = await one_of_each(client, store)
     text = f"/texts/{ids['texts']}"
-    for path in ("/nothing", "/relationships/nothing", "/contact", "/relationships", "/relationships/results/x"):
+    for path in ("/nothing", "/relationships/nothing", "/relationships", "/relationships/results/x"):
         assert (await client.get(text + path)).status_code == 404
     for path in ("/results", "/engagement", "/relationships/results", "/relationships/engagement"):
         assert (await other.get(text + path)).status_code == 404
@@ -73,7 +73,7 @@ async def test_what_leads_nowhere(client: Client, other: Client, store: SqliteSt
         assert (await client.get(f"/texts/x{path}")).status_code == 404
     named = (await client.get(f"{text}/nothing")).json()["errors"][0]["detail"]
     assert named.endswith(
-        "Use one of text-message, envelope, result, results, phone-number, "
+        "Use one of text-message, contact, envelope, result, results, phone-number, "
         "service-profile, created-by, updated-by, engagement, revision."
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from opengage.clock import Instant
 from opengage.domain import records
+from opengage.domain.imports import ImportStatus
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store import rows
@@ -159,6 +160,18 @@ RECORDS: list[records.Record] = [
         body="ok",
         duration_ms=5,
     ),
+    records.Contact(
+        **_WRITTEN, first_name="Zoë", phone_number=number(1), phone_numbers=f'["{number(1)}"]', meta='{"city":"Oslo"}'
+    ),
+    records.ContactList(**_WRITTEN, title="Customers"),
+    records.ContactImport(**_WRITTEN, unique_primary_phone=True, upload_id=id_of(60), status=ImportStatus.FAILED),
+    records.ContactImportError(
+        **_BASE, import_id=id_of(61), line=2, field="Phone", value="1", detail="it is too short", fix="check its digits"
+    ),
+    records.Upload(
+        **_WRITTEN, name="a.csv", content_type="text/csv", key="0" * 32, expires_at=NOW, blob="b", size_in_bytes=7
+    ),
+    records.File(**_WRITTEN, name="a.png", content_type="image/png", blob="b", token="t", size_in_bytes=7, width=1),
 ]
 """One of each noun, with values that a database may give back in a plainer type."""
 

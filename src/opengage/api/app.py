@@ -14,10 +14,16 @@ from opengage.api import (
     accounts,
     activities,
     api_tokens,
+    contact_imports,
+    contact_lists,
+    contacts,
     documentation,
+    engagement_lists,
     engagements,
+    envelope_edits,
     envelopes,
     errors,
+    files,
     health,
     logins,
     memberships,
@@ -31,6 +37,7 @@ from opengage.api import (
     text_messages,
     text_templates,
     texts,
+    uploads,
     webhook_deliveries,
     webhook_endpoints,
 )
@@ -55,6 +62,12 @@ WRITES: Final = (
     accounts,
     memberships,
     api_tokens,
+    envelope_edits,
+    contacts,
+    contact_lists,
+    engagement_lists,
+    contact_imports,
+    uploads,
     logins,
 )
 """What is particular to a noun: whatever its description does not give it."""
@@ -95,7 +108,7 @@ def create_app(state: ApiState) -> Litestar:
         return state if found is None else found.api
 
     made = Litestar(
-        route_handlers=[v1, identity, *health.ROUTES, *documentation.ROUTES],
+        route_handlers=[v1, identity, *health.ROUTES, *documentation.ROUTES, *uploads.PUBLIC, *files.PUBLIC],
         dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],

@@ -19,10 +19,14 @@ class Documented(msgspec.Struct, frozen=True):
 
     reader: Reader[Any, Any] | None = None
     """What reads the body."""
+    takes: Structure | None = None
+    """What the body is, where it is no JSON:API document."""
+    points_at: str | None = None
+    """The type of the identifiers that the body holds, where nothing is answered."""
     bulk: bool = False
     """Whether the body may hold an array."""
     linkage: str | None = None
-    """The type of the identifiers that the body holds, where it writes a relationship to many."""
+    """The type of the identifiers that the body holds, where the relationship's own are answered."""
     answers: str | tuple[str, Structure] | None = None
     """The type of resource that is answered: one that is described, or one with these attributes."""
     media: tuple[str, ...] = ()

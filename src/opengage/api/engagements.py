@@ -61,9 +61,10 @@ class NewAttributes(ChangedAttributes, frozen=True, gc=False, rename="kebab", kw
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """What a client points at; the phone numbers are the sender pool."""
+    """What a client points at; the phone numbers are the sender pool, the lists those whose contacts it addresses."""
 
     phone_numbers: ToMany | Unset = UNSET
+    lists: ToMany | Unset = UNSET
 
 
 class CopyAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -128,17 +129,13 @@ MEDIA: Final = {Format.NDJSON: "application/x-ndjson", Format.CSV: "text/csv; ch
 def _changes(sent: ChangedAttributes, relationships: Relationships) -> Changes:
     """What was sent, in the words of the operations. Raises Invalid."""
     values = {name: getattr(sent, name) for name in ChangedAttributes.__struct_fields__}
-    if relationships.phone_numbers is not UNSET and relationships.phone_numbers.data:
-        problems: list[Problem] = []
-        values["phone_number_ids"] = targets(
-            relationships.phone_numbers.data,
-            "phone-numbers",
-            "phone-numbers",
-            problems,
-            "/data/relationships/phone-numbers/data",
-        )
-        if problems:
-            raise Invalid(problems)
+    problems: list[Problem] = []
+    for name, field in (("phone-numbers", "phone_number_ids"), ("lists", "list_ids")):
+        link: ToMany | Unset = getattr(relationships, name.replace("-", "_"))
+        if link is not UNSET and link.data:
+            values[field] = targets(link.data, name, name, problems, f"/data/relationships/{name}/data")
+    if problems:
+        raise Invalid(problems)
     return Changes(**values)
 
 
@@ -190,11 +187,8 @@ async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: Fro
     sent = RESOLUTION_READER.one(await read_body(request))
     problems: list[Problem] = []
     chosen = sent.relationships.envelopes
-    wanted = (
-        []
-        if chosen is UNSET
-        else targets(chosen.data, "envelopes", "envelopes", problems, "/data/relationships/envelopes/data")
-    )
+    some = () if chosen is UNSET else chosen.data
+    wanted = targets(some, "envelopes", "envelopes", problems, "/data/relationships/envelopes/data")
     if problems:
         raise Invalid(problems)
     done = await doubts.resolve(

@@ -7,7 +7,7 @@ import msgspec
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from opengage.api import answers
+from opengage.api import answers, preferences
 from opengage.api.body import read_body
 from opengage.api.documented import documented
 from opengage.api.envelope_answers import BatchAnswer
@@ -35,6 +35,10 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     if isinstance(data, list):
         charge(request, len(data))
         made = await _add(api, actor, data, _place_in_array)
+        if preferences.wants_minimal(request.headers.getall("prefer", [])):
+            counted = answers.send(request, document.count(len(data)), 201)
+            counted.headers.update(preferences.APPLIED)
+            return counted
         return answers.send(request, document.many(await made.resources()), 201)
     made = await _add(api, actor, [data], _only_place)
     return answers.one(request, made.first(), 201)

@@ -71,6 +71,7 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.BODY_TOO_LARGE: "The body is too large",
     Code.MEDIA_TYPE: "The media type is not spoken here",
     Code.METHOD: "The method is not allowed here",
+    Code.UPLOAD_FORM: "The form of an upload is not valid",
     Code.NOT_ACCEPTABLE: "The answer cannot be given in the form that is asked for",
     Code.UNAVAILABLE: "The server cannot do this now",
     Code.INTERNAL: "The server failed",

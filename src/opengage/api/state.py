@@ -4,6 +4,7 @@ Step 1 of a text's path.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -16,6 +17,7 @@ from opengage.domain.callback_urls import Limits
 from opengage.ids import NewId
 from opengage.operations.actors import Actor
 from opengage.sealing import Sealer
+from opengage.store.blobs import Blobs
 from opengage.store.contract import Store
 
 
@@ -25,6 +27,16 @@ class ApiSettings(Protocol):
     @property
     def body_limit_bytes(self) -> int:
         """The largest body that is read."""
+        ...
+
+    @property
+    def files(self) -> Path | None:
+        """The folder of uploaded files."""
+        ...
+
+    @property
+    def upload_limit_bytes(self) -> int:
+        """The largest file that an upload may have."""
         ...
 
     @property
@@ -108,6 +120,12 @@ class ApiState(msgspec.Struct, frozen=True):
     sealer: Sealer
     limits: Limits = Limits()
     """Where callbacks may go."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the bytes of uploads and files lie."""
+        assert self.settings.files is not None, "settings that were loaded name the folder"
+        return Blobs(self.settings.files)
 
     @property
     def base_url(self) -> str:

@@ -15,6 +15,7 @@ from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import RefForm, SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
+from opengage.dispatch.importer import Importer
 from opengage.dispatch.law import Law
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import ServiceProfile
@@ -23,6 +24,7 @@ from opengage.operations.sealed_secrets import password_of
 from opengage.sealing import Sealer, Unsealable
 from opengage.settings import Settings
 from opengage.smpp.connection import Backoff
+from opengage.store.blobs import Blobs
 from opengage.store.contract import Store
 
 _SMPP_PORT = 2775
@@ -55,6 +57,12 @@ def dispatcher(settings: Settings, store: Store, sealer: Sealer, owner: str) -> 
     )
     law = Law(legal_clock(settings.quiet_hours_file))
     return Dispatcher(store, SystemClock(), new_id, connect, law, dispatch)
+
+
+def importer(settings: Settings, store: Store, owner: str) -> Importer:
+    """What carries out imports, holding them in the name of `owner`."""
+    assert settings.files is not None, "settings that were loaded name the folder"
+    return Importer(store, Blobs(settings.files), SystemClock(), new_id, owner)
 
 
 def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:

@@ -101,6 +101,11 @@ def many(resources: Sequence[bytes]) -> bytes:
     return b"".join((b'{"data":[', b",".join(resources), b"]}\n"))
 
 
+def count(number: int) -> bytes:
+    """A document that only tells how many resources a bulk request has made."""
+    return _encode({"meta": {"count": number}}) + b"\n"
+
+
 class Identifiers(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """A document of a relationship: its addresses, what it holds, and how many that is when these are a page."""
 

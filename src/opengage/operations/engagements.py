@@ -14,7 +14,7 @@ from opengage.domain.ledger import Ledger
 from opengage.domain.records import Activity, Engagement, PhoneNumber
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
-from opengage.operations import engagement_changes, fields, scheduling
+from opengage.operations import contact_lists, engagement_changes, fields, scheduling
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagement_changes import MOST_NUMBERS, Changes
 from opengage.operations.reading import hold
@@ -33,6 +33,8 @@ class Shown(msgspec.Struct, frozen=True):
     ledger: Ledger | None = None
     phone_number_ids: Sequence[Id] = ()
     """Its sender pool, or its activity's number alone."""
+    list_ids: Sequence[Id] = ()
+    """Whose contacts it addresses."""
 
 
 async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, changes: Changes) -> Shown:
@@ -57,8 +59,11 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
         await _write_pool(tx, engagement, changes, problems)
         fields.refuse(problems)
         await rows.insert(tx, engagement)
+        if changes.list_ids:
+            await contact_lists.address(tx, engagement, changes.list_ids, problems)
+            fields.refuse(problems)
         numbers = await pools.of_many(tx, actor.account_id, [engagement.id])
-    return Shown(engagement, phone_number_ids=numbers[engagement.id])
+    return Shown(engagement, phone_number_ids=numbers[engagement.id], list_ids=sorted(changes.list_ids))
 
 
 async def show(tx: Transaction, account_id: int, found: Sequence[Engagement]) -> list[Shown]:
@@ -67,10 +72,12 @@ async def show(tx: Transaction, account_id: int, found: Sequence[Engagement]) ->
     activities = await rows.find_many(tx, Activity, account_id, wanted)
     ids = [one.id for one in found]
     balances, numbers = await ledgers.read_many(tx, account_id, ids), await pools.of_many(tx, account_id, ids)
-    return [
+    lists = await contact_lists.addressed(tx, account_id, ids)
+    shown = [
         _shown(one, activities.get(one.activity_id) if one.activity_id else None, balances[one.id], numbers[one.id])
         for one in found
     ]
+    return [msgspec.structs.replace(one, list_ids=lists[one.engagement.id]) for one in shown]
 
 
 def _shown(engagement: Engagement, activity: Activity | None, ledger: Ledger, numbers: Sequence[Id]) -> Shown:
@@ -100,7 +107,11 @@ async def update(
         problems: list[Problem] = []
         values = engagement_changes.values(engagement, changes, problems)
         await _write_pool(tx, engagement, changes, problems)
+        if changes.list_ids:
+            await contact_lists.address(tx, engagement, changes.list_ids, problems)
         changed = msgspec.structs.replace(engagement, **values)
+        if status is EngagementStatus.SCHEDULED and engagement.status is EngagementStatus.PENDING:
+            await contact_lists.fill_from_lists(tx, changed, new_id, actor.membership_id, now)
         values |= await scheduling.status_values(tx, changed, status, now, undo_seconds, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from opengage.api.documented import Documented, told
 from opengage.api.openapi import parameters
 from opengage.api.openapi.examples import example
-from opengage.api.openapi.schemas import LINKS, Components, Schema, identifier, of_attributes, ref, sent
+from opengage.api.openapi.schemas import LINKS, Components, Schema, identifier, of_attributes, plain, ref, sent
 from opengage.api.resources.registry import BY_TYPE
 from opengage.api.resources.resource import Resource, ToOne
 from opengage.jsonapi.request import Reader
@@ -77,11 +77,9 @@ class Writer:
         found["responses"] = {str(status): done, **found["responses"]}
         if places:
             found["responses"]["404"] = _error(404)
-        reader = reader_of(handler)
-        if said.linkage is not None:
-            found["requestBody"] = self._identifiers(said.linkage)
-        elif reader is not None:
-            found["requestBody"] = self._body(reader, f"{method}.{path.strip('/')}", several=said.bulk)
+        body = self._sent(handler, said, f"{method}.{path.strip('/')}")
+        if body is not None:
+            found["requestBody"] = body
         if method in ("post", "patch", "put"):
             found["responses"] |= {str(status): _error(status) for status in _WITH_BODY}
         if method == "post":
@@ -92,6 +90,18 @@ class Writer:
             found["responses"]["412"] = _error(412)
         found["responses"] = dict(sorted(found["responses"].items()))
         return found
+
+    def _sent(self, handler: HTTPRouteHandler, said: Documented, name: str) -> Schema | None:
+        """The body of a route: identifiers, something plain, or what its reader reads."""
+        target = said.linkage or said.points_at
+        if target is not None:
+            return self._identifiers(target)
+        if said.takes is not None:
+            schema = plain(said.takes, self._components)
+            shown = example(schema, self._components)
+            return {"required": True, "content": {JSON: {"schema": schema, "example": shown}}}
+        reader = reader_of(handler)
+        return None if reader is None else self._body(reader, name, several=said.bulk)
 
     def _body(self, reader: Reader[Any, Any], name: str, *, several: bool) -> Schema:
         prefix = re.sub(r"[^\w.-]+", ".", _PLACE.sub("id", name))

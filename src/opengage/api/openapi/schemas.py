@@ -82,6 +82,11 @@ def of_attributes(type_: str, attributes: Any, components: Components) -> Schema
     return {"type": "object", "required": ["type", "id", "attributes"], "properties": properties}
 
 
+def plain(structure: Any, components: Components) -> Schema:
+    """The schema of a body that is no JSON:API document."""
+    return _structure(structure, "plain", components)
+
+
 def identifier(target: str) -> Schema:
     """What linkage holds."""
     told = BY_TYPE[target].told_type if target in BY_TYPE else target

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from opengage.api.resources.linkage import to_one
+from opengage.api.resources.linkage import to_many, to_one
 from opengage.api.resources.resource import Field, Kind, Resource, Through, ToMany, ToOne
 from opengage.domain.ledger import Ledger
 from opengage.domain.records import Engagement
@@ -143,7 +143,7 @@ def _relationships(base: str, id_: str, shown: Shown) -> Relationships:
         activity=to_one("activities", engagement.activity_id),
         reviews=linked(f"{base}/{TYPE}/{id_}/reviews"),
         latest_review=NOTHING,
-        lists=NONE_OF_THEM,
+        lists=to_many("lists", shown.list_ids),
         caller_ids=NONE_OF_THEM,
         email_ids=NONE_OF_THEM,
         phone_numbers=Many(numbers),

@@ -8,8 +8,13 @@ from opengage.api.resources import (
     activities,
     api_tokens,
     audit_events,
+    contact_import_errors,
+    contact_imports,
+    contact_lists,
+    contacts,
     engagements,
     envelopes,
+    files,
     memberships,
     phone_numbers,
     service_profiles,
@@ -44,6 +49,11 @@ RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     memberships.RESOURCE,
     api_tokens.RESOURCE,
     audit_events.RESOURCE,
+    contacts.RESOURCE,
+    contact_lists.RESOURCE,
+    contact_imports.RESOURCE,
+    contact_import_errors.RESOURCE,
+    files.RESOURCE,
 )
 
 BY_TYPE: Final[Mapping[str, Resource[Any, Any]]] = {resource.type: resource for resource in RESOURCES}

@@ -6,6 +6,8 @@ Frozen: a change makes a new record. Ids are 16 bytes, instants whole microsecon
 
 from opengage.domain.records.base import Authored, Record
 from opengage.domain.records.blasts import Activity, Engagement, Envelope, Tag, TextTemplate, TextTemplateRevision
+from opengage.domain.records.contacts import Contact, ContactImport, ContactImportError, ContactList
+from opengage.domain.records.files import File, Upload
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
 from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership, Session, SigningKey
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
@@ -17,8 +19,13 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Authored",
+    "Contact",
+    "ContactImport",
+    "ContactImportError",
+    "ContactList",
     "Engagement",
     "Envelope",
+    "File",
     "Membership",
     "PhoneNumber",
     "Record",
@@ -32,6 +39,7 @@ __all__ = [
     "TextResult",
     "TextTemplate",
     "TextTemplateRevision",
+    "Upload",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -19,6 +19,15 @@ from opengage.store.tables.blasts import (
     text_templates,
 )
 from opengage.store.tables.columns import metadata
+from opengage.store.tables.contacts import (
+    contact_import_errors,
+    contact_imports,
+    contacts,
+    engagement_lists,
+    list_contacts,
+    lists,
+)
+from opengage.store.tables.files import account_keys, files, text_message_files, text_template_files, uploads
 from opengage.store.tables.network import budget_uses, lanes, phone_numbers, service_profiles
 from opengage.store.tables.people import (
     accounts,
@@ -41,18 +50,26 @@ from opengage.store.tables.texts import (
 from opengage.store.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints
 
 __all__ = [
+    "account_keys",
     "accounts",
     "activities",
     "api_tokens",
     "audit_events",
     "budget_uses",
+    "contact_import_errors",
+    "contact_imports",
+    "contacts",
+    "engagement_lists",
     "engagement_numbers",
     "engagements",
     "envelopes",
+    "files",
     "idempotency_keys",
     "lanes",
     "ledger",
     "ledger_details",
+    "list_contacts",
+    "lists",
     "memberships",
     "metadata",
     "parked_receipts",
@@ -63,13 +80,16 @@ __all__ = [
     "signing_keys",
     "suppressions",
     "tags",
+    "text_message_files",
     "text_messages",
     "text_results",
     "text_segments",
+    "text_template_files",
     "text_template_revisions",
     "text_template_tags",
     "text_templates",
     "texts",
+    "uploads",
     "webhook_attempts",
     "webhook_deliveries",
     "webhook_endpoints",
