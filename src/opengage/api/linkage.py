@@ -9,7 +9,8 @@ import msgspec
 
 from opengage.domain.errors import Code, Problem
 from opengage.ids import Id, from_wire
-from opengage.jsonapi.request import Identifier, ToOne
+from opengage.jsonapi.request import Identifier, ToMany, ToOne
+from opengage.operations.files import Wanted
 
 
 def target(link: ToOne | None, name: str, kind: str, problems: list[Problem], at: str = "/data") -> Id:
@@ -37,6 +38,15 @@ def targets(identifiers: Sequence[Identifier], name: str, kind: str, problems: l
     """The stored ids of a relationship to many; `pointer` is where its array stands."""
     found = [_stored(one, name, kind, f"{pointer}/{place}", problems) for place, one in enumerate(identifiers)]
     return list(dict.fromkeys(found))
+
+
+def attached(uploads: ToMany, some_files: ToMany, problems: list[Problem]) -> Wanted:
+    """What the relationships `uploads` and `files` name: both add; an empty array says nothing (wire contract 2.3)."""
+    at = "/data/relationships"
+    return Wanted(
+        targets(uploads.data, "uploads", "uploads", problems, f"{at}/uploads/data"),
+        targets(some_files.data, "files", "files", problems, f"{at}/files/data"),
+    )
 
 
 def _stored(identifier: Identifier, name: str, kind: str, pointer: str, problems: list[Problem]) -> Id:

@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from opengage.api import answers, related
 from opengage.api.body import read_body
 from opengage.api.documented import documented
-from opengage.api.linkage import targets
+from opengage.api.linkage import attached, targets
 from opengage.api.related import Here
 from opengage.api.resources.text_templates import RESOURCE, TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
@@ -20,6 +20,7 @@ from opengage.ids import Id, from_wire
 from opengage.jsonapi import request as documents
 from opengage.jsonapi.request import Identifier, Reader, ToMany
 from opengage.operations import text_templates
+from opengage.operations.files import Wanted
 from opengage.operations.text_templates import Changes
 
 _TAGS: Final = "tags"
@@ -46,6 +47,8 @@ class Relationships(msgspec.Struct, frozen=True, gc=False):
     """What a client points at. An empty array says nothing (wire contract 2.3): `relationships/tags` empties it."""
 
     tags: ToMany = ToMany()
+    uploads: ToMany = ToMany()
+    files: ToMany = ToMany()
 
 
 NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
@@ -56,6 +59,7 @@ CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /text-templates."""
     sent = NEW_READER.one(await read_body(request))
+    tag_ids, wanted = _pointed_at(sent.relationships)
     made = await text_templates.create(
         api.store,
         api.clock,
@@ -63,7 +67,8 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
         actor,
         name=sent.attributes.name,
         body=sent.attributes.body,
-        tag_ids=_tags(sent.relationships.tags.data, "/data/relationships/tags/data"),
+        tag_ids=tag_ids,
+        attached=wanted,
     )
     return answers.one(request, answer(api.base_url, made), 201, included=())
 
@@ -72,11 +77,13 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
 async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /text-templates/{id}."""
     sent = CHANGE_READER.one(await read_body(request), addressed=resource_id)
+    tag_ids, wanted = _pointed_at(sent.relationships)
     changes = Changes(
         name=sent.attributes.name,
         body=sent.attributes.body,
         is_archived=sent.attributes.is_archived,
-        tag_ids=_tags(sent.relationships.tags.data, "/data/relationships/tags/data") or None,
+        tag_ids=tag_ids or None,
+        attached=wanted,
     )
     changed = await text_templates.update(api.store, api.clock, api.new_id, actor, from_wire(resource_id), changes)
     return answers.one(request, answer(api.base_url, changed), 202)
@@ -110,6 +117,16 @@ async def remove_tags(request: WebRequest, api: Api, actor: Member, resource_id:
     ids = _tags(documents.identifiers(await read_body(request)), "/data")
     await text_templates.remove_tags(api.store, actor, from_wire(resource_id), ids)
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
+
+
+def _pointed_at(sent: Relationships) -> tuple[list[Id], Wanted]:
+    """The tags, and what is to be attached."""
+    problems: list[Problem] = []
+    tag_ids = targets(sent.tags.data, "tags", "tags", problems, "/data/relationships/tags/data")
+    wanted = attached(sent.uploads, sent.files, problems)
+    if problems:
+        raise Invalid(problems)
+    return tag_ids, wanted
 
 
 def _tags(identifiers: Sequence[Identifier], pointer: str) -> list[Id]:

@@ -59,9 +59,9 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     pause_failure_ratio: float | msgspec.UnsetType | None = _UNSET
     pause_opt_out_ratio: float | msgspec.UnsetType | None = _UNSET
     phone_number_ids: list[Id] | msgspec.UnsetType = _UNSET
+    """The sender pool."""
     list_ids: Sequence[Id] = ()
     """Whose contacts it addresses; none given changes nothing."""
-    """The sender pool."""
 
 
 def values(engagement: Engagement, changes: Changes, problems: list[Problem]) -> dict[str, Any]:

@@ -31,6 +31,16 @@ MOST_FILES: Final = 10
 """Of one template or message; carriers take fewer still."""
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """What a client wants attached, beside what is there: uploads, which become files, and files."""
+
+    upload_ids: Sequence[Id] = ()
+    file_ids: Sequence[Id] = ()
+
+
+NOTHING: Final = Wanted()
+
+
 async def attach(
     tx: Transaction,
     new_id: NewId,
@@ -42,11 +52,17 @@ async def attach(
     file_ids: Sequence[Id] = (),
     problems: list[Problem],
     pointer: str = "/data",
-) -> None:
+) -> int:
     """Add files to a template or message: uploads become files, those that are there stay, nothing means nothing.
 
-    `owner` is (type, id). What is wrong is added to `problems`; whoever calls refuses them, which undoes it all.
+    How many came new. `owner` is (type, id). What is wrong is added to `problems`; whoever calls refuses them, which
+    undoes it all.
     """
+    if max(len(upload_ids), len(file_ids)) > MOST_FILES:
+        problems.append(_too_many(max(len(upload_ids), len(file_ids)), pointer))
+        return 0
+    if not upload_ids and not file_ids:
+        return 0
     table, column = OWNERS[owner[0]]
     before = (await contacts.links(tx, table, column, "file_id", actor.account_id, [owner[1]]))[owner[1]]
     wanted = await _uploaded(tx, new_id, actor, now, upload_ids, problems, pointer)
@@ -59,12 +75,17 @@ async def attach(
         wanted.append(id_)
     fresh = [id_ for id_ in dict.fromkeys(wanted) if id_ not in before]
     if len(before) + len(fresh) > MOST_FILES:
-        detail = f"That would make {len(before) + len(fresh)} files; at most {MOST_FILES} fit. Leave some out."
-        problems.append(Problem(Code.TOO_MANY, detail, f"{pointer}/relationships"))
+        problems.append(_too_many(len(before) + len(fresh), pointer))
     if problems:
-        return
+        return 0
     for id_ in fresh:
         await tx.run(sa.insert(table), account_id=actor.account_id, **{column: owner[1]}, file_id=id_)
+    return len(fresh)
+
+
+def _too_many(count: int, pointer: str) -> Problem:
+    detail = f"That would make {count} files; at most {MOST_FILES} fit. Leave some out."
+    return Problem(Code.TOO_MANY, detail, f"{pointer}/relationships")
 
 
 async def _uploaded(
@@ -106,6 +127,12 @@ async def _uploaded(
         assert upload.file_id is not None
         made.append(upload.file_id)
     return made
+
+
+async def detach(tx: Transaction, kind: str, account_id: int, owner: Id) -> None:
+    """Let a template or message have no files; the files stay."""
+    table, column = OWNERS[kind]
+    await contacts.remove_where(tx, table, column, [owner], account_id)
 
 
 async def of(tx: Transaction, kind: str, account_id: int, owners: Sequence[Id]) -> Mapping[Id, list[Id]]:

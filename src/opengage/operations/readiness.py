@@ -4,16 +4,20 @@ Step 3 of a text's path.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from opengage.clock import SECOND, Instant
 from opengage.domain import budgets, weekly
 from opengage.domain.budgets import Budget, Use
 from opengage.domain.drain import Lane, forecast, refusal
 from opengage.domain.errors import Code, Problem
-from opengage.domain.records import Activity, Engagement, PhoneNumber, ServiceProfile, TextTemplate
+from opengage.domain.records import Activity, ContactList, Engagement, PhoneNumber, ServiceProfile, TextTemplate
 from opengage.ids import Id
-from opengage.store import ledgers, pools, rows, work
+from opengage.store import contacts, ledgers, pools, rows, work
 from opengage.store.contract import Transaction
+
+_NAMED: Final = 5
+"""Lists that are named where all are empty."""
 
 
 async def missing_for_scheduling(tx: Transaction, engagement: Engagement, now: Instant) -> list[Problem]:
@@ -33,10 +37,24 @@ async def missing_for_scheduling(tx: Transaction, engagement: Engagement, now: I
         lacks += await _number_lacks(tx, numbers)
     pending = (await ledgers.read(tx, account_id, engagement.id)).pending
     if pending == 0:
-        lacks.append("The engagement has no envelopes. POST /envelopes with its recipients first.")
+        lacks.append(await _nobody(tx, engagement))
     if not lacks:
         lacks += await _time_lacks(tx, engagement, numbers, pending, now)
     return [Problem(Code.NOT_READY, lack, "/data/attributes/status") for lack in lacks]
+
+
+async def _nobody(tx: Transaction, engagement: Engagement) -> str:
+    """What is said when nobody would get it: the contacts of its lists are envelopes by now."""
+    ids = await contacts.lists_of(tx, engagement.account_id, engagement.id)
+    titles = [one.title for one in (await rows.find_many(tx, ContactList, engagement.account_id, ids)).values()]
+    if not titles:
+        return "The engagement has no envelopes. POST /envelopes with its recipients, or name lists of contacts first."
+    more = f" and {len(titles) - _NAMED} more" if len(titles) > _NAMED else ""
+    named = ", ".join(f"“{title}”" for title in titles[:_NAMED]) + more
+    return (
+        f"The engagement has no envelopes, and there are no contacts on its lists: {named}. Put contacts on a list by "
+        "POST /lists/ID/relationships/contacts, or POST /envelopes with its recipients first."
+    )
 
 
 async def _template_lacks(tx: Transaction, activity: Activity) -> list[str]:

@@ -14,45 +14,61 @@ from opengage.domain.errors import Code, NotFound, Problem
 from opengage.domain.records import Tag, TextTemplate, TextTemplateRevision
 from opengage.domain.templates import TemplateError, compile_template
 from opengage.ids import Id, NewId, to_wire
-from opengage.operations import fields
+from opengage.operations import fields, files
 from opengage.operations.actors import Actor, require_writer, stamp
 from opengage.store import rows, tags
 from opengage.store.contract import Store, Transaction
 
 NOUN: Final = "text template"
+_KIND: Final = "text-templates"
 MOST_TAGS: Final = 100
 _UNSET: Final = msgspec.UNSET
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """A template and its tags."""
+    """A template, its tags, and the files that go with its words."""
 
     template: TextTemplate
     tag_ids: Sequence[Id] = ()
+    file_ids: Sequence[Id] = ()
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants changed; what is left unset stays as it is. `tag_ids`, when given, are all the tags."""
+    """What a client wants changed; what is left unset stays as it is. `tag_ids`, when given, are all the tags.
+
+    `attached` comes to the files that are there.
+    """
 
     name: str | msgspec.UnsetType = _UNSET
     body: str | msgspec.UnsetType = _UNSET
     is_archived: bool | msgspec.UnsetType = _UNSET
     tag_ids: Sequence[Id] | None = None
+    attached: files.Wanted = files.NOTHING
 
 
 async def create(
-    store: Store, clock: Clock, new_id: NewId, actor: Actor, *, name: str, body: str, tag_ids: Sequence[Id] = ()
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    actor: Actor,
+    *,
+    name: str,
+    body: str,
+    tag_ids: Sequence[Id] = (),
+    attached: files.Wanted = files.NOTHING,
 ) -> Shown:
     """Write a template and its first revision. Raises Invalid, Forbidden."""
     require_writer(actor)
     problems: list[Problem] = []
     fields.name(name, problems)
     check_body(body, problems)
-    common = stamp(actor, clock.now()) | {"name": name, "body": body}
+    now = clock.now()
+    common = stamp(actor, now) | {"name": name, "body": body}
     revision_id = new_id()
     template = TextTemplate(id=new_id(), revision_id=revision_id, **common)
     async with store.writing() as tx:
         await _check_tags(tx, actor, tag_ids, problems)
+        await _attach(tx, now, new_id, actor, template.id, attached, problems)
         fields.refuse(problems)
         await rows.insert(tx, template)
         await rows.insert(tx, TextTemplateRevision(id=revision_id, text_template_id=template.id, **common))
@@ -61,9 +77,11 @@ async def create(
 
 
 async def show(tx: Transaction, account_id: int, templates: Sequence[TextTemplate]) -> list[Shown]:
-    """These templates with their tags, in one statement more."""
-    tagged = await tags.of_templates(tx, account_id, [template.id for template in templates])
-    return [Shown(template, tagged[template.id]) for template in templates]
+    """These templates with their tags and files, in two statements more."""
+    ids = [template.id for template in templates]
+    tagged = await tags.of_templates(tx, account_id, ids)
+    attached = await files.of(tx, _KIND, account_id, ids)
+    return [Shown(template, tagged[template.id], attached[template.id]) for template in templates]
 
 
 async def show_revisions(_: Transaction, __: int, revisions: Sequence[TextTemplateRevision]) -> list[Shown]:
@@ -79,15 +97,32 @@ async def update(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
         problems: list[Problem] = []
         words = _words(template, changes, problems)
         await _check_tags(tx, actor, changes.tag_ids or (), problems)
+        now = clock.now()
+        attached = await _attach(tx, now, new_id, actor, template.id, changes.attached, problems)
         fields.refuse(problems)
         values: dict[str, Any] = dict(words)
         if changes.is_archived is not _UNSET and changes.is_archived != template.is_archived:
             values["is_archived"] = changes.is_archived
         if changes.tag_ids is not None:
             await tags.replace(tx, actor.account_id, template.id, changes.tag_ids)
-        if values:
-            template = await _write(tx, clock.now(), new_id, actor, template, words, values)
+        if values or attached:
+            template = await _write(tx, now, new_id, actor, template, words, values)
         return (await show(tx, actor.account_id, [template]))[0]
+
+
+async def _attach(
+    tx: Transaction,
+    now: Instant,
+    new_id: NewId,
+    actor: Actor,
+    template_id: Id,
+    wanted: files.Wanted,
+    problems: list[Problem],
+) -> int:
+    """Add files to a template; how many came new."""
+    uploads, known = wanted.upload_ids, wanted.file_ids
+    owner = (_KIND, template_id)
+    return await files.attach(tx, new_id, actor, now, owner, upload_ids=uploads, file_ids=known, problems=problems)
 
 
 async def _write(

@@ -4,12 +4,14 @@ from typing import Final
 
 import msgspec
 
-from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, ToMany, ToOne, as_it_is
+from opengage.api.resources.linkage import to_many, to_one
+from opengage.api.resources.resource import Resource, ToMany, ToOne
 from opengage.domain.records import TextMessage
 from opengage.ids import to_wire
-from opengage.jsonapi.document import NONE_OF_THEM, NOTHING, Answer, Many, One, raw_json
+from opengage.jsonapi.document import NOTHING, Answer, Many, One, raw_json
 from opengage.jsonapi.timestamps import to_text
+from opengage.operations import text_messages
+from opengage.operations.text_messages import Shown
 
 TYPE: Final = "text-messages"
 
@@ -35,8 +37,9 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     updated_by: One
 
 
-def answer(_: str, message: TextMessage) -> Answer:
+def answer(_: str, shown: Shown) -> Answer:
     """A text message as its resource object."""
+    message = shown.message
     return Answer(
         TYPE,
         to_wire(message.id),
@@ -49,7 +52,7 @@ def answer(_: str, message: TextMessage) -> Answer:
         ),
         Relationships(
             contact=NOTHING,
-            files=NONE_OF_THEM,
+            files=to_many("files", shown.file_ids),
             text_template=to_one("text-templates", message.text_template_id),
             envelope=to_one("envelopes", message.envelope_id),
             created_by=to_one("memberships", message.created_by),
@@ -58,7 +61,7 @@ def answer(_: str, message: TextMessage) -> Answer:
     )
 
 
-RESOURCE: Final = Resource[TextMessage, TextMessage](
+RESOURCE: Final = Resource[TextMessage, Shown](
     type=TYPE,
     noun="text message",
     record=TextMessage,
@@ -72,6 +75,6 @@ RESOURCE: Final = Resource[TextMessage, TextMessage](
         "updated-by": ToOne("memberships", "updated_by"),
     },
     answer=answer,
-    show=as_it_is,
+    show=text_messages.show,
     is_large=True,
 )

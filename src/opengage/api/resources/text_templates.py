@@ -4,11 +4,11 @@ from typing import Final
 
 import msgspec
 
-from opengage.api.resources.linkage import to_one
+from opengage.api.resources.linkage import to_many, to_one
 from opengage.api.resources.resource import Field, Kind, Resource, Through, ToMany, ToOne
 from opengage.domain.records import TextTemplate
 from opengage.ids import to_wire
-from opengage.jsonapi.document import NONE_OF_THEM, Answer, Linked, Many, One, linked
+from opengage.jsonapi.document import Answer, Linked, Many, One, linked
 from opengage.jsonapi.request import Identifier
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
 from opengage.operations import text_templates
@@ -57,11 +57,11 @@ def answer(base: str, shown: Shown) -> Answer:
             deleted_at=to_text_or_none(template.deleted_at),
         ),
         Relationships(
-            files=NONE_OF_THEM,
+            files=to_many("files", shown.file_ids),
             primary=One(Identifier(TYPE, primary)),
             revision=to_one(TYPE, template.revision_id),
             revisions=linked(f"{base}/{TYPE}/{primary}/revisions"),
-            tags=Many(tuple(Identifier("tags", to_wire(id_)) for id_ in shown.tag_ids)),
+            tags=to_many("tags", shown.tag_ids),
             deleted_by=to_one("memberships", template.deleted_by),
             created_by=to_one("memberships", template.created_by),
             updated_by=to_one("memberships", template.updated_by),
