@@ -99,14 +99,30 @@ def _tags(ids: Ids) -> Any:
     return {"data": [{"type": "tags", "id": ids["tags"]}]}
 
 
+def _with_file(kind: str, /, **attributes: str) -> Body:
+    """A document that points at a file."""
+    return lambda ids: _pointing(kind, attributes, "files", ids["files"])
+
+
+def _with_upload(kind: str, /, **attributes: str) -> Body:
+    """A document that points at an upload."""
+    return lambda ids: _pointing(kind, attributes, "uploads", ids["uploads"])
+
+
+def _pointing(kind: str, attributes: dict[str, str], name: str, id_: str) -> Any:
+    document = resource(kind, attributes)
+    document["data"]["relationships"][name] = {"data": [{"type": name, "id": id_}]}
+    return document
+
+
 MANAGED = (
-    Case("PATCH /text-templates/{resource_id}", _of("text-templates", body="Hello"), 202),
+    Case("PATCH /text-templates/{resource_id}", _with_file("text-templates", body="Hello"), 202),
     Case("GET /text-templates/{resource_id}/relationships/tags"),
     Case("POST /text-templates/{resource_id}/relationships/tags", _tags),
     Case("PATCH /text-templates/{resource_id}/relationships/tags", _tags),
     Case("DELETE /text-templates/{resource_id}/relationships/tags", _tags),
     Case("DELETE /text-templates/{resource_id}", expected=204),
-    Case("POST /text-messages", _of("text-messages", body="Hi"), 201),
+    Case("POST /text-messages", _with_file("text-messages", body="Hi"), 201),
     # the sample is what a blast's text carries, and so no draft
     Case("PATCH /text-messages/{resource_id}", _of("text-messages", body="Hi"), 400),
     Case("DELETE /text-messages/{resource_id}", expected=400),
@@ -169,7 +185,7 @@ WRITES = (
     Case("DELETE /envelopes", _some("envelopes"), 204),
     Case("POST /engagements", lambda _: resource("engagements", {"name": "E"}), 201),
     Case("PATCH /engagements/{resource_id}", _renamed, 202),
-    Case("POST /text-templates", lambda _: resource("text-templates", {"name": "T", "body": "Hi"}), 201),
+    Case("POST /text-templates", _with_upload("text-templates", name="T", body="Hi"), 201),
     Case("POST /activities", _activity, 201),
     Case("POST /envelopes", lambda ids: {"data": recipients(ids["engagements"], 2)}, 201),
     Case("POST /engagements/{resource_id}/copies", _copy, 201),

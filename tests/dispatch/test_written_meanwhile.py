@@ -16,10 +16,8 @@ def actor(tenant: Tenant) -> Actor:
 
 async def single(world: World, tenant: Tenant, to: str, body: str = "Hi {{first-name}}") -> Text:
     """A single text as the API queues it."""
-    message = await text_messages.create(
-        world.store, world.clock, new_id, actor(tenant), text_messages.Changes(body=body)
-    )
-    new = texts.New(to=to, text_message_id=message.id, meta={"first-name": "Ann"})
+    made = await text_messages.create(world.store, world.clock, new_id, actor(tenant), text_messages.Changes(body=body))
+    new = texts.New(to=to, text_message_id=made.message.id, meta={"first-name": "Ann"})
     return await texts.create(world.store, world.clock, new_id, actor(tenant), new, max_segments=10)
 
 

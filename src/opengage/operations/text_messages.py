@@ -110,7 +110,7 @@ async def _attach(
 ) -> None:
     """Add files to a message: its template's when neither it has any nor the client names some."""
     template_id = changes.text_template_id
-    if isinstance(template_id, bytes) and wanted == files.NOTHING:
+    if isinstance(template_id, bytes) and not wanted.upload_ids and not wanted.file_ids:
         own = (await files.of(tx, _KIND, actor.account_id, [message_id]))[message_id]
         theirs = (await files.of(tx, "text-templates", actor.account_id, [template_id]))[template_id]
         wanted = wanted if own else files.Wanted(file_ids=theirs)
