@@ -44,6 +44,7 @@ class _Text(NamedTuple):
     phone_number_id: Id
     segments: int
     purpose: str | None
+    settled_at: int | None
 
 
 class _Envelope(NamedTuple):
@@ -82,7 +83,7 @@ def look(connection: sqlite3.Connection) -> State:
     run = connection.execute
     run("BEGIN")
     texts = run(
-        "SELECT id, status, epoch, recipient, envelope_id, engagement_id, phone_number_id, segments, purpose"
+        "SELECT id, status, epoch, recipient, envelope_id, engagement_id, phone_number_id, segments, purpose, settled_at"
         " FROM texts WHERE direction = 'outbound'"
     ).fetchall()
     envelopes = run("SELECT id, engagement_id, reason, status, next_at, phone_number FROM envelopes").fetchall()
@@ -139,6 +140,7 @@ class Monitor:
         self._log = log
         self._hours: Counter[tuple[Id, int]] = Counter()
         self._first: dict[str, list[int]] = {}
+        self._acknowledged: set[Id] = set()
         network.seen = self.saw_bytes
         network.acknowledged = self.saw_acknowledgement
 
@@ -268,6 +270,10 @@ class Monitor:
         """A delivery was said to be stored."""
         if carrier.commits() == commits and not self._is_old_news(delivery):
             self._violated(f"{delivery.what} was acknowledged before it was stored")
+        if delivery.arrival is not None:
+            text = self.state.texts.get(delivery.arrival.text_id)
+            if text is not None and text.settled_at is None:
+                self._acknowledged.add(text.id)
 
     def _is_old_news(self, delivery: Delivery) -> bool:
         """A receipt that changes nothing need not be written."""
@@ -279,10 +285,7 @@ class Monitor:
             " SELECT 1 FROM text_segments WHERE carrier_ref = ? AND (state IS NOT NULL)",
             (delivery.what.carrier_ref, delivery.what.carrier_ref),
         ).fetchone()
-        closed = text is not None and text.status not in ("sending", "sent", "in-doubt")
-        settled = text is not None and text.envelope_id is not None
-        if settled and text is not None and text.envelope_id is not None:
-            closed = closed or self.state.envelopes[text.envelope_id].status in ("complete", "incomplete")
+        closed = text is not None and (text.settled_at is not None or text.status in _FINAL)
         return closed or parked is not None
 
     # the end
@@ -310,6 +313,9 @@ class Monitor:
         may_have_it = ("delivered", "sent-unconfirmed", "undelivered", "expired", "in-doubt")
         if taken == text.segments and reason not in may_have_it and not self._was_closed_by_hand(text, arrivals):
             self._violated(f"the network took the text to {text.recipient}, and its envelope is {reason}")
+        acknowledged = text.id in self._acknowledged
+        if reason == "sent-unconfirmed" and text.segments == 1 and acknowledged and self._network.mood.names_texts:
+            self._violated(f"the receipt of the text to {text.recipient} was acknowledged, and is forgotten")
         if text.status == "in-doubt" and not self._named(text.id):
             self._violated(f"the text to {text.recipient} is in doubt, and nothing says since when")
 

@@ -130,11 +130,12 @@ class Network:
         if delivery.is_stored:
             self.busy -= 1
             return
-        open_ = [each for each in self.sessions if each.is_bound and each.login == delivery.login]
+        open_ = [each for each in self.sessions if each.is_live and each.login == delivery.login]
         if not open_:
             self._loop.call_later(1.0, self._try, delivery)
             return
         carrier = self.rng.choice(open_)
+        self.log(f"network: brings {delivery.what} to {carrier.process.name}")
         carrier.process.later(0.001, carrier.deliver, delivery)
         self._loop.call_later(_ACKNOWLEDGED_WITHIN, self._try, delivery)
 
@@ -208,6 +209,11 @@ class SimulatedCarrier:
         if self._sink is not None:
             self._sink.ready()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether somebody reads what comes over it."""
+        return self.is_bound and not self.process.is_dead
+
     def _in_flight(self) -> int:
         return sum(len(flight.unanswered) for flight in self._flights.values() if not flight.is_given_up)
 
@@ -271,7 +277,7 @@ class SimulatedCarrier:
     def _give_up(self, link: int, flight: _Flight) -> None:
         if self.process.is_dead or link != self._link or flight.is_given_up or not flight.unanswered:
             return
-        flight.is_given_up = True
+        flight.is_given_up, flight.waiting = True, []
         self._say([Unknown(flight.submission.text_id, NO_ANSWER, tuple(sorted(flight.new_refs.items())))])
 
     def _say(self, outcomes: list[Outcome]) -> None:
