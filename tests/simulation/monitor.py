@@ -7,7 +7,7 @@ of the promise. What it finds is collected, not raised: nothing of the dispatche
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from opengage.clock import SECOND, Clock
 from opengage.domain.legal_clock import LegalClock
@@ -311,18 +311,19 @@ class Monitor:
         if reason in ("delivered", "sent-unconfirmed") and taken < text.segments:
             self._violated(f"the envelope of {text.recipient} is {reason}, and the network took {taken} segments")
         may_have_it = ("delivered", "sent-unconfirmed", "undelivered", "expired", "in-doubt")
-        if taken == text.segments and reason not in may_have_it and not self._was_closed_by_hand(text, arrivals):
+        if taken == text.segments and reason not in may_have_it and not self._was_doubted(text):
             self._violated(f"the network took the text to {text.recipient}, and its envelope is {reason}")
         acknowledged = text.id in self._acknowledged
-        if reason == "sent-unconfirmed" and text.segments == 1 and acknowledged and self._network.mood.names_texts:
+        # a receipt window ends by the wall clock: one that is set forward by more than the window ends it
+        must_be_known = text.segments == 1 and self._network.mood.names_texts and not self._rules.steps_clocks
+        if reason == "sent-unconfirmed" and acknowledged and must_be_known:
             self._violated(f"the receipt of the text to {text.recipient} was acknowledged, and is forgotten")
         if text.status == "in-doubt" and not self._named(text.id):
             self._violated(f"the text to {text.recipient} is in doubt, and nothing says since when")
 
-    def _was_closed_by_hand(self, text: _Text, arrivals: list[list[Any]]) -> bool:
-        """Under `resend` a text that arrived may be refused the second time, or canceled while it waits for it."""
-        again = any(len(one) > 1 for one in arrivals) or self._doubts(text.id) > 1
-        return self._rules.resends and again
+    def _was_doubted(self, text: _Text) -> bool:
+        """Under `resend` a text that arrived may be refused the second time, or closed while it waits for it."""
+        return self._rules.resends and self._doubts(text.id) > 0
 
     def _named(self, text_id: Id) -> bool:
         found = self._connection.execute(

@@ -88,7 +88,7 @@ class Recorder:
         self.breaker = Breaker()
         self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
         self._reserved = 0
-        self._senders: set[Feedback] = set()
+        self._senders: dict[Feedback, None] = {}  # in the order of their coming, the same in each run of a simulation
         self._batch = _Batch()
         self._something = asyncio.Event()
         self._idle = asyncio.Event()
@@ -98,11 +98,11 @@ class Recorder:
 
     def join(self, sender: Feedback) -> None:
         """Tell this sender when there is room."""
-        self._senders.add(sender)
+        self._senders[sender] = None
 
     def leave(self, sender: Feedback) -> None:
         """Stop telling it."""
-        self._senders.discard(sender)
+        self._senders.pop(sender, None)
 
     def room(self, window: int) -> int:
         """How many segments may be submitted so that no more than `window` texts await a stored outcome."""
@@ -231,13 +231,13 @@ class Recorder:
         before = self.breaker.phase
         if batch.outcomes and self.breaker.observe(self._clock.monotonic(), batch.outcomes) is not before:
             self._tell_phase()
-        touched: set[Feedback] = set()
+        touched: dict[Feedback, None] = {}
         for outcome in batch.outcomes:
             found = self._open.pop(outcome.text_id, None)
             if found:
                 sender, text = found
                 sender.answered(text.engagement_id, outcome)
-                touched.add(sender)
+                touched[sender] = None
         if not self._open:
             self._idle.set()
         for each in touched:
