@@ -25,6 +25,7 @@ class Settings(msgspec.Struct):
     page_limit_default: int = 50
     page_limit_max: int = 1000
     public_url: str = PUBLIC_URL
+    undo_seconds: int = 0
 
 
 class StandingClock(SystemClock):

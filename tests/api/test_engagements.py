@@ -103,15 +103,22 @@ async def test_pause_and_resume(client: Client, store: SqliteStore) -> None:
     assert (await client.change(id_, status="scheduled")).json()["data"]["attributes"]["status"] == "processing"
 
 
+def counts(found: dict[str, Any]) -> dict[str, Any]:
+    """The ledger's own numbers."""
+    names = ("total", "pending", "processing", "hold", "complete", "incomplete", "reasons")
+    return {name: found[name] for name in names}
+
+
 async def test_canceling_closes_the_waiting_envelopes(client: Client) -> None:
     """Ledger and envelopes move together; canceling again changes nothing."""
     id_ = await client.ready(3)
     await client.change(id_, status="scheduled")
     answer = await client.change(id_, status="canceled")
     assert answer.status_code == 202
-    assert answer.json()["data"]["attributes"]["count-incomplete"] == 3
+    attributes = answer.json()["data"]["attributes"]
+    assert (attributes["count-incomplete"], attributes["count-left"]) == (3, 0)
     expected = {"total": 3, "pending": 0, "processing": 0, "hold": 0, "complete": 0, "incomplete": 3}
-    assert await ledger(client, id_) == expected | {"reasons": {"canceled": 3}}
+    assert counts(await ledger(client, id_)) == expected | {"reasons": {"canceled": 3}}
     listed = (await client.get(f"/envelopes?filter[engagement.id]=eq:{id_}")).json()["data"]
     assert {(one["attributes"]["status"], one["attributes"]["reason"]) for one in listed} == {
         ("incomplete", "canceled")
@@ -123,7 +130,9 @@ async def test_canceling_closes_the_waiting_envelopes(client: Client) -> None:
 async def test_a_new_ledger_is_all_zeros(client: Client) -> None:
     """Before any envelope."""
     expected = dict.fromkeys(("total", "pending", "processing", "hold", "complete", "incomplete"), 0)
-    assert await ledger(client, await client.engagement()) == expected | {"reasons": {}}
+    found = await ledger(client, await client.engagement())
+    assert counts(found) == expected | {"reasons": {}}
+    assert (found["left"], found["rate"], found["eta"], found["codes"], found["hours"]) == (0, 0.0, None, {}, {})
 
 
 async def test_plain_attributes_change(client: Client) -> None:

@@ -63,4 +63,4 @@ async def test_what_leads_nowhere(client: Client, other: Client, store: SqliteSt
         assert (await client.get(f"/texts/{to_wire(new_id())}{path}")).status_code == 404
         assert (await client.get(f"/texts/x{path}")).status_code == 404
     named = (await client.get(f"{text}/nothing")).json()["errors"][0]["detail"]
-    assert named.endswith("Use one of text-message, envelope, result, results, phone-number, engagement.")
+    assert named.endswith("Use one of text-message, envelope, result, results, phone-number, engagement, revision.")

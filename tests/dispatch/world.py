@@ -24,18 +24,20 @@ from opengage.domain.ledger import Ledger, Moves, balance
 from opengage.domain.legal_clock import LegalClock, parse
 from opengage.domain.outcomes import Accepted, Outcome, Receipt, ReceiptState, Submission, reference_of
 from opengage.domain.records import (
+    Account,
     Activity,
     Engagement,
     PhoneNumber,
     Record,
     ServiceProfile,
     Suppression,
+    Text,
     TextTemplate,
 )
-from opengage.domain.states import EngagementStatus, Reason
+from opengage.domain.states import EngagementStatus, Reason, TextStatus
 from opengage.ids import Id, new_id
 from opengage.operations.accounts import create_account
-from opengage.store import lanes, ledgers, rows
+from opengage.store import lanes, ledgers, pools, rows
 from opengage.store.contract import NewEnvelope, Store, Transaction
 from opengage.store.sqlite import SqliteStore
 
@@ -308,6 +310,50 @@ class World:
         assert lease is not None
         return lease
 
+    async def account(self, tenant: Tenant, **fields: Any) -> None:
+        """Change the tenant's account."""
+        async with self.store.reading() as tx:
+            found = await rows.first(tx, Account, account_id=tenant.account_id)
+        assert found
+        await self.set(found, **fields)
+
+    async def pool(self, engagement: Engagement, *numbers: PhoneNumber) -> None:
+        """Make these the engagement's sender pool."""
+        async with self.store.writing() as tx:
+            await pools.replace(tx, engagement.account_id, engagement.id, [number.id for number in numbers])
+
+    async def single(self, tenant: Tenant, to: str, **values: Any) -> Text:
+        """A single text that is due."""
+        text = Text(
+            **self._common(tenant),
+            **{
+                "id": new_id(),
+                "sender": tenant.number.phone_number,
+                "recipient": to,
+                "direction": "outbound",
+                "status": TextStatus.QUEUED,
+                "body": "Hello",
+                "segments": 1,
+                "phone_number_id": tenant.number.id,
+                "service_profile_id": tenant.profile.id,
+                "next_at": self.clock.now(),
+                **values,
+            },
+        )
+        async with self.store.writing() as tx:
+            await rows.insert(tx, text)
+        return text
+
+    async def fallback(self, tenant: Tenant) -> tuple[Recorder, "ScriptedCarrier"]:
+        """A second service profile of the tenant, with a carrier of its own."""
+        profile = msgspec.structs.replace(tenant.profile, id=new_id(), name="Second", url="smpp://b@127.0.0.1")
+        async with self.store.writing() as tx:
+            await rows.insert(tx, profile)
+        carrier = ScriptedCarrier()
+        recorder = Recorder(profile, carrier, self.store, self.clock, new_id, lambda: 0.0)
+        carrier.start(recorder)
+        return recorder, carrier
+
     async def sender(
         self,
         tenant: Tenant,
@@ -315,21 +361,30 @@ class World:
         window: int = 500,
         number: PhoneNumber | None = None,
         store: Store | None = None,
+        others: Sequence[Recorder] = (),
+        careful_for: int = 0,
     ) -> Sender:
-        """A sender that holds its lane."""
+        """A sender that holds its lane; `others` are the carriers that take over from its own."""
         lane = number or tenant.number
         sender = Sender(
             lane,
             await self.lease(lane),
-            [recorder],
+            [recorder, *others],
             store or self.store,
             self.clock,
             Intents(lane, self.clock, new_id, self.law, 10),
             Singles(lane, self.clock, new_id, self.law, 10, lambda: 0.0),
             Pace(window=window),
+            careful_for=careful_for,
         )
         sender.valid_until = self.clock.monotonic() + 60.0
         return sender
+
+    def wait(self, seconds: float, *senders: Sender) -> None:
+        """Let time pass for senders whose leases are kept meanwhile."""
+        self.clock.advance(seconds)
+        for sender in senders:
+            sender.valid_until = self.clock.monotonic() + 60.0
 
     def expire_lanes(self) -> None:
         """Let every lease run out."""

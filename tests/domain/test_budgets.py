@@ -1,5 +1,6 @@
 """Budgets: periods that follow the clocks, several limits at once, and every fault of a list named."""
 
+import re
 import tomllib
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opengage.clock import SECOND, Instant
-from opengage.domain import budgets
+from opengage.domain import budgets, weekly
 from opengage.domain.budgets import Allowance, Budget, Period, Unit, Use, allowance, of_engagement, parse, presets, room
 from opengage.domain.errors import Invalid
+from source import ROOT
 
 HOUR = 3600 * SECOND
 PACIFIC = "America/Los_Angeles"
@@ -159,6 +161,22 @@ def test_presets_are_data_with_sources() -> None:
     for name, values in written["presets"].items():
         assert values["source"], name
         assert parse([{"preset": name}]) == [presets()[name]]
+
+
+def test_presets_are_documented() -> None:
+    """The reference has a row for each, with the figures that hold."""
+    text = (ROOT / "docs/reference/schedules-and-budgets.md").read_text("utf-8")
+    for name, one in presets().items():
+        assert f"| `{name}` | {one.name} | {one.limit:,} | {one.period} | {one.time_zone} |" in text
+    assert len(re.findall(r"^\| `", text, re.MULTILINE)) == len(presets())
+
+
+def test_the_examples_of_the_reference_are_in_order() -> None:
+    """What is written there can be copied."""
+    text = (ROOT / "docs/reference/schedules-and-budgets.md").read_text("utf-8")
+    schedule, own = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    assert weekly.parse(schedule).time_zone == "America/New_York"
+    assert [budget.limit for budget in parse(own)] == [100_000, 2400, 1500]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from api_client import StandingClock
+from dispatch.conftest import migrated, world  # noqa: F401 - fixtures
 from opengage.store import migrations
 from opengage.store.sqlite import SqliteStore
 

@@ -11,7 +11,7 @@ from opengage.ids import Id, new_id
 from opengage.operations import engagements, envelopes
 from opengage.operations.accounts import Created, create_account
 from opengage.operations.actors import Actor
-from opengage.operations.engagements import Changes
+from opengage.operations.engagement_changes import Changes
 from opengage.store import ledgers, rows
 from opengage.store.contract import NewEnvelope
 from opengage.store.sqlite import SqliteStore

@@ -303,6 +303,9 @@ class Monitor:
                 self._check_fate(text, self.state.envelopes[text.envelope_id].reason)
         for engagement in self.state.engagements.values():
             self._check_completed(engagement)
+        (stored,) = self._connection.execute("SELECT count(*) FROM texts WHERE direction = 'inbound'").fetchone()
+        if stored != self._network.from_handsets:
+            self._violated(f"handsets sent {self._network.from_handsets} texts, and {stored} are stored")
 
     def _check_fate(self, text: _Text, reason: str) -> None:
         """One envelope's place beside what the network knows of its text."""

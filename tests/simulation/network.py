@@ -33,7 +33,6 @@ from opengage.ids import Id
 from simulation.loop import Killed, Process
 
 RESPONSE_TIMEOUT: Final = 4.0
-_ACKNOWLEDGED_WITHIN: Final = 8.0
 TAKEN, REFUSED, THROTTLED, TEMPORARY = "taken", "refused", "throttled", "temporary"
 
 
@@ -74,6 +73,9 @@ class Delivery(msgspec.Struct):
     login: str
     arrival: Arrival | None = None
     is_stored: bool = False
+    carrier: "SimulatedCarrier | None" = None
+    """Who was brought it last, over its link number `link`."""
+    link: int = 0
 
 
 class Network:
@@ -89,6 +91,7 @@ class Network:
         self.is_down = False
         self.busy = 0
         """Deliveries that are not acknowledged yet."""
+        self.from_handsets = 0
         self._loop = loop
         self._refs = itertools.count(1)
         self.log: Callable[[str], None] = lambda _: None
@@ -124,11 +127,15 @@ class Network:
     def send(self, delivery: Delivery, after: float = 0.0) -> None:
         """Bring something to whoever of this login is connected; again, until it is said to be stored."""
         self.busy += 1
+        self.from_handsets += isinstance(delivery.what, Inbound)
         self._loop.call_later(after, self._try, delivery)
 
     def _try(self, delivery: Delivery) -> None:
         if delivery.is_stored:
             self.busy -= 1
+            return
+        if delivery.carrier is not None and delivery.carrier.is_asked(delivery):
+            self._loop.call_later(1.0, self._try, delivery)
             return
         open_ = [each for each in self.sessions if each.is_live and each.login == delivery.login]
         if not open_:
@@ -136,8 +143,8 @@ class Network:
             return
         carrier = self.rng.choice(open_)
         self.log(f"network: brings {delivery.what} to {carrier.process.name}")
-        carrier.process.later(0.001, carrier.deliver, delivery)
-        self._loop.call_later(_ACKNOWLEDGED_WITHIN, self._try, delivery)
+        carrier.bring(delivery)
+        self._loop.call_later(2.0, self._try, delivery)
 
     def cut(self) -> None:
         """Every connection is lost."""
@@ -291,6 +298,10 @@ class SimulatedCarrier:
             return
         self._network.log(f"{self.process.name}: link lost")
         was_bound, self.is_bound = self.is_bound, False
+        tokens, self._tokens = self._tokens, {}
+        if was_bound and self._sink is not None:
+            mine = [token for token, (delivery, _) in tokens.items() if isinstance(delivery.what, Inbound)]
+            self._sink.unacknowledged(mine, surely=True)
         flights, self._flights = self._flights, {}
         told: list[Outcome] = []
         for flight in flights.values():
@@ -308,9 +319,17 @@ class SimulatedCarrier:
             self._tell_ready()
             self.process.later(self._network.rng.uniform(0.3, 2.0), self._bind)
 
-    def deliver(self, delivery: Delivery) -> None:
-        """A delivery is read."""
-        if self.process.is_dead or not self.is_bound or self._sink is None:
+    def bring(self, delivery: Delivery) -> None:
+        """A delivery is on its way over this link."""
+        delivery.carrier, delivery.link = self, self._link
+        self.process.later(0.001, self._deliver, delivery, self._link)
+
+    def is_asked(self, delivery: Delivery) -> bool:
+        """Whether the link lives over which a delivery was brought: its answer may come yet."""
+        return self.is_live and delivery.carrier is self and delivery.link == self._link
+
+    def _deliver(self, delivery: Delivery, link: int) -> None:
+        if self.process.is_dead or not self.is_bound or self._sink is None or link != self._link:
             return
         token = next(self._next_token)
         self._tokens[token] = (delivery, self.commits())
@@ -324,6 +343,8 @@ class SimulatedCarrier:
         """See Carrier.acknowledge."""
         for token in tokens:
             delivery, commits = self._tokens.pop(token, (None, 0))
+            if delivery is not None and not stored:
+                delivery.carrier = None
             if delivery is not None and stored and not self.process.is_dead:
                 self._network.acknowledged(self, delivery, commits)
                 delivery.is_stored = True

@@ -1,58 +1,92 @@
-"""/engagements and their ledgers (wire contract 5.2). Step 1 of a text's path: a blast is made, let go, watched.
+"""/engagements (wire contract 5.2): a blast is made, let go, watched, copied. Step 1 of a text's path.
 
-The counts: a new engagement has none (null, as recorded in 2020); the answer to the PATCH that schedules has
-`count-total` null and the others 0 (as recorded at that instant); every other answer tells the ledger's numbers.
-`count-pending` and `count-processing`, which are ours, are true from that PATCH on.
+What is shown of one, and its counts, is described in `resources.engagements`.
 """
 
-from typing import Annotated, Final
+from collections.abc import AsyncIterator
+from typing import Any, Final
 
 import msgspec
 from litestar import get, patch, post
 from litestar.params import FromPath
+from litestar.response import Stream
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.linkage import targets
 from opengage.api.resources.engagements import RESOURCE, TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
-from opengage.clock import Instant
 from opengage.domain.errors import Code, Invalid, Problem
+from opengage.domain.receipt_chain import Format
 from opengage.domain.states import EngagementStatus
 from opengage.ids import from_wire, to_wire
 from opengage.jsonapi.document import Answer
-from opengage.jsonapi.request import NoRelationships, Reader
-from opengage.jsonapi.timestamps import from_text
-from opengage.operations import engagements
-from opengage.operations.engagements import Changes
+from opengage.jsonapi.request import NoRelationships, Reader, ToMany
+from opengage.jsonapi.timestamps import to_text, to_text_or_none
+from opengage.operations import blast_receipts, copies, doubts, engagements, ledgers
+from opengage.operations.engagement_changes import Changes
 
-BatchLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Unset = msgspec.UnsetType
+UNSET: Final = msgspec.UNSET
 
 
-class NewAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+class ChangedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab", kw_only=True):
+    """What a client writes to change one."""
+
+    name: str | Unset = UNSET
+    direction: str | Unset = UNSET
+    status: str | Unset = UNSET
+    delivery_type: str | Unset = UNSET
+    delivery_time: str | Unset | None = UNSET
+    is_archived: bool | Unset = UNSET
+    queue_batch_limit: int | Unset = UNSET
+    queue_throttle_hour_limit: int | Unset | None = UNSET
+    queue_throttle_day_limit: int | Unset | None = UNSET
+    queue_schedule_is_enabled: bool | Unset = UNSET
+    queue_schedule: dict[str, Any] | Unset | None = UNSET
+    undo_seconds: int | Unset | None = UNSET
+    validity_seconds: int | Unset | None = UNSET
+    canary_size: int | Unset | None = UNSET
+    canary_wait_seconds: int | Unset | None = UNSET
+    pause_failure_ratio: float | Unset | None = UNSET
+    pause_opt_out_ratio: float | Unset | None = UNSET
+
+
+class NewAttributes(ChangedAttributes, frozen=True, gc=False, rename="kebab", kw_only=True):
     """What a client writes to make one."""
 
     name: str
-    direction: str | msgspec.UnsetType = msgspec.UNSET
-    status: str | msgspec.UnsetType = msgspec.UNSET
-    delivery_type: str | msgspec.UnsetType = msgspec.UNSET
-    delivery_time: str | msgspec.UnsetType | None = msgspec.UNSET
-    queue_batch_limit: BatchLimit | msgspec.UnsetType = msgspec.UNSET
 
 
-class ChangedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """What a client writes to change one."""
+class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """What a client points at; the phone numbers are the sender pool."""
 
-    name: str | msgspec.UnsetType = msgspec.UNSET
-    direction: str | msgspec.UnsetType = msgspec.UNSET
-    status: str | msgspec.UnsetType = msgspec.UNSET
-    delivery_type: str | msgspec.UnsetType = msgspec.UNSET
-    delivery_time: str | msgspec.UnsetType | None = msgspec.UNSET
-    queue_batch_limit: BatchLimit | msgspec.UnsetType = msgspec.UNSET
+    phone_numbers: ToMany | Unset = UNSET
 
 
-class LedgerAttributes(msgspec.Struct, frozen=True, gc=False):
-    """Where every envelope stands; the five counts sum up to `total`."""
+class CopyAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """What a client writes to copy one."""
+
+    name: str | None = None
+    envelopes: str | None = None
+    reasons: list[str] = []
+
+
+class ResolutionAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """What a client writes to resolve doubts."""
+
+    verb: str
+
+
+class ResolutionRelationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """The envelopes whose doubt is resolved; without any, all of them."""
+
+    envelopes: ToMany | Unset = UNSET
+
+
+class LedgerAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """Where every envelope stands, and how it goes; the five counts sum up to `total`."""
 
     total: int
     pending: int
@@ -61,57 +95,150 @@ class LedgerAttributes(msgspec.Struct, frozen=True, gc=False):
     complete: int
     incomplete: int
     reasons: dict[str, int]
+    left: int
+    opt_outs: int
+    codes: dict[str, int]
+    numbers: dict[str, int]
+    hours: dict[str, int]
+    rate: float
+    eta: str | None
+    drain_seconds: float | None
+    hold_reason: str | None
+    hold_until: str | None
 
 
-NEW_READER: Final = Reader(TYPE, NewAttributes, NoRelationships)
-CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, NoRelationships)
+class ResolvedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
+    """What a resolution came to."""
+
+    verb: str
+    count: int
+    left_in_doubt: int
+    created_at: str
 
 
-def _changes(sent: NewAttributes | ChangedAttributes) -> Changes:
-    return Changes(
-        name=sent.name,
-        direction=sent.direction,
-        status=sent.status,
-        delivery_type=sent.delivery_type,
-        delivery_time=_instant(sent.delivery_time),
-        queue_batch_limit=sent.queue_batch_limit,
-    )
+NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
+CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
+COPY_READER: Final = Reader(TYPE, CopyAttributes, NoRelationships)
+RESOLUTION_READER: Final = Reader("resolutions", ResolutionAttributes, ResolutionRelationships)
+MEDIA: Final = {Format.NDJSON: "application/x-ndjson", Format.CSV: "text/csv; charset=utf-8"}
 
 
-def _instant(text: str | msgspec.UnsetType | None) -> Instant | msgspec.UnsetType | None:
-    """A delivery time must name an instant: wall-clock time without an offset names another one in every zone."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return Instant(from_text(text))
-    except (ValueError, OverflowError) as error:
-        detail = f"“{text[:40]}” is no instant. Write date, time and offset, as in 2026-12-01T09:00:00+00:00."
-        raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail, "/data/attributes/delivery-time")]) from error
+def _changes(sent: ChangedAttributes, relationships: Relationships) -> Changes:
+    """What was sent, in the words of the operations. Raises Invalid."""
+    values = {name: getattr(sent, name) for name in ChangedAttributes.__struct_fields__}
+    if relationships.phone_numbers is not UNSET and relationships.phone_numbers.data:
+        problems: list[Problem] = []
+        values["phone_number_ids"] = targets(relationships.phone_numbers, "phone-numbers", "phone-numbers", problems)
+        if problems:
+            raise Invalid(problems)
+    return Changes(**values)
 
 
 @post(f"/{TYPE}", status_code=201)
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /engagements."""
-    sent = NEW_READER.one(await read_body(request)).attributes
-    made = await engagements.create(api.store, api.clock, api.new_id, actor, _changes(sent))
+    sent = NEW_READER.one(await read_body(request))
+    changes = _changes(sent.attributes, sent.relationships)
+    made = await engagements.create(api.store, api.clock, api.new_id, actor, changes)
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
 @patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)
 async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /engagements/{id}."""
-    sent = CHANGE_READER.one(await read_body(request), addressed=resource_id).attributes
-    changed = await engagements.update(api.store, api.clock, actor, from_wire(resource_id), _changes(sent))
+    sent = CHANGE_READER.one(await read_body(request), addressed=resource_id)
+    changes = _changes(sent.attributes, sent.relationships)
+    undo = api.settings.undo_seconds
+    id_ = from_wire(resource_id)
+    changed = await engagements.update(api.store, api.clock, actor, id_, changes, undo_seconds=undo)
     waits = changed.engagement.status is EngagementStatus.SCHEDULED
     return answers.one(request, answer(api.base_url, changed, total_is_told=not waits), 202)
+
+
+@post(f"/{TYPE}/{{resource_id:str}}/copies", status_code=201)
+async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """POST /engagements/{id}/copies."""
+    sent = COPY_READER.one(await read_body(request)).attributes
+    made = await copies.copy(
+        api.store,
+        api.clock,
+        api.new_id,
+        actor,
+        from_wire(resource_id),
+        name=sent.name,
+        envelopes=sent.envelopes,
+        reasons=sent.reasons,
+    )
+    return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
+
+
+@post(f"/{TYPE}/{{resource_id:str}}/resolutions", status_code=201)
+async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
+    """POST /engagements/{id}/resolutions."""
+    sent = RESOLUTION_READER.one(await read_body(request))
+    problems: list[Problem] = []
+    chosen = sent.relationships.envelopes
+    wanted = [] if chosen is UNSET else targets(chosen, "envelopes", "envelopes", problems)
+    if problems:
+        raise Invalid(problems)
+    done = await doubts.resolve(
+        api.store,
+        api.clock,
+        api.new_id,
+        actor,
+        from_wire(resource_id),
+        verb=sent.attributes.verb,
+        envelope_ids=wanted,
+    )
+    attributes = ResolvedAttributes(done.verb, done.count, done.left, to_text(done.event.created_at))
+    return answers.one(request, Answer("resolutions", to_wire(done.event.id), attributes), 201)
 
 
 @get(f"/{TYPE}/{{resource_id:str}}/ledger")
 async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """GET /engagements/{id}/ledger."""
-    engagement, ledger = await engagements.read_ledger(api.store, actor, from_wire(resource_id))
-    attributes = LedgerAttributes(*msgspec.structs.astuple(ledger))
+    found = await ledgers.report(api.store, api.clock, actor, from_wire(resource_id))
+    engagement = found.engagement
+    ledger = found.ledger
+    attributes = LedgerAttributes(
+        total=ledger.total,
+        pending=ledger.pending,
+        processing=ledger.processing,
+        hold=ledger.hold,
+        complete=ledger.complete,
+        incomplete=ledger.incomplete,
+        reasons=ledger.reasons,
+        left=ledgers.left_of(ledger),
+        opt_outs=found.opt_outs,
+        codes=found.codes,
+        numbers=found.numbers,
+        hours={to_text(hour): count for hour, count in found.hours.items()},
+        rate=round(found.rate, 3),
+        eta=to_text_or_none(found.eta),
+        drain_seconds=None if found.eta is None else round((found.eta - api.clock.now()) / 1e6, 1),
+        hold_reason=engagement.hold_reason,
+        hold_until=to_text_or_none(engagement.hold_until),
+    )
     return answers.one(request, Answer("ledgers", to_wire(engagement.id), attributes))
 
 
-ROUTES: Final = [create, update, read_ledger]
+@get(f"/{TYPE}/{{resource_id:str}}/receipt")
+async def read_receipt(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> Stream:
+    """GET /engagements/{id}/receipt?format=ndjson|csv."""
+    asked = request.query_params.get("format", Format.NDJSON)
+    kind = next((each for each in Format if each == asked), None)
+    if kind is None:
+        detail = f"“{asked[:40]}” is no format. Use one of {', '.join(Format)}."
+        raise Invalid([Problem(Code.BAD_PARAMETER, detail, parameter="format")])
+    plain = request.query_params.get("plain-numbers") == "true"
+    lines = await blast_receipts.begin(api.store, actor, from_wire(resource_id), kind, plain_numbers=plain)
+    name = f'attachment; filename="receipt-{resource_id}.{kind}"'
+    return Stream(_stream(lines), media_type=MEDIA[kind], headers={"Content-Disposition": name})
+
+
+async def _stream(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for page in lines:
+        yield page
+
+
+ROUTES: Final = [create, update, copy, resolve, read_ledger, read_receipt]

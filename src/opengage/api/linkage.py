@@ -5,7 +5,7 @@ Step 1 of a text's path.
 
 from opengage.domain.errors import Code, Problem
 from opengage.ids import Id, from_wire
-from opengage.jsonapi.request import ToOne
+from opengage.jsonapi.request import ToMany, ToOne
 
 
 def target(link: ToOne | None, name: str, kind: str, problems: list[Problem], at: str = "/data") -> Id:
@@ -24,3 +24,20 @@ def target(link: ToOne | None, name: str, kind: str, problems: list[Problem], at
         detail = f"“{link.data.id[:40]}” is no id. Use the id of 22 characters that the {kind} resource has."
         problems.append(Problem(Code.UNKNOWN_TARGET, detail, pointer))
     return found or Id(b"")
+
+
+def targets(link: ToMany, name: str, kind: str, problems: list[Problem], at: str = "/data") -> list[Id]:
+    """The stored ids that a to-many relationship names; what is wrong with them is added to `problems`."""
+    found = []
+    for place, one in enumerate(link.data):
+        pointer = f"{at}/relationships/{name}/data/{place}"
+        id_ = from_wire(one.id)
+        if one.type != kind:
+            detail = f"The relationship “{name}” points at “{one.type[:40]}”. Point it at some of “{kind}”."
+            problems.append(Problem(Code.WRONG_TYPE, detail, pointer))
+        elif id_ is None:
+            detail = f"“{one.id[:40]}” is no id. Use the id of 22 characters that the {kind} resource has."
+            problems.append(Problem(Code.UNKNOWN_TARGET, detail, pointer))
+        else:
+            found.append(id_)
+    return found

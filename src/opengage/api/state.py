@@ -44,6 +44,11 @@ class ApiSettings(Protocol):
         """Scheme and host under which clients reach this server."""
         ...
 
+    @property
+    def undo_seconds(self) -> int:
+        """How long what was scheduled can be taken back, where an engagement does not say."""
+        ...
+
 
 class ApiState(msgspec.Struct, frozen=True):
     """Everything that the API works with."""

@@ -23,6 +23,7 @@ VERBS: Final = {
     "worker": "opengage.cli.worker",
     "smsc": "opengage.cli.smsc",
     "migrate": "opengage.cli.migrate",
+    "verify": "opengage.cli.verify",
 }
 """Each verb and the module whose `command` it is."""
 

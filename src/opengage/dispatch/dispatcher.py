@@ -60,6 +60,7 @@ class _Lane(msgspec.Struct):
     sender: Sender
     profiles: list[ServiceProfile]
     task: asyncio.Task[None]
+    crashed: bool = False
     unhealthy_since: Instant | None = None
     reported: tuple[float | None, int, Instant | None] = (None, 0, None)
 
@@ -168,7 +169,7 @@ class Dispatcher:
         rescued = await self._rescuer.rescue(lease)
         log.info("lane taken", action="lane", phone_number_id=to_wire(number.id), epoch=lease.epoch, in_doubt=rescued)
         try:
-            routes = [self._recorder(profile) for profile in profiles]
+            routes = [await self._recorder(profile, after_crash=crashes > 0) for profile in profiles]
         except Invalid as error:
             # the lane stays ours, and at rest: the next start finds the settings mended
             self._unusable.add(number.id)
@@ -179,7 +180,8 @@ class Dispatcher:
                 await recorder.match_parked()
         sender = self._sender(number, lease, routes, careful_for=self._settings.window if crashes else 0)
         sender.valid_until = until
-        self._lanes[number.account_id, number.id] = _Lane(sender, profiles, asyncio.create_task(sender.run()))
+        task = asyncio.create_task(sender.run())
+        self._lanes[number.account_id, number.id] = _Lane(sender, profiles, task, crashed=crashes > 0)
 
     async def _profiles(self, tx: Transaction, number: PhoneNumber) -> list[ServiceProfile]:
         """The service profile of a number, and the one that takes over from it."""
@@ -190,7 +192,7 @@ class Dispatcher:
         return [usual, fallback] if fallback and fallback.is_active else [usual]
 
     def _sender(self, number: PhoneNumber, lease: lanes.Lease, routes: list[Recorder], *, careful_for: int) -> Sender:
-        most, law = self._settings.max_segments, self._law
+        most, law, usual = self._settings.max_segments, self._law, routes[0].profile
         return Sender(
             number,
             lease,
@@ -199,15 +201,21 @@ class Dispatcher:
             self._clock,
             Intents(number, self._clock, self._new_id, law, most),
             Singles(number, self._clock, self._new_id, law, most, random.random),
-            Pace(window=routes[0].profile.window or self._settings.window),
+            Pace(window=(usual.window or self._settings.window) * (usual.binds or 1)),
             careful_for=careful_for,
         )
 
-    def _recorder(self, profile: ServiceProfile) -> Recorder:
-        """The recorder of a service profile, connected at its first use."""
+    async def _recorder(self, profile: ServiceProfile, *, after_crash: bool) -> Recorder:
+        """The recorder of a service profile, connected at its first use.
+
+        After a crash it expects once more what the lost worker stored last; whoever leaves in order has acknowledged
+        everything.
+        """
         found = self._recorders.get(profile.id)
         if found is None:
             recorder = Recorder(profile, self._connect(profile), self._store, self._clock, self._new_id, random.random)
+            if after_crash:
+                await recorder.recall()
             found = recorder, asyncio.create_task(recorder.run())
             self._recorders[profile.id] = found
             recorder.carrier.start(recorder)
@@ -234,15 +242,17 @@ class Dispatcher:
             elif lane.unhealthy_since is None:
                 lane.unhealthy_since = self._clock.now()
             state = (lane.sender.rate, lane.sender.under_way, lane.unhealthy_since)
-            if state != lane.reported:
+            if state != lane.reported or (lane.crashed and not lane.sender.is_careful):
                 told.append((lane, state))
         if not told:
             return
         async with self._store.writing() as tx:
             for lane, (rate, under_way, since) in told:
                 await lanes.report(tx, lane.sender.lease, rate=rate, under_way=under_way, unhealthy_since=since)
+                if lane.crashed and not lane.sender.is_careful:
+                    await lanes.calm(tx, lane.sender.lease)
         for lane, state in told:
-            lane.reported = state
+            lane.reported, lane.crashed = state, lane.crashed and lane.sender.is_careful
 
     def _receipt_window(self, profile: ServiceProfile) -> float:
         if profile.receipt_window_seconds is not None:

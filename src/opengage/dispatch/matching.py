@@ -9,11 +9,11 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from opengage.dispatch.settling import Settling
 from opengage.domain.outcomes import Receipt, ReceiptState, reference_of
 from opengage.domain.records import ServiceProfile, Text
 from opengage.domain.states import TextEvent
 from opengage.ids import Id
+from opengage.operations.settling import Settling
 from opengage.store import receipts as parking
 from opengage.store import rows, tables
 from opengage.store.contract import Transaction, Unanswered

@@ -9,10 +9,10 @@ from typing import Final
 
 from opengage import logs
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.records import Engagement, ServiceProfile
 from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
 from opengage.ids import Id, NewId, floor, to_wire
+from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts, rows
 from opengage.store.contract import Store, Unanswered
 from opengage.store.lanes import Lease

@@ -105,6 +105,11 @@ class Sender:
         return self._under_way.total()
 
     @property
+    def is_careful(self) -> bool:
+        """Whether it goes one by one still, because the lane's last owner was lost."""
+        return self._careful_for > 0
+
+    @property
     def is_healthy(self) -> bool:
         """Whether any of its carriers takes texts."""
         return any(recorder.takes_texts for recorder in self._routes)

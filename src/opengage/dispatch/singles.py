@@ -13,13 +13,13 @@ from opengage.dispatch import gates
 from opengage.dispatch.intent import Written
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import FREQUENCY_CAP, Rules
-from opengage.dispatch.settling import Chance, Settling
 from opengage.domain.errors import Fenced
 from opengage.domain.legal_clock import Hold
 from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
 from opengage.ids import NewId, floor, made_at
+from opengage.operations.settling import Chance, Settling
 from opengage.store import lanes, receipts, rows, singles
 from opengage.store.contract import Recent, Transaction, Unanswered
 
@@ -114,7 +114,7 @@ class Singles:
         if text.attempts and text.segments > 1:
             taken = await receipts.segments(tx, text.account_id, text.id)
             accepted = {segment.number: segment.carrier_ref for segment in taken}
-        return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted)
+        return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted, text.expires_at)
 
 
 def _unanswered(text: Text) -> Unanswered:

@@ -32,6 +32,12 @@ class ToOne(msgspec.Struct, gc=False, frozen=True):
     data: Identifier | None = None
 
 
+class ToMany(msgspec.Struct, gc=False, frozen=True):
+    """A to-many relationship as a client writes it."""
+
+    data: list[Identifier] = []
+
+
 class NoRelationships(msgspec.Struct, gc=False, frozen=True):
     """For resources that take none: whatever is sent is ignored."""
 
@@ -154,11 +160,12 @@ class Reader(Generic[A_co, R_co]):
             "Resource",
             [
                 ("type", str),
-                ("attributes", attributes),
+                ("attributes", attributes, _default(attributes)),
                 ("relationships", relationships, _default(relationships)),
                 ("id", str | None, None),
             ],
             gc=False,
+            kw_only=True,
         )
         self._decode: Callable[[msgspec.Raw], Any] = msgspec.json.Decoder(self._model).decode
 
@@ -223,10 +230,10 @@ def _sent_type(raw: msgspec.Raw) -> str | None:
         return None
 
 
-def _default(relationships: Any) -> Any:
-    """Relationships may be left out when none of them is required."""
-    needed = any(field.required for field in msgspec.structs.fields(relationships))
-    return msgspec.NODEFAULT if needed else relationships()
+def _default(members: Any) -> Any:
+    """Attributes or relationships may be left out when none of them is required."""
+    needed = any(field.required for field in msgspec.structs.fields(members))
+    return msgspec.NODEFAULT if needed else members()
 
 
 def _explain(raw: msgspec.Raw, kind: Any, at: str) -> Iterator[Fault]:

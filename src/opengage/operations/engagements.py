@@ -5,26 +5,23 @@ here, in the same transaction.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
-from opengage.clock import Clock, Instant
-from opengage.domain.errors import Code, Invalid, Problem
+from opengage.clock import Clock
+from opengage.domain.errors import Code, Problem
 from opengage.domain.ledger import Ledger
-from opengage.domain.records import Activity, Engagement
-from opengage.domain.states import EngagementStatus, Reason, write_engagement_status
+from opengage.domain.records import Activity, Engagement, PhoneNumber
+from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
-from opengage.operations import fields
+from opengage.operations import engagement_changes, fields, scheduling
 from opengage.operations.actors import Actor, require_writer
-from opengage.operations.readiness import missing_for_scheduling
+from opengage.operations.engagement_changes import MOST_NUMBERS, Changes
 from opengage.operations.reading import load
-from opengage.store import ledgers, rows, work
+from opengage.store import ledgers, pools, rows, work
 from opengage.store.contract import Store, Transaction
 
 NOUN = "engagement"
-IMMEDIATELY, SCHEDULED, LOCAL_TIME = "immediately", "scheduled", "local-time"
-_CLOSED = (EngagementStatus.COMPLETED, EngagementStatus.CANCELED)
 _UNSET = msgspec.UNSET
 
 
@@ -34,17 +31,8 @@ class Shown(msgspec.Struct, frozen=True):
     engagement: Engagement
     activity: Activity | None = None
     ledger: Ledger | None = None
-
-
-class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client wants changed; what is left unset stays as it is."""
-
-    name: str | msgspec.UnsetType = _UNSET
-    direction: str | msgspec.UnsetType = _UNSET
-    status: str | msgspec.UnsetType = _UNSET
-    delivery_type: str | msgspec.UnsetType = _UNSET
-    delivery_time: Instant | msgspec.UnsetType | None = _UNSET
-    queue_batch_limit: int | msgspec.UnsetType = _UNSET
+    phone_number_ids: Sequence[Id] = ()
+    """Its sender pool, or its activity's number alone."""
 
 
 async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, changes: Changes) -> Shown:
@@ -63,44 +51,50 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
     problems: list[Problem] = []
     fields.name(engagement.name, problems)
     if changes.status not in (_UNSET, EngagementStatus.PENDING):
-        problems.append(_starts_as_pending(str(changes.status)))
-    values = _values(engagement, changes, problems)
-    fields.refuse(problems)
-    engagement = msgspec.structs.replace(engagement, **values)
+        problems.append(scheduling.starts_as_pending(str(changes.status)))
+    engagement = msgspec.structs.replace(engagement, **engagement_changes.values(engagement, changes, problems))
     async with store.writing() as tx:
+        await _write_pool(tx, engagement, changes, problems)
+        fields.refuse(problems)
         await rows.insert(tx, engagement)
-    return Shown(engagement)
+        numbers = await pools.of_many(tx, actor.account_id, [engagement.id])
+    return Shown(engagement, phone_number_ids=numbers[engagement.id])
 
 
 async def show(tx: Transaction, account_id: int, found: Sequence[Engagement]) -> list[Shown]:
     """Engagements and their true counts, in a fixed number of statements."""
     wanted = [one.activity_id for one in found if one.activity_id]
     activities = await rows.find_many(tx, Activity, account_id, wanted)
-    balances = await ledgers.read_many(tx, account_id, [one.id for one in found])
-    return [Shown(one, activities.get(one.activity_id) if one.activity_id else None, balances[one.id]) for one in found]
+    ids = [one.id for one in found]
+    balances, numbers = await ledgers.read_many(tx, account_id, ids), await pools.of_many(tx, account_id, ids)
+    return [
+        _shown(one, activities.get(one.activity_id) if one.activity_id else None, balances[one.id], numbers[one.id])
+        for one in found
+    ]
 
 
-async def read_ledger(store: Store, actor: Actor, id_: Id | None) -> tuple[Engagement, Ledger]:
-    """Where every envelope of an engagement stands. Raises NotFound."""
-    async with store.reading() as tx:
-        engagement = await load(tx, actor, Engagement, id_, NOUN)
-        return engagement, await ledgers.read(tx, actor.account_id, engagement.id)
+def _shown(engagement: Engagement, activity: Activity | None, ledger: Ledger, numbers: Sequence[Id]) -> Shown:
+    return Shown(engagement, activity, ledger, numbers or ([activity.phone_number_id] if activity else []))
 
 
-async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, changes: Changes) -> Shown:
-    """Change an engagement: its name, when it goes out, how many at once, its status.
+async def update(
+    store: Store, clock: Clock, actor: Actor, id_: Id | None, changes: Changes, *, undo_seconds: int = 0
+) -> Shown:
+    """Change an engagement: its name, when it goes out, how fast, its sender pool, its status.
 
-    Canceling closes every envelope without a submitted text in the same transaction.
-    Raises NotFound, Invalid, Forbidden.
+    Canceling stops everything that has not left, in the same transaction: no intent is written after it. Of a large
+    engagement the rest is closed bit by bit right after. Raises NotFound, Invalid, Forbidden.
     """
     require_writer(actor)
     async with store.writing() as tx:
         engagement = await load(tx, actor, Engagement, id_, NOUN)
         now = clock.now()
-        status = _next_status(engagement, changes.status)
+        status = scheduling.next_status(engagement, changes.status)
         problems: list[Problem] = []
-        values = _values(engagement, changes, problems)
-        values |= await _status_values(tx, engagement, status, now, problems)
+        values = engagement_changes.values(engagement, changes, problems)
+        await _write_pool(tx, engagement, changes, problems)
+        changed = msgspec.structs.replace(engagement, **values)
+        values |= await scheduling.status_values(tx, changed, status, now, undo_seconds, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:
             moves = await work.close_remainder(tx, engagement.account_id, engagement.id, Reason.CANCELED, now)
@@ -109,87 +103,24 @@ async def update(store: Store, clock: Clock, actor: Actor, id_: Id | None, chang
         return (await show(tx, actor.account_id, [changed]))[0]
 
 
-def _next_status(engagement: Engagement, wanted: str | msgspec.UnsetType) -> EngagementStatus:
-    """The status that this change leads to. Raises Invalid when it may not be, or may not be changed any more."""
-    current = engagement.status
-    if wanted is _UNSET and current not in _CLOSED:
-        return current
-    allowed = [each for each in EngagementStatus if write_engagement_status(current, each)]
-    asked = next((each for each in EngagementStatus if each == wanted), None)
-    status = write_engagement_status(current, asked) if asked else None
-    if status is None:
-        raise Invalid([_illegal(current, wanted, allowed)])
-    if current is EngagementStatus.PAUSED and asked is EngagementStatus.SCHEDULED and engagement.started_at is None:
-        return EngagementStatus.SCHEDULED  # it was paused before its time came: it waits for it again
-    return status
-
-
-def _illegal(current: EngagementStatus, wanted: str | msgspec.UnsetType, allowed: list[EngagementStatus]) -> Problem:
-    """A status write that the law does not know from here."""
-    possible = ", ".join(f"“{each}”" for each in allowed if each is not current)
-    then = f"From here “status” may become {possible}." if possible else "It can no longer be changed: make a new one."
-    asked = "" if wanted is _UNSET else f" and cannot become “{str(wanted)[:40]}”"
-    return Problem(Code.ILLEGAL_STATE, f"The engagement is {current}{asked}. {then}", "/data/attributes/status")
-
-
-def _starts_as_pending(status: str) -> Problem:
-    detail = (
-        f"A new engagement is pending, not “{status[:40]}”. Leave “status” out; "
-        "schedule it by PATCH once its activity and envelopes exist."
-    )
-    return Problem(Code.ILLEGAL_STATE, detail, "/data/attributes/status")
-
-
-async def _status_values(
-    tx: Transaction, engagement: Engagement, status: EngagementStatus, now: Instant, problems: list[Problem]
-) -> dict[str, Any]:
-    """The columns that a change of status writes; scheduling a pending one looks for all that it needs."""
-    if status is engagement.status:
-        return {}
-    if status is EngagementStatus.SCHEDULED and engagement.status is EngagementStatus.PENDING:
-        problems.extend(await missing_for_scheduling(tx, engagement))
-        return {"status": status, "scheduled_at": now}
-    if status is EngagementStatus.CANCELED:
-        return {"status": status, "completed_at": now}
-    return {"status": status}
-
-
-def _values(engagement: Engagement, changes: Changes, problems: list[Problem]) -> dict[str, Any]:
-    """The columns that the plain attributes write."""
-    values: dict[str, Any] = {}
-    if changes.name is not _UNSET and changes.name != engagement.name:
-        fields.name(changes.name, problems)
-        values["name"] = changes.name
-    if changes.direction is not _UNSET:
-        fields.direction(changes.direction, problems)
-    if changes.queue_batch_limit is not _UNSET:
-        values["queue_batch_limit"] = changes.queue_batch_limit
-    return values | _delivery(engagement, changes, problems)
-
-
-def _delivery(engagement: Engagement, changes: Changes, problems: list[Problem]) -> dict[str, Any]:
-    """When it goes out: at once, or from an instant on."""
-    kind = engagement.delivery_type if changes.delivery_type is _UNSET else changes.delivery_type
-    time = engagement.delivery_time if changes.delivery_time is _UNSET else changes.delivery_time
-    if kind == IMMEDIATELY and changes.delivery_time in (_UNSET, None):
-        time = None
-    problem = _delivery_problem(kind, time)
-    moved = (kind, time) != (engagement.delivery_type, engagement.delivery_time)
-    if problem is None and moved and engagement.started_at is not None:
-        problem = "It has begun to go out: when it does can no longer be changed. Pause or cancel it instead."
-    if problem is not None:
-        problems.append(Problem(Code.NOT_ALLOWED_VALUE, problem, "/data/attributes/delivery-type"))
-        return {}
-    return {"delivery_type": kind, "delivery_time": time} if moved else {}
-
-
-def _delivery_problem(kind: str, time: Instant | None) -> str | None:
-    if kind == LOCAL_TIME:
-        return f"“{LOCAL_TIME}” is not supported yet. Use “{IMMEDIATELY}”, or “{SCHEDULED}” with a “delivery-time”."
-    if kind not in (IMMEDIATELY, SCHEDULED):
-        return f"“delivery-type” is “{kind[:40]}”. Use “{IMMEDIATELY}”, or “{SCHEDULED}” with a “delivery-time”."
-    if kind == SCHEDULED and time is None:
-        return f"“{SCHEDULED}” needs a “delivery-time”, as in 2026-12-01T09:00:00+00:00. Add it."
-    if kind == IMMEDIATELY and time is not None:
-        return f"“delivery-time” is given, but “delivery-type” is “{IMMEDIATELY}”. Set it to “{SCHEDULED}”."
-    return None
+async def _write_pool(tx: Transaction, engagement: Engagement, changes: Changes, problems: list[Problem]) -> None:
+    """Make these the engagement's sender pool; whoever is not in it any more gives back what it was given."""
+    if changes.phone_number_ids is _UNSET:
+        return
+    wanted = list(dict.fromkeys(changes.phone_number_ids))
+    known = await rows.find_many(tx, PhoneNumber, engagement.account_id, wanted)
+    for place, phone_number_id in enumerate(wanted):
+        number = known.get(phone_number_id)
+        if number is None or not number.is_active:
+            detail = "There is no active phone number with this id in this account. Check the id; the list shows them."
+            pointer = f"/data/relationships/phone-numbers/data/{place}"
+            problems.append(Problem(Code.UNKNOWN_TARGET, detail, pointer))
+    if len(wanted) > MOST_NUMBERS:
+        detail = f"A sender pool holds at most {MOST_NUMBERS} phone numbers. Name fewer."
+        problems.append(Problem(Code.TOO_MANY, detail, "/data/relationships/phone-numbers"))
+    if problems:
+        return
+    for member in await pools.members(tx, engagement.account_id, engagement.id):
+        if member.id not in wanted:
+            await pools.release(tx, engagement.account_id, engagement.id, member.id)
+    await pools.replace(tx, engagement.account_id, engagement.id, wanted)

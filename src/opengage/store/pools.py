@@ -1,6 +1,8 @@
 """Sender pools: the phone numbers of an engagement, how each one's lane is, and who takes whom."""
 
-from typing import Final
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -49,6 +51,29 @@ _RELEASE: Final = (
 )
 
 
+_CLEAR: Final = sa.delete(_pool).where(
+    _pool.c.account_id == sa.bindparam("key_account_id"), _pool.c.engagement_id == sa.bindparam("key_engagement_id")
+)
+_ADD: Final = sa.insert(_pool).values(
+    account_id=sa.bindparam("account_id"),
+    engagement_id=sa.bindparam("engagement_id"),
+    phone_number_id=sa.bindparam("phone_number_id"),
+    position=sa.bindparam("position"),
+)
+
+_MANY: Final = 512
+
+
+@cache
+def _of_many(count: int) -> sa.Select[Any]:
+    wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
+    return (
+        sa.select(_pool.c.engagement_id, _pool.c.phone_number_id)
+        .where(_pool.c.account_id == sa.bindparam("account_id"), _pool.c.engagement_id.in_(wanted))
+        .order_by(_pool.c.position, _pool.c.phone_number_id)
+    )
+
+
 class Member(msgspec.Struct, frozen=True):
     """A phone number of a pool, and the state of its lane."""
 
@@ -90,12 +115,14 @@ async def replace(tx: Transaction, account_id: int, engagement_id: Id, phone_num
         )
 
 
-_CLEAR: Final = sa.delete(_pool).where(
-    _pool.c.account_id == sa.bindparam("key_account_id"), _pool.c.engagement_id == sa.bindparam("key_engagement_id")
-)
-_ADD: Final = sa.insert(_pool).values(
-    account_id=sa.bindparam("account_id"),
-    engagement_id=sa.bindparam("engagement_id"),
-    phone_number_id=sa.bindparam("phone_number_id"),
-    position=sa.bindparam("position"),
-)
+async def of_many(tx: Transaction, account_id: int, engagement_ids: Sequence[Id]) -> dict[Id, list[Id]]:
+    """The phone numbers of several engagements' pools, in order; none for those without a pool."""
+    found: dict[Id, list[Id]] = {id_: [] for id_ in engagement_ids}
+    for start in range(0, len(engagement_ids), _MANY):
+        some = list(engagement_ids[start : start + _MANY])
+        # padded to a power of two, so that only a few statements are ever compiled
+        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
+        named = {f"id_{place}": id_ for place, id_ in enumerate(some)}
+        for engagement_id, phone_number_id in await tx.rows(_of_many(len(some)), account_id=account_id, **named):
+            found[engagement_id].append(phone_number_id)
+    return found

@@ -18,6 +18,11 @@ _activities: Final = tables.activities
 _envelopes: Final = tables.envelopes
 _pools: Final = tables.engagement_numbers
 
+_IN_POOL: Final = (
+    _pools.c.account_id == _engagements.c.account_id,
+    _pools.c.engagement_id == _engagements.c.id,
+)
+
 _STARTS_AT: Final = sa.func.coalesce(_engagements.c.starts_at, _engagements.c.delivery_time)
 _MAY_START: Final = sa.or_(_STARTS_AT.is_(None), sa.bindparam("now") >= _STARTS_AT)
 
@@ -44,13 +49,10 @@ _RUNNING: Final = (
     .where(
         _engagements.c.account_id == sa.bindparam("account_id"),
         _engagements.c.status == EngagementStatus.PROCESSING.value,
+        # a pool says which numbers; without one it is the activity's
         sa.or_(
-            _activities.c.phone_number_id == sa.bindparam("phone_number_id"),
-            sa.exists().where(
-                _pools.c.account_id == _engagements.c.account_id,
-                _pools.c.phone_number_id == sa.bindparam("phone_number_id"),
-                _pools.c.engagement_id == _engagements.c.id,
-            ),
+            sa.and_(_activities.c.phone_number_id == sa.bindparam("phone_number_id"), ~sa.exists().where(*_IN_POOL)),
+            sa.exists().where(*_IN_POOL, _pools.c.phone_number_id == sa.bindparam("phone_number_id")),
         ),
     )
     .order_by(_engagements.c.id)

@@ -19,6 +19,7 @@ from opengage.jsonapi.request import Identifier
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
 from opengage.operations import engagements
 from opengage.operations.engagements import Shown
+from opengage.operations.ledgers import left_of
 
 TYPE: Final = "engagements"
 
@@ -53,6 +54,18 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     scheduled_at: str | None
     started_at: str | None
     completed_at: str | None
+    count_left: int | None
+    starts_at: str | None
+    undo_seconds: int | None
+    validity_seconds: int | None
+    canary_size: int | None
+    canary_wait_seconds: int | None
+    canary_state: str | None
+    pause_failure_ratio: float | None
+    pause_opt_out_ratio: float | None
+    pause_reason: str | None
+    hold_reason: str | None
+    hold_until: str | None
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -68,6 +81,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     deleted_by: One
     created_by: One
     updated_by: One
+    copied_from: One
 
 
 def answer(base: str, shown: Shown, *, total_is_told: bool = True) -> Answer:
@@ -84,7 +98,7 @@ def _attributes(engagement: Engagement, ledger: Ledger | None, total_is_told: bo
         is_archived=engagement.is_archived,
         direction=engagement.direction,
         delivery_type=engagement.delivery_type,
-        delivery_time=to_text_or_none(engagement.delivery_time),
+        delivery_time=engagement.delivery_local_time or to_text_or_none(engagement.delivery_time),
         delivery_compliance_is_approved=engagement.delivery_compliance_is_approved,
         created_at=to_text(engagement.created_at),
         updated_at=to_text(engagement.updated_at),
@@ -106,12 +120,24 @@ def _attributes(engagement: Engagement, ledger: Ledger | None, total_is_told: bo
         scheduled_at=to_text_or_none(engagement.scheduled_at),
         started_at=to_text_or_none(engagement.started_at),
         completed_at=to_text_or_none(engagement.completed_at),
+        count_left=left_of(ledger) if ledger else None,
+        starts_at=to_text_or_none(engagement.starts_at),
+        undo_seconds=engagement.undo_seconds,
+        validity_seconds=engagement.validity_seconds,
+        canary_size=engagement.canary_size,
+        canary_wait_seconds=engagement.canary_wait_seconds,
+        canary_state=engagement.canary_state,
+        pause_failure_ratio=engagement.pause_failure_ratio,
+        pause_opt_out_ratio=engagement.pause_opt_out_ratio,
+        pause_reason=engagement.pause_reason,
+        hold_reason=engagement.hold_reason,
+        hold_until=to_text_or_none(engagement.hold_until),
     )
 
 
 def _relationships(base: str, id_: str, shown: Shown) -> Relationships:
-    engagement, activity = shown.engagement, shown.activity
-    numbers = (Identifier("phone-numbers", to_wire(activity.phone_number_id)),) if activity else ()
+    engagement = shown.engagement
+    numbers = tuple(Identifier("phone-numbers", to_wire(number)) for number in shown.phone_number_ids)
     return Relationships(
         activity=to_one("activities", engagement.activity_id),
         reviews=linked(f"{base}/{TYPE}/{id_}/reviews"),
@@ -123,6 +149,7 @@ def _relationships(base: str, id_: str, shown: Shown) -> Relationships:
         deleted_by=to_one("memberships", engagement.deleted_by),
         created_by=to_one("memberships", engagement.created_by),
         updated_by=to_one("memberships", engagement.updated_by),
+        copied_from=to_one("engagements", engagement.copied_from),
     )
 
 
@@ -142,6 +169,7 @@ RESOURCE: Final = Resource[Engagement, Shown](
         "deleted-by": ToOne("memberships", "deleted_by"),
         "created-by": ToOne("memberships", "created_by"),
         "updated-by": ToOne("memberships", "updated_by"),
+        "copied-from": ToOne("engagements", "copied_from"),
     },
     answer=answer,
     show=engagements.show,

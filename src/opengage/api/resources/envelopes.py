@@ -40,6 +40,8 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     completed_at: str | None
     callback_status: tuple[str, ...]
     reason: str | None
+    hold_reason: str | None
+    hold_until: str | None
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -55,6 +57,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     text: One
     identity: One
     assigned: One
+    phone_number: One
 
 
 def answer(_: str, shown: Shown) -> Answer:
@@ -64,6 +67,10 @@ def answer(_: str, shown: Shown) -> Answer:
 
 
 def _attributes(envelope: Envelope, engagement: Engagement) -> Attributes:
+    # what its own rule does not hold, a gate of its engagement may
+    waits = envelope.next_at is not None and envelope.hold_reason is None
+    gate = engagement.hold_reason if waits else None
+    until = engagement.hold_until if gate else envelope.hold_until
     return Attributes(
         email_address=None,
         phone_number=envelope.phone_number,
@@ -83,6 +90,8 @@ def _attributes(envelope: Envelope, engagement: Engagement) -> Attributes:
         completed_at=to_text_or_none(envelope.completed_at),
         callback_status=(),
         reason=envelope.reason.value or None,
+        hold_reason=envelope.hold_reason or gate,
+        hold_until=to_text_or_none(until),
     )
 
 
@@ -98,6 +107,7 @@ def _relationships(envelope: Envelope, engagement: Engagement) -> Relationships:
         text=to_one("texts", envelope.text_id),
         identity=NOTHING,
         assigned=NOTHING,
+        phone_number=to_one("phone-numbers", envelope.phone_number_id),
     )
 
 
@@ -117,11 +127,13 @@ RESOURCE: Final = Resource[Envelope, Shown](
         "text": ToOne("texts", "text_id"),
         "identity": ToOne("identities"),
         "assigned": ToOne("memberships"),
+        "phone-number": ToOne("phone-numbers", "phone_number_id"),
     },
     answer=answer,
     show=envelopes.show,
     fields={
         "reason": Field("reason", Kind.WORD, words=REASONS, within="engagement.id"),
+        "hold-reason": Field("hold_reason", within="engagement.id"),
     },
     total=envelopes.total,
 )

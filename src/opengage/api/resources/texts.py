@@ -36,6 +36,7 @@ class Attributes(
     code: str | None
     sent_at: str | None
     settled_at: str | None
+    hold_reason: str | None
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -51,6 +52,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     created_by: One
     updated_by: One
     engagement: One
+    revision: One
 
 
 def answer(base: str, text: Text) -> Answer:
@@ -75,6 +77,7 @@ def _attributes(text: Text) -> Attributes:
         code=text.code,
         sent_at=to_text_or_none(text.sent_at),
         settled_at=to_text_or_none(text.settled_at),
+        hold_reason=text.hold_reason,
     )
 
 
@@ -90,6 +93,7 @@ def _relationships(base: str, id_: str, text: Text) -> Relationships:
         created_by=to_one("memberships", text.created_by),
         updated_by=to_one("memberships", text.updated_by),
         engagement=to_one("engagements", text.engagement_id),
+        revision=to_one("text-templates", text.text_template_revision_id),
     )
 
 
@@ -109,6 +113,7 @@ RESOURCE: Final = Resource[Text, Text](
         "created-by": ToOne("memberships", "created_by"),
         "updated-by": ToOne("memberships", "updated_by"),
         "engagement": ToOne("engagements", "engagement_id", indexed=True),
+        "revision": ToOne("text-templates", "text_template_revision_id"),
     },
     answer=answer,
     show=as_it_is,

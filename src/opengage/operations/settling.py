@@ -1,7 +1,8 @@
 """Events become steps: the state machine applied to a batch of texts, and the ledger's moves that follow from it.
 
-Used by the recorder (outcomes and receipts) and by the rescuer (answers that will not come). A text may meet several
-events in one batch, as when its receipt is read together with its answer: it is written once, at its last state.
+Used by the dispatcher (outcomes, receipts, answers that will not come) and by operators who resolve a doubt. A text may
+meet several events in one batch, as when its receipt is read together with its answer: it is written once, at its last
+state.
 """
 
 from collections.abc import Callable

@@ -3,11 +3,11 @@
 import pytest
 
 from dispatch.world import Tenant, World, recipient
-from opengage.dispatch.settling import Settling
 from opengage.domain.records import Engagement
 from opengage.domain.retry import POLICIES, Trouble
 from opengage.domain.states import Reason, TextEvent, TextStatus
 from opengage.ids import Id, new_id
+from opengage.operations.settling import Settling
 from opengage.store.contract import Unanswered
 
 

@@ -1,0 +1,201 @@
+"""What keeps a whole engagement waiting, by name and with the time at which it opens."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dispatch.world import World, accept, receipt_for, recipient
+from opengage.clock import Instant
+from opengage.dispatch.guardian import Guardian
+from opengage.domain.outcomes import ReceiptState
+
+MONDAY_NOON = Instant(int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1_000_000))
+HOURS = json.dumps({"time-zone": "UTC", "windows": [{"days": ["mon"], "from": "13:00", "to": "17:00"}]})
+
+
+def at(text: str) -> Instant:
+    """An instant from its ISO form."""
+    return Instant(int(datetime.fromisoformat(text).timestamp() * 1_000_000))
+
+
+def held(world: World, engagement: Any) -> tuple[Any, ...]:
+    """What the engagement says of its gate."""
+    return world.look("SELECT hold_reason, hold_until FROM engagements WHERE id = ?", engagement.id)[0]
+
+
+async def test_outside_its_weekly_hours_nothing_goes(world: World) -> None:
+    """The engagement says when they open, and goes on at that instant, not a moment earlier."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 2, queue_schedule_is_enabled=True, queue_schedule=HOURS)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    await sender.turn()
+    opens_at = at("2026-11-30T13:00:00+00:00")
+    assert (world.carrier.submitted, held(world, engagement)) == ([], ("queue-schedule", opens_at))
+    world.clock.wall = Instant(opens_at - 1)
+    await sender.turn()
+    assert world.carrier.submitted == []
+    world.clock.wall = opens_at
+    await sender.turn()
+    assert (len(world.carrier.submitted), held(world, engagement)) == (2, (None, None))
+
+
+@pytest.mark.parametrize(
+    ("limit", "until"),
+    [
+        ("queue_throttle_hour_limit", "2026-11-30T13:00:00+00:00"),
+        ("queue_throttle_day_limit", "2026-12-01T00:00:00+00:00"),
+    ],
+)
+async def test_the_limits_of_an_engagement(world: World, limit: str, until: str) -> None:
+    """So many texts in an hour or a day, and the rest in the next one."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    limits: dict[str, Any] = {limit: 3}
+    engagement = await world.engagement(tenant, 5, **limits)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for _ in range(3):
+        await sender.turn()
+    assert (len(world.carrier.submitted), held(world, engagement)[1]) == (3, at(until))
+    world.clock.wall = at(until)
+    for _ in range(2):
+        await sender.turn()
+    assert len(world.carrier.submitted) == 5
+
+
+async def test_budgets_of_a_service_profile_are_shared_by_its_numbers(world: World) -> None:
+    """The carrier's limit in segments holds over all lanes together, and rolls over at the carrier's midnight."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    other = await world.second_number(tenant)
+    budget = [{"name": "carrier", "limit": 4, "unit": "segments", "period": "day", "time-zone": "America/Los_Angeles"}]
+    tenant.profile = await world.set(tenant.profile, budgets=json.dumps(budget))
+    first = await world.engagement(tenant, 3)
+    second = await world.engagement(tenant, [recipient(10), recipient(11), recipient(12)], number=other)
+    recorder = world.recorder(tenant)
+    one, two = await world.sender(tenant, recorder), await world.sender(tenant, recorder, number=other)
+    for _ in range(2):
+        await one.turn()
+        await two.turn()
+    midnight = at("2026-12-01T08:00:00+00:00")
+    assert len(world.carrier.submitted) == 4
+    assert held(world, second) == ("carrier", midnight)
+    world.clock.wall = midnight
+    await two.turn()
+    assert len(world.carrier.submitted) == 6
+    assert (await world.ledger(first)).pending == (await world.ledger(second)).pending == 0
+
+
+async def test_a_text_longer_than_what_is_left_waits_or_goes_first(world: World) -> None:
+    """A batch stops where its segments no longer fit; the first text of a batch always fits."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    tenant.profile = await world.set(tenant.profile, budgets='[{"name":"day","limit":4,"period":"day"}]')
+    await world.engagement(tenant, 3, body="{{first-name}} " + "x" * 400)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    await sender.turn()
+    assert len(world.carrier.submitted) == 1
+
+
+async def test_a_canary_goes_first_and_the_rest_when_it_did_well(world: World) -> None:
+    """Only so many leave; after their receipts the guardian lets the others follow."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 10, canary_size=3, canary_wait_seconds=60, canary_state="waiting")
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    await sender.turn()
+    await recorder.commit()
+    await sender.turn()
+    await guardian.sweep()
+    assert (len(world.carrier.submitted), held(world, engagement)[0]) == (3, "canary")
+    recorder.receipts([receipt_for(each) for each in world.carrier.submitted])
+    await recorder.commit()
+    await guardian.sweep()
+    await sender.turn()
+    assert len(world.carrier.submitted) == 10
+    assert world.look("SELECT canary_state FROM engagements") == [("passed",)]
+
+
+async def test_a_canary_that_dies_stops_the_blast(world: World) -> None:
+    """The engagement is paused with the reason in words; nobody else was texted."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 10, canary_size=2, canary_wait_seconds=60, canary_state="waiting")
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    await sender.turn()
+    recorder.receipts([receipt_for(each, ReceiptState.UNDELIVERED) for each in world.carrier.submitted])
+    await recorder.commit()
+    await sender.turn()
+    await guardian.sweep()
+    await sender.turn()
+    assert len(world.carrier.submitted) == 2
+    assert world.engagement_status(engagement) == "paused"
+    (why,) = world.look("SELECT pause_reason FROM engagements")[0]
+    assert "0 of 2" in why
+
+
+async def test_a_canarys_patience_ends(world: World) -> None:
+    """Without receipts it fails when the waiting is over, and no earlier."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 4, canary_size=2, canary_wait_seconds=60, canary_state="waiting")
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    await sender.turn()
+    await recorder.commit()
+    await sender.turn()
+    world.clock.advance(59)
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "processing"
+    world.clock.advance(1)
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "paused"
+
+
+async def test_too_many_failures_pause_a_blast(world: World) -> None:
+    """Past the ratio, with enough texts to tell, it is paused; within it, it goes on."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 100, pause_failure_ratio=0.1)
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    await sender.turn()
+    await recorder.commit()
+    submitted = world.carrier.submitted[:50]
+    states = [ReceiptState.UNDELIVERED] * 5 + [ReceiptState.DELIVERED] * 45
+    recorder.receipts([receipt_for(each, state) for each, state in zip(submitted, states, strict=True)])
+    await recorder.commit()
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "processing"
+    await sender.turn()
+    await recorder.commit()
+    recorder.receipts([receipt_for(world.carrier.submitted[50], ReceiptState.UNDELIVERED)])
+    await recorder.commit()
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "paused"
+
+
+async def test_too_many_opt_outs_pause_a_blast(world: World) -> None:
+    """A STOP from somebody whom it texted counts; one from a stranger does not."""
+    from dispatch.test_inbound import hear, text
+
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 50, pause_opt_out_ratio=0.05)
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    await sender.turn()
+    await recorder.commit()
+    for stranger in range(60, 65):
+        await hear(recorder, text("STOP", tenant, sender=recipient(stranger)))
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "processing"
+    for number in range(3):
+        await hear(recorder, text("STOP", tenant, sender=recipient(number)))
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "paused"
+    assert "opted out" in world.look("SELECT pause_reason FROM engagements")[0][0]
