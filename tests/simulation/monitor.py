@@ -15,7 +15,7 @@ from opengage.domain.outcomes import Receipt, Submission
 from opengage.domain.states import CLOSED, STATUS_OF, Reason
 from opengage.domain.whereabouts import whereabouts
 from opengage.ids import Id
-from simulation.network import TAKEN, Delivery, Network, SimulatedCarrier
+from simulation.network import RESPONSE_TIMEOUT, TAKEN, Delivery, Network, SimulatedCarrier
 
 _FINAL: Final = frozenset(("delivered", "undelivered", "failed", "canceled"))
 _WAITING: Final = frozenset(("", "retrying", "quiet-hours", "throttled"))
@@ -140,6 +140,7 @@ class Monitor:
         self._log = log
         self._hours: Counter[tuple[Id, int]] = Counter()
         self._first: dict[str, list[int]] = {}
+        self._sending_since: dict[Id, float] = {}
         self._acknowledged: set[Id] = set()
         network.seen = self.saw_bytes
         network.acknowledged = self.saw_acknowledgement
@@ -170,6 +171,7 @@ class Monitor:
         if text.status == "sending" and (
             earlier is None or earlier.status != "sending" or earlier.epoch != text.epoch
         ):
+            self._sending_since[text.id] = self._database_clock.monotonic()
             self._check_intent(who, before, text, earlier)
         if text.envelope_id is not None:
             reason = self.state.envelopes[text.envelope_id].reason
@@ -276,9 +278,9 @@ class Monitor:
                 self._acknowledged.add(text.id)
 
     def _is_old_news(self, delivery: Delivery) -> bool:
-        """A receipt that changes nothing need not be written."""
+        """What is stored already, or changes nothing, need not be written."""
         if not isinstance(delivery.what, Receipt) or delivery.arrival is None:
-            return False
+            return (delivery.what.sender, delivery.what.body) in self._inbound()  # type: ignore[union-attr]
         text = self.state.texts.get(delivery.arrival.text_id)
         parked = self._connection.execute(
             "SELECT 1 FROM parked_receipts WHERE carrier_ref = ? UNION ALL"
@@ -287,6 +289,13 @@ class Monitor:
         ).fetchone()
         closed = text is not None and (text.settled_at is not None or text.status in _FINAL)
         return closed or parked is not None
+
+    def check_none_stuck(self, seconds: float) -> None:
+        """Nobody is `sending` for longer than an answer is waited for, while its lane's owner lives."""
+        for text in self.state.texts.values():
+            since = self._sending_since.get(text.id, seconds)
+            if text.status == "sending" and seconds - since > RESPONSE_TIMEOUT + 0.5:
+                self._violated(f"the text to {text.recipient} is sending for {seconds - since:.1f} seconds")
 
     # the end
 
@@ -303,9 +312,17 @@ class Monitor:
                 self._check_fate(text, self.state.envelopes[text.envelope_id].reason)
         for engagement in self.state.engagements.values():
             self._check_completed(engagement)
-        (stored,) = self._connection.execute("SELECT count(*) FROM texts WHERE direction = 'inbound'").fetchone()
-        if stored != self._network.from_handsets:
-            self._violated(f"handsets sent {self._network.from_handsets} texts, and {stored} are stored")
+        self._check_inbound()
+
+    def _check_inbound(self) -> None:
+        """What handsets sent is stored once; of two that say the same around a crash one may pass for a repetition."""
+        stored, sent = self._inbound(), self._network.from_handsets
+        if set(stored) != set(sent) or any(stored[said] > sent[said] for said in stored):
+            self._violated(f"handsets sent {dict(sent)}, and stored is {dict(stored)}")
+
+    def _inbound(self) -> Counter[tuple[str, str]]:
+        rows = self._connection.execute("SELECT sender, body FROM texts WHERE direction = 'inbound'")
+        return Counter((sender, body) for sender, body in rows)
 
     def _check_fate(self, text: _Text, reason: str) -> None:
         """One envelope's place beside what the network knows of its text."""

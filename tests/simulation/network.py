@@ -7,6 +7,7 @@
 import asyncio
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -91,7 +92,7 @@ class Network:
         self.is_down = False
         self.busy = 0
         """Deliveries that are not acknowledged yet."""
-        self.from_handsets = 0
+        self.from_handsets: Counter[tuple[str, str]] = Counter()
         self._loop = loop
         self._refs = itertools.count(1)
         self.log: Callable[[str], None] = lambda _: None
@@ -127,7 +128,8 @@ class Network:
     def send(self, delivery: Delivery, after: float = 0.0) -> None:
         """Bring something to whoever of this login is connected; again, until it is said to be stored."""
         self.busy += 1
-        self.from_handsets += isinstance(delivery.what, Inbound)
+        if isinstance(delivery.what, Inbound):
+            self.from_handsets[delivery.what.sender, delivery.what.body] += 1
         self._loop.call_later(after, self._try, delivery)
 
     def _try(self, delivery: Delivery) -> None:

@@ -396,6 +396,7 @@ class Run:
         await self._write_status("scheduled")
         for leap in _LEAPS:
             if leap:
+                self.monitor.check_none_stuck(self._loop.seconds)
                 self._say(f"all machines sleep for {leap} seconds")
                 self._loop.leap(leap)
             until = self._loop.seconds + 2.5

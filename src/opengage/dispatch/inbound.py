@@ -58,15 +58,19 @@ _ANSWERED: Final = sa.select(tables.texts.c.id).where(
 
 async def record_inbound(
     tx: Transaction, profile: ServiceProfile, texts: Sequence[Inbound], now: Instant, new_id: NewId
-) -> None:
-    """Store texts that handsets sent to this profile's numbers, and do what their keywords ask for."""
+) -> list[tuple[int, Id]]:
+    """Store texts that handsets sent to this profile's numbers, and do what their keywords ask for.
+
+    Returns (account, id) of each text that was stored.
+    """
     parties = await matching.parties(tx, profile)
+    stored = []
     for inbound in texts:
         numbers = await _numbers(tx, parties, inbound.recipient)
         if not numbers:
             log.warning("a text to a number that is not ours", action="inbound", recipient=inbound.recipient)
-        for number in numbers:
-            await _Receipt(tx, number, inbound, now, new_id).record()
+        stored += [(each.account_id, await _Receipt(tx, each, inbound, now, new_id).record()) for each in numbers]
+    return stored
 
 
 async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient: str) -> list[PhoneNumber]:
@@ -89,18 +93,19 @@ class _Receipt:
         self._now = now
         self._new_id = new_id
 
-    async def record(self) -> None:
-        """Store it, and do what it asks for."""
+    async def record(self) -> Id:
+        """Store it, and do what it asks for; the id under which it is stored."""
         owner = await rows.first(self._tx, Membership, account_id=self._account_id, role="owner")
         assert owner is not None, "an account is made with its owner"
         inbound = self._inbound
-        await rows.insert(
-            self._tx,
-            self._text(owner.id, inbound.body, sender=inbound.sender, recipient=inbound.recipient, direction="inbound"),
+        text = self._text(
+            owner.id, inbound.body, sender=inbound.sender, recipient=inbound.recipient, direction="inbound"
         )
+        await rows.insert(self._tx, text)
         keyword = recognise(inbound.body)
         if keyword is not None and await self._obey(keyword):
             await self._answer(keyword, owner.id)
+        return text.id
 
     async def _obey(self, keyword: Keyword) -> bool:
         """Do what a keyword asks for; whether it is to be answered."""

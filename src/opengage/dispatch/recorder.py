@@ -31,13 +31,14 @@ from opengage.domain.outcomes import (
     Submission,
     Unknown,
 )
-from opengage.domain.records import ServiceProfile
+from opengage.domain.records import ServiceProfile, Text
 from opengage.domain.redelivery import Redeliveries, mark_of
 from opengage.domain.retry import Trouble
 from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts as parking
+from opengage.store import rows
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
 log = logs.get(__name__)
@@ -72,6 +73,8 @@ class _Batch(msgspec.Struct):
     inbound: list[Inbound] = []
     again: list[int] = []
     """Tokens of inbound texts that are stored already, or in this batch."""
+    tried: list[tuple[int, Id]] = []
+    """(account, id) of the inbound texts as the last try wrote them: they tell whether it was committed after all."""
 
     def __bool__(self) -> bool:
         return bool(self.outcomes or self.receipts or self.inbound or self.again)
@@ -157,6 +160,10 @@ class Recorder:
         self._expect(sender, texts)
         self.breaker.submitted(submission.text_id for submission in submissions)
         self.carrier.submit(submissions)
+
+    def under_way(self) -> set[Id]:
+        """The texts whose outcome is not stored yet."""
+        return set(self._open)
 
     def withhold(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         """Put off texts whose intent is committed, but whose lane's lease ran out before a byte could leave."""
@@ -279,11 +286,13 @@ class Recorder:
     async def _write_batch(self, batch: _Batch, remembered: Mapping[Id, Unanswered]) -> None:
         settling = self._settling()
         async with self._store.writing() as tx:
+            if await self._is_stored(tx, batch):
+                return
             answered = await self._apply_outcomes(tx, settling, batch.outcomes, remembered) if batch.outcomes else {}
             if batch.receipts:
                 await self._apply_receipts(tx, settling, batch.receipts, answered)
             if batch.inbound:
-                await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
+                batch.tried = await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
             completed = await settling.write(tx)
             if settling.newly_in_doubt:
                 resolved = self._settling()
@@ -294,6 +303,13 @@ class Recorder:
                 "no answer: the text is in doubt and is not sent again", action="in-doubt", text_id=to_wire(text_id)
             )
         _tell_completed(completed)
+
+    async def _is_stored(self, tx: Transaction, batch: _Batch) -> bool:
+        """Whether a try that seemed to fail has been committed: what handsets said would be stored twice.
+
+        Outcomes and receipts need no such look: applied again, they change nothing.
+        """
+        return bool(batch.tried) and await rows.find(tx, Text, *batch.tried[0]) is not None
 
     async def match_parked(self) -> None:
         """Give receipts that wait for their texts another look: a rescue has put texts in doubt."""

@@ -11,7 +11,7 @@ from opengage import logs
 from opengage.clock import SECOND, Clock, Instant
 from opengage.domain.records import Engagement, ServiceProfile
 from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
-from opengage.ids import Id, NewId, floor, to_wire
+from opengage.ids import LAST, Id, NewId, floor, to_wire
 from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts, rows
 from opengage.store.contract import Store, Unanswered
@@ -24,7 +24,6 @@ _RESEND_AFTER: Final = 60.0
 """Seconds for which a late answer or receipt may still resolve a doubt before the policy `resend` acts."""
 _MOST_ATTEMPTS: Final = 3
 RESEND: Final = "resend"
-_EVERYTHING: Final = Id(b"\xff" * 16)
 
 
 class Rescuer:
@@ -42,7 +41,7 @@ class Rescuer:
         while True:
             async with self._store.reading() as tx:
                 found = await tx.batches.open_texts(
-                    lease.account_id, lease.phone_number_id, TextStatus.SENDING, _EVERYTHING, _BATCH
+                    lease.account_id, lease.phone_number_id, TextStatus.SENDING, LAST, _BATCH
                 )
             left = [text for text, epoch, _ in found if epoch < lease.epoch]
             if not left:
