@@ -55,6 +55,7 @@ def killed_network(stage: Stage) -> Row:
     with stage.served("network") as server, stage.tenant(server.url, server.data) as tenant:
         blast = Blast("carrier killed and down", stage, tenant)
         blast.under_way(0.2)
+        blast.network_ends()
         stage.smsc.process.kill_all()
         time.sleep(4)
         stage.smsc.start()

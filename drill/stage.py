@@ -77,6 +77,10 @@ class Blast:
         """How many submits the network has had of it."""
         return self._stage.smsc.counts()["submits"] - self._before["submits"]
 
+    def network_ends(self) -> None:
+        """The network is about to be killed: what it counts begins at 0 then, but for what it remembers in its file."""
+        self._before["submits"] -= self._stage.smsc.counts()["submits"]
+
     def under_way(self, share: float) -> None:
         """Wait until so much of it has left."""
         until(lambda: self.submitted() >= self._stage.texts * share, 60, f"{share:.0%} of the blast")
@@ -91,11 +95,15 @@ class Blast:
     def is_settled(self) -> bool:
         """Whether every envelope is closed, or in doubt."""
         ledger = self.ledger()
-        return ledger is not None and all(
-            reason in ("delivered", "sent-unconfirmed", "in-doubt", "rejected", "undelivered", "expired")
-            for reason, count in ledger["reasons"].items()
-            if count
-        ) and not ledger["pending"]
+        return (
+            ledger is not None
+            and all(
+                reason in ("delivered", "sent-unconfirmed", "in-doubt", "rejected", "undelivered", "expired")
+                for reason, count in ledger["reasons"].items()
+                if count
+            )
+            and not ledger["pending"]
+        )
 
     def row(self, within: float = 90.0) -> Row:
         """Wait until all is settled, and count; what does not settle in time counts as lost."""
@@ -126,7 +134,7 @@ class Cluster:
         self.data = stage.folder / name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._settings = stage.settings | {"lease_seconds": "3"}
+        self._settings = stage.settings | {"lease_seconds": "3", "response_timeout_seconds": "2"}
         self.web = Process("web", "--data", str(self.data), "--port", str(self.port), **self._settings)
         until(self._answers, what="the web process")
         self.workers = [Process("worker", "--data", str(self.data), **self._settings) for _ in range(workers)]

@@ -1,4 +1,4 @@
-"""What is asked of schedules: that none violates the promise; and of one that does, what is the least that breaks it."""
+"""What is asked of schedules: that none breaks the promise; and of one that does, what is the least that breaks it."""
 
 from collections.abc import Iterable, Iterator
 

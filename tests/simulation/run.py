@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import random
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,7 +9,6 @@ from typing import Any, Final
 import msgspec
 
 from opengage.assembly.legal_clock import built_in
-from opengage.clock import SECOND
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
 from opengage.dispatch.law import Law
 from opengage.domain.errors import Invalid, Unavailable
@@ -97,7 +95,9 @@ class Run:
         night = schedule.has_quiet_hours
         self._database_clock = MachineClock(loop, NIGHT if night else NOON)
         clocks = [MachineClock(loop, NIGHT if night else NOON) for _ in range(3)]
-        self._machines = {name: _Machine(name, user, clocks[user]) for user, name in enumerate("AB"[: schedule.workers])}
+        self._machines = {
+            name: _Machine(name, user, clocks[user]) for user, name in enumerate("AB"[: schedule.workers])
+        }
         self._office = Process("office", loop)
         self._office_clock = clocks[2]
         self._new_id: NewId = _Ids(self._office_clock, self._rng)
@@ -115,6 +115,7 @@ class Run:
                 quiet_hours=_LAW if night else None,
                 cap=(schedule.cap, 3600) if schedule.cap else None,
                 steps_clocks=steps,
+                has_neighbours=schedule.workers > 1,
             ),
             self._say,
         )
@@ -202,7 +203,7 @@ class Run:
 
     def _revive(self, name: str) -> None:
         machine = self._machines[name]
-        if machine.process is not None and not machine.process.is_dead or not machine.is_wanted:
+        if (machine.process is not None and not machine.process.is_dead) or not machine.is_wanted:
             return
         self._say(f"{name} starts")
         process = machine.process = Process(name, self._loop)
@@ -354,9 +355,7 @@ class Run:
         for place, name in enumerate(self._machines):
             self._loop.call_later(0.05 * place, self._revive, name)
         begun = self._loop.seconds
-        troubles = [
-            asyncio.create_task(self._at(begun + fault.at, fault)) for fault in self.schedule.faults
-        ]
+        troubles = [asyncio.create_task(self._at(begun + fault.at, fault)) for fault in self.schedule.faults]
         while self._loop.seconds < begun + LASTS and not self._is_over():
             await asyncio.sleep(0.25)
         for task in troubles:

@@ -3,17 +3,19 @@
 `OPENGAGE_SIMULATION_SEED=7 pytest tests/simulation` replays one; `OPENGAGE_SIMULATION_SCHEDULES=10000` runs more.
 """
 
+import asyncio
 import os
 from collections import Counter
 
+import msgspec
 import pytest
 
 from simulation.disk import Disk
 from simulation.loop import Process, VirtualLoop
+from simulation.network import Mood
 from simulation.proof import broken, report, shrunk
 from simulation.run import run
 from simulation.schedule import Blast, Fault, Schedule, draw
-from simulation.network import Mood
 
 SEED = os.environ.get("OPENGAGE_SIMULATION_SEED")
 SCHEDULES = int(os.environ.get("OPENGAGE_SIMULATION_SCHEDULES", "2000"))
@@ -40,8 +42,14 @@ def test_no_schedule_loses_or_doubles_a_text(disk: Disk, share: int) -> None:
     found = next(broken(seeds(share), disk), None)
     if found is not None:
         pytest.fail(report(found, disk), pytrace=False)
-    if SEED is not None and share == 0:
-        print("\n".join(run(draw(int(SEED)), disk).log))
+
+
+def test_the_replay_tells_what_happened(disk: Disk) -> None:
+    """The event log names every text's way, line by line with the second."""
+    log = run(CALM, disk).log
+    assert any("text +12025550150 - -> sending" in line for line in log)
+    assert any("network: +12025550150 #1 taken r1" in line for line in log)
+    assert any("text +12025550150 sent -> delivered" in line for line in log)
 
 
 def test_a_crash_at_every_boundary(disk: Disk) -> None:
@@ -94,7 +102,7 @@ def test_a_frozen_process_does_nothing_until_it_goes_on() -> None:
         loop.call_later(3.0, process.thaw)
         loop.call_later(4.0, done.append, "late")
         while len(done) < 3:
-            await _step()
+            await asyncio.sleep(0.5)
 
     loop.run_until_complete(whole())
     loop.close()
@@ -113,16 +121,8 @@ def test_the_least_schedule_is_found(disk: Disk, monkeypatch: pytest.MonkeyPatch
 
 
 def _with(faults: list[Fault]) -> Schedule:
-    from msgspec.structs import replace
-
-    return replace(CALM, faults=faults)
+    return msgspec.structs.replace(CALM, faults=faults)
 
 
 async def _nobody(*_: object) -> set[str]:
     return set()
-
-
-async def _step() -> None:
-    import asyncio
-
-    await asyncio.sleep(0.5)

@@ -134,6 +134,10 @@ class Sender:
             self._bucket.slow_down(now, observed=max(1.0, count / max(now - since, 0.001)))
             self._accepted_since = (0, now)
 
+    def doubt(self) -> None:
+        """A transaction failed, and it may have been committed: look before anything else is sent."""
+        self._is_unsure = True
+
     # the loop
 
     async def run(self) -> None:
@@ -154,7 +158,7 @@ class Sender:
                     return
                 except Unavailable as error:
                     log.error("the store cannot be used; sending waits", action="send", error=str(error))
-                    self._is_unsure = True
+                    self.doubt()
                     pause = 1.0
                 # at least one turn of the loop, in which the carrier's bytes leave before the next batch is written
                 await (self._sleep(pause) if pause else asyncio.sleep(0))
