@@ -1,9 +1,11 @@
 """Rules that hold for every test of the tree."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
+
+import postgres
 
 IN_CI = bool(os.environ.get("CI"))
 """Continuous integration has every tool that the tests want, so a skip there hides a hole."""
@@ -33,3 +35,16 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     if IN_CI:
         _fail(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server, started when the first test asks for it."""
+    with postgres.server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: postgres.Server) -> str:
+    """The address of a database with the newest schema and no rows."""
+    return postgres_server.clean()

@@ -110,16 +110,41 @@ def test_unreadable_file_is_a_problem(tmp_path: Path) -> None:
     assert "no valid TOML" in problems({}, toml(tmp_path, "port = = 1"))[0]
 
 
-def test_postgresql_is_refused_clearly() -> None:
-    """Nobody believes that texts are kept where they are not."""
-    told = problems({"OPENGAGE_DATABASE_URL": "postgresql://user:hunter2@db/opengage"})
-    assert "PostgreSQL is not supported yet" in told[0]
-    assert "remove this setting" in told[0]
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:hunter2@db:5432/opengage?sslmode=require",
+        "postgres://db/opengage",
+        "postgresql://user@/opengage?host=/run/postgresql",
+    ],
+)
+def test_a_postgresql_database(url: str) -> None:
+    """A server is named by its host or by the folder of its socket, and handed to child processes as it is."""
+    settings = load({"OPENGAGE_DATABASE_URL": url, "OPENGAGE_DATABASE_IS_POOLED": "yes"})
+    assert (settings.database_url, settings.database_is_pooled) == (url, True)
+    assert load(to_environment(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://user:hunter2@db/opengage",
+        "postgresql://user:hunter2@db",
+        "postgresql:///x",
+        "postgresql://u:hun#ter2@x/y",
+    ],
+)
+def test_another_database_is_refused_clearly(url: str) -> None:
+    """Nobody believes that texts are kept where they are not; no part of a password is repeated."""
+    told = problems({"OPENGAGE_DATABASE_URL": url, "OPENGAGE_DATABASE_IS_POOLED": "maybe"})
+    assert "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE" in told[0]
+    assert "expected true or false" in told[1]
+    assert "hun" not in told[0]
 
 
 def test_secrets_are_not_shown() -> None:
     """Neither an error nor the repr of the settings repeats a password."""
-    told = problems({"OPENGAGE_DATABASE_URL": "postgresql://user:hunter2@db/opengage"})
+    told = problems({"OPENGAGE_DATABASE_URL": "mysql://user:hunter2@db/opengage"})
     settings = load({"OPENGAGE_SANDBOX_SMSC": "smpp://demo:hunter2@127.0.0.1:2775"})
     assert settings.sandbox_smsc == "smpp://demo:hunter2@127.0.0.1:2775"
     assert "hunter2" not in told[0] + repr(settings)

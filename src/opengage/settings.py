@@ -114,11 +114,27 @@ def _has_host(url: object) -> bool:
 
 
 def _database(value: object) -> str:
-    """Only the embedded database is served so far; any other is refused rather than half believed."""
-    scheme = urlsplit(value).scheme if isinstance(value, str) else ""
-    if scheme.startswith("postgres"):
-        raise ValueError("PostgreSQL is not supported yet; remove this setting to use SQLite in the data folder")
-    raise ValueError("no such database is supported; remove this setting to use SQLite in the data folder")
+    """The address of a PostgreSQL database, with a host or a socket's folder (`?host=/run/postgresql`)."""
+    text = value if isinstance(value, str) else ""
+    expected = "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE (without it: SQLite in the data folder)"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        # the cause would repeat a part of the password that stands where a port is looked for
+        raise ValueError(f"{expected}; percent-encode the password's special characters") from None
+    is_somewhere = bool(parts.hostname) or "host=" in parts.query
+    if parts.scheme not in ("postgresql", "postgres") or not is_somewhere or not parts.path.strip("/"):
+        raise ValueError(expected)
+    return text
+
+
+def _yes_or_no(value: object) -> bool:
+    """True or false, as TOML or the environment spells it."""
+    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(str(value).lower())
+    if found is None:
+        raise ValueError("expected true or false")
+    return found
 
 
 def _setting(default: Any, parse: Parse, text: str, *, secret: bool = False) -> Any:
@@ -139,8 +155,19 @@ class Settings:
     database_url: str | None = _setting(
         None,
         _database,
-        "Another database than SQLite in the data folder. None is supported yet.",
+        "A PostgreSQL database instead of SQLite in the data folder, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.",
         secret=True,
+    )
+    database_pool_size: int = _setting(
+        10, _whole(1, 1000), "PostgreSQL: the most connections of one process; each keeps one more to hear of changes."
+    )
+    database_statement_timeout_seconds: float = _setting(
+        60.0, _seconds(1, 3600), "PostgreSQL: how long one statement may take."
+    )
+    database_is_pooled: bool = _setting(
+        False,
+        _yes_or_no,
+        "PostgreSQL: a pooler in transaction mode (PgBouncer) stands between: no LISTEN, no prepared statements.",
     )
     log_level: str = _setting(
         "info", _one_of("debug", "info", "warning", "error"), "The least severe log lines that are written."
@@ -156,6 +183,36 @@ class Settings:
     bulk_limit: int = _setting(10_000, _whole(1, 100_000), "The most resources in one bulk request.")
     page_limit_max: int = _setting(1000, _whole(1, 10_000), "The largest page of a list.")
     page_limit_default: int = _setting(50, _whole(1, 10_000), "The page of a list when the request names none.")
+    idempotency_seconds: float = _setting(
+        86_400.0,
+        _seconds(86_400, 31_536_000),
+        "How long a request's `Idempotency-Key` and its answer are kept.",
+    )
+    access_token_seconds: float = _setting(3600.0, _seconds(1, 86_400), "How long a bearer token is good.")
+    refresh_token_seconds: float = _setting(
+        2_592_000.0,
+        _seconds(60, 31_536_000),
+        "How long a session lives without being refreshed.",
+    )
+    token_rate_limit: int = _setting(
+        2000, _whole(0, 1_000_000), "The most requests per second with one API token, per web process; 0: no limit."
+    )
+    account_rate_limit: int = _setting(
+        4000, _whole(0, 1_000_000), "The most requests per second of one account, per web process; 0: no limit."
+    )
+    bulk_rate_limit: int = _setting(
+        100_000,
+        _whole(0, 10_000_000),
+        "The most resources per second that one account sends in bulk, per web process; 0: no limit.",
+    )
+    requests_in_flight: int = _setting(
+        512, _whole(1, 100_000), "The most requests under way at once in a web process; further ones get 503."
+    )
+    bytes_in_flight: int = _setting(
+        256 * 1024 * 1024,
+        _whole(1024, 1 << 40),
+        "The most bytes of request bodies under way at once in a web process; further ones get 503.",
+    )
     lease_seconds: float = _setting(
         15.0,
         _seconds(0.1, 3600),
@@ -329,6 +386,8 @@ def _shown(default: object) -> str:
     """A default as people write it."""
     if default is None or default == "":
         return "none"
+    if isinstance(default, bool):
+        return str(default).lower()
     return f"{default:g}" if isinstance(default, float) and default < 1_000_000 else str(default)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from databases import KINDS, Database, PostgresDatabase, SqliteFile
 from dispatch.world import World, migrated_url
 from opengage.store import migrations
-from opengage.store.sqlite import SqliteStore
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +19,15 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-async def world(tmp_path: Path, migrated: Path) -> AsyncIterator[World]:
-    """An empty world."""
-    path = tmp_path / "opengage.sqlite"
-    shutil.copyfile(migrated, path)
-    store = SqliteStore(path)
-    yield World(path, store)
+@pytest.fixture(params=KINDS)
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """An empty world, on each database."""
+    fixture = request.getfixturevalue
+    database: Database
+    if request.param == "postgres":
+        database = PostgresDatabase(fixture("postgres_url"), fixture("postgres_server"))
+    else:
+        database = SqliteFile(Path(shutil.copyfile(fixture("migrated"), tmp_path / "opengage.sqlite")))
+    store = database.open()
+    yield World(database, store)
     await store.close()

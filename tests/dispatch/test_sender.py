@@ -287,7 +287,7 @@ async def test_a_retry_goes_under_its_old_name_and_words(world: World) -> None:
     world.carrier.answer = lambda submission: Deferred(submission.text_id, "ESME_RSYSERR", throttled=False)
     await sender.turn()
     await recorder.commit()
-    world.change("UPDATE text_templates SET body = 'Other words', revision_id = x'00'")
+    world.change("UPDATE text_templates SET body = 'Other words', revision_id = ?", bytes(1))
     world.clock.advance(10)
     await sender.turn()
     first, second = world.carrier.submitted
@@ -304,7 +304,7 @@ async def test_an_edited_template_counts_from_the_next_batch(world: World) -> No
     world.carrier.answer = accept
     await sender.turn()
     await recorder.commit()
-    world.change("UPDATE text_templates SET body = 'Bye {{first-name}}', revision_id = x'00'")
+    world.change("UPDATE text_templates SET body = 'Bye {{first-name}}', revision_id = ?", bytes(1))
     await sender.turn()
     assert [submission.body for submission in world.carrier.submitted] == ["Hello Ann", "Bye Ann"]
 
@@ -363,3 +363,19 @@ async def test_a_store_that_fails_makes_the_sender_wait(world: World) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert world.carrier.recipients == [recipient(0), recipient(1)]
+
+
+async def test_envelopes_with_priority_come_first(world: World) -> None:
+    """Before others of their engagement, and their engagement before others of its number."""
+    tenant = await world.tenant(rate=1.0)
+    await world.engagement(tenant, [recipient(20), recipient(21)])
+    second = await world.engagement(tenant, [recipient(0), recipient(1)])
+    world.change(
+        "UPDATE envelopes SET is_priority = true WHERE engagement_id = ? AND phone_number = ?", second.id, recipient(1)
+    )
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for _ in range(4):
+        await sender.turn()
+        world.wait(1, sender)
+    assert world.carrier.recipients[0] == recipient(1)
+    assert sorted(world.carrier.recipients[1:]) == [recipient(0), recipient(20), recipient(21)]

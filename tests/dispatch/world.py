@@ -1,8 +1,7 @@
-"""A small world for the dispatcher: a real SQLite store, a clock that stands still, and a carrier that does as told."""
+"""A small world for the dispatcher: a real store, a clock that stands still, and a carrier that does as told."""
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from databases import Database
 from opengage.assembly.legal_clock import built_in
 from opengage.carriers.contract import Sink
 from opengage.clock import SECOND, Instant, SystemClock
@@ -39,7 +39,6 @@ from opengage.ids import Id, new_id
 from opengage.operations.accounts import create_account
 from opengage.store import lanes, ledgers, pools, rows
 from opengage.store.contract import NewEnvelope, Store, Transaction
-from opengage.store.sqlite import SqliteStore
 
 R = TypeVar("R", bound=Record)
 
@@ -153,7 +152,7 @@ async def _nothing() -> None:
 class HookedStore:
     """A store in front of which the test can step, and whose commits it can let fail."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.before_writing: Callable[[], Awaitable[None]] = _nothing
         self.failures = 0
@@ -199,8 +198,8 @@ class Tenant(msgspec.Struct):
 class World:
     """Everything that a test of the dispatcher touches."""
 
-    def __init__(self, path: Path, store: SqliteStore) -> None:
-        self.path = path
+    def __init__(self, database: Database, store: Store) -> None:
+        self.database = database
         self.store = store
         self.clock = HandClock()
         self.carrier = ScriptedCarrier()
@@ -399,20 +398,11 @@ class World:
 
     def look(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What is committed, seen through a connection of its own."""
-        connection = sqlite3.connect(self.path)
-        try:
-            return connection.execute(statement, parameters).fetchall()
-        finally:
-            connection.close()
+        return self.database.look(statement, *parameters)
 
     def change(self, statement: str, *parameters: Any) -> None:
         """A change from outside."""
-        connection = sqlite3.connect(self.path)
-        try:
-            with connection:
-                connection.execute(statement, parameters)
-        finally:
-            connection.close()
+        self.database.change(statement, *parameters)
 
     def statuses(self) -> dict[str, str]:
         """Status of every outbound text, by its recipient."""

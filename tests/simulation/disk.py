@@ -7,7 +7,7 @@ prepared once is the connections and the compiled statements; a schedule's store
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.sql import Executable
 from opengage.clock import SECOND, Clock, Instant
 from opengage.domain.errors import Unavailable
 from opengage.store import tables
-from opengage.store.contract import Batches, Rows, Transaction
+from opengage.store.contract import Batches, Rows, Transaction, Turn
 from opengage.store.sqlite import SqliteStore
 from opengage.store.sqlite.store import _Compiled
 from simulation.loop import Process
@@ -91,6 +91,10 @@ class _SteadyTransaction:
     async def now(self) -> Instant:
         """See Transaction.now."""
         return self._clock.now()
+
+    async def take_turn(self, turn: Turn, account_ids: Sequence[int] = (0,), *, shared: bool = False) -> None:
+        """See Transaction.take_turn."""
+        await self._tx.take_turn(turn, account_ids, shared=shared)
 
     @property
     def batches(self) -> Batches:

@@ -112,7 +112,7 @@ class Run:
             Rules(
                 resends=schedule.resends,
                 steps_the_database=steps and schedule.database_steps,
-                quiet_hours=_LAW if night else None,
+                has_quiet_hours=night,
                 cap=(schedule.cap, 3600) if schedule.cap else None,
                 steps_clocks=steps,
                 has_neighbours=schedule.workers > 1,

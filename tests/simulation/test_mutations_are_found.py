@@ -1,4 +1,4 @@
-"""The simulation can fail: with one of the main safeguards taken away, some of a few hundred schedules break the promise.
+"""The simulation can fail: without one of the main safeguards some of a few hundred schedules break the promise.
 
 tests/dispatch/test_mutations.py holds each safeguard to the test that is about it; here nobody tells the schedules
 what to look for.
@@ -26,7 +26,6 @@ FOUND = {
     mutations.no_legal_clock: "in quiet hours",
     mutations.no_spending: "beyond the limit of the hour",
     mutations.nothing_is_taken_back: "is sending for",
-    mutations.replies_are_tried_blindly: "is stored",
 }
 """What a schedule says that meets the mutation, in words of the monitor's."""
 

@@ -1,4 +1,4 @@
-"""Stores under test. Every test of this folder runs on each database; SQLite is the one there is so far."""
+"""Stores under test. Every test of this folder runs on each database; what is one's own has a folder of its own."""
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from opengage.store.contract import Store
 from opengage.store.migrations import upgrade
+from opengage.store.postgres import PostgresOptions, PostgresStore
 from opengage.store.sqlite import SqliteStore
 
 Open = Callable[[], Awaitable[Store]]
@@ -28,15 +29,18 @@ def database(migrated: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(migrated, tmp_path / "opengage.db"))
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     """Opens stores on one fresh database, as the processes of one installation would."""
-    path: Path = request.getfixturevalue("database")
+    is_postgres = request.param == "postgres"
+    address = request.getfixturevalue("postgres_url" if is_postgres else "database")
     opened: list[Store] = []
 
     async def open_() -> Store:
-        opened.append(SqliteStore(path))
-        return opened[-1]
+        store = PostgresStore(PostgresOptions(address)) if is_postgres else SqliteStore(address)
+        opened.append(store)
+        await store.changed(0)  # it listens from here on
+        return store
 
     yield open_
     for store in opened:

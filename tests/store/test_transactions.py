@@ -1,4 +1,4 @@
-"""Transactions: all or nothing, one writer at a time, and failures in the contract's words."""
+"""Transactions: all or nothing, and failures in the contract's words."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -83,40 +83,6 @@ async def test_a_writer_sees_its_own_changes(store: Store) -> None:
     async with store.writing() as tx:
         await rows.insert(tx, membership(1))
         assert (await tx.rows(COUNT))[0][0] == 1
-
-
-async def test_writers_of_one_store_take_turns(store: Store) -> None:
-    """The second block starts when the first has ended."""
-    order: list[str] = []
-
-    async def turn(name: str, number: int) -> None:
-        async with store.writing() as tx:
-            order.append(name)
-            await rows.insert(tx, membership(number))
-            await asyncio.sleep(0)
-            order.append(name)
-
-    await asyncio.gather(turn("a", 1), turn("b", 2))
-    assert order in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
-    assert await count(store) == 2
-
-
-async def test_writers_of_two_stores_take_turns(open_store: Open) -> None:
-    """Two processes' blocks do not interleave, and the loop runs on while one of them waits."""
-    stores = [await open_store(), await open_store()]
-    inside = 0
-
-    async def turn(store: Store, number: int) -> None:
-        nonlocal inside
-        async with store.writing() as tx:
-            inside += 1
-            assert inside == 1
-            await rows.insert(tx, membership(number))
-            await asyncio.sleep(0)
-            inside -= 1
-
-    await asyncio.gather(*(turn(stores[number % 2], number) for number in range(10)))
-    assert await count(stores[0]) == 10
 
 
 async def test_a_reader_keeps_its_view(open_store: Open) -> None:

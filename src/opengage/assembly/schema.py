@@ -5,6 +5,7 @@ import fcntl
 import sqlite3
 from pathlib import Path
 
+import asyncpg
 import sqlalchemy as sa
 
 from opengage.assembly.store import database_path
@@ -16,8 +17,10 @@ from opengage.store import migrations
 def migrate(settings: Settings) -> tuple[str | None, str]:
     """Make the data folder and bring its database to this version's schema; (revision before, revision after).
 
-    Raises Unavailable when the folder or the file cannot be used.
+    Raises Unavailable when the folder, the file or the server cannot be used.
     """
+    if settings.database_url is not None:
+        return _migrate_server(settings, settings.database_url)
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         # two processes that start at once on a new folder must not both make its tables
@@ -32,6 +35,18 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
         raise Unavailable(
             f"The data folder {settings.data} cannot be used ({cause}). Check that it is yours to write and on a disk "
             "with free space, or name another one with --data."
+        ) from error
+
+
+def _migrate_server(settings: Settings, url: str) -> migrations.Revisions:
+    """The same on PostgreSQL. The folder holds what is this machine's own, and nothing that another one needs."""
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return migrations.upgrade_postgres(url)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Unavailable(
+            f"The database server or the data folder {settings.data} cannot be used ({error}). Check that the server "
+            "runs, and that OPENGAGE_DATABASE_URL names a database of UTF-8 whose owner is its user."
         ) from error
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from opengage.domain.errors import Unavailable
 from opengage.settings import Settings
 from opengage.store.contract import Store
+from opengage.store.postgres import PostgresOptions, PostgresStore
 from opengage.store.sqlite import SqliteStore
 
 DATABASE = "opengage.db"
@@ -17,7 +18,19 @@ def database_path(settings: Settings) -> Path:
 
 
 def open_store(settings: Settings) -> Store:
-    """The store that the settings name. Raises Unavailable when it has not been made yet."""
+    """The store that the settings name. Raises Unavailable when it has not been made yet.
+
+    A PostgreSQL server is connected to at the first use.
+    """
+    if settings.database_url is not None:
+        return PostgresStore(
+            PostgresOptions(
+                url=settings.database_url,
+                pool_size=settings.database_pool_size,
+                statement_timeout=settings.database_statement_timeout_seconds,
+                is_pooled=settings.database_is_pooled,
+            )
+        )
     path = database_path(settings)
     if not path.is_file():
         raise Unavailable(f"There is no database at {path}. Run “opengage migrate”, or name the folder with --data.")

@@ -86,9 +86,14 @@ def worker_name(settings: Settings) -> tuple[str, IO[str] | None]:
     The first worker on a data folder gets the folder's own name. After a crash its successor has the same one, and so
     takes its lanes back at once instead of waiting for the leases to run out: the lock, which dies with its process,
     shows that the old one is gone. Further workers get names of their own. Raises Unavailable without a data folder.
+
+    On PostgreSQL workers of many machines meet, and two may be called alike and have folders called alike: there
+    the name is a random one that is kept in the lock's file.
     """
     try:
-        lock = (settings.data / "worker.lock").open("w")
+        if settings.database_url is not None:
+            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (settings.data / "worker.lock").open("a+")
     except OSError as error:
         raise Unavailable(
             f"The data folder {settings.data} cannot be used ({error.strerror}). Run “opengage migrate” to make it, "
@@ -101,4 +106,17 @@ def worker_name(settings: Settings) -> tuple[str, IO[str] | None]:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
         return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}", None
+    if settings.database_url is not None:
+        return f"{socket.gethostname()}:{_kept_name(lock)}", lock
     return f"{socket.gethostname()}:{settings.data.resolve()}", lock
+
+
+def _kept_name(lock: IO[str]) -> str:
+    """The name in a lock's file, written by the first who held the lock."""
+    lock.seek(0)
+    name = lock.read().strip()
+    if not name:
+        name = secrets.token_hex(8)
+        lock.write(name)
+        lock.flush()
+    return name

@@ -226,6 +226,8 @@ class Dispatcher:
             recorder.tick()
         await self._scheduler.sweep()
         await self._guardian.sweep()
+        for recorder, _ in list(self._recorders.values()):
+            await recorder.match_lately_parked()
         for lane in list(self._lanes.values()):
             for profile in lane.profiles:
                 window = self._receipt_window(profile)

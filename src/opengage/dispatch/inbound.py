@@ -20,7 +20,7 @@ from opengage.domain.segments import count
 from opengage.domain.states import TextStatus
 from opengage.ids import Id, NewId, floor
 from opengage.store import ledgers, rows, tables, work
-from opengage.store.contract import Transaction
+from opengage.store.contract import Transaction, Turn
 
 log = logs.get(__name__)
 
@@ -54,6 +54,15 @@ _ANSWERED: Final = sa.select(tables.texts.c.id).where(
     tables.texts.c.id >= sa.bindparam("since"),
     tables.texts.c.purpose == HELP,
 )
+
+
+async def take_turn(tx: Transaction, profile: ServiceProfile, texts: Sequence[Inbound]) -> None:
+    """Keep intents from being written until this transaction ends, if one of these texts changes who may be texted.
+
+    To be called first in the transaction. Those whose intent is being written are waited for.
+    """
+    if any(recognise(inbound.body) for inbound in texts):
+        await tx.take_turn(Turn.CONSENT, [account_id for account_id, _ in await matching.parties(tx, profile)])
 
 
 async def record_inbound(

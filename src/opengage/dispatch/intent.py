@@ -24,7 +24,7 @@ from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, made_at, to_wire
 from opengage.store import lanes, ledgers, receipts, rows, work
 from opengage.store import pools as pooled
-from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Unanswered
+from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered
 
 _MINUTE: Final = 60 * SECOND
 
@@ -76,7 +76,10 @@ class Intents:
 
         None when there turned out to be nothing to do. Raises Fenced when the lane is no longer ours.
         """
+        await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         await lanes.require(tx, lease)
+        if not await work.hold_running(tx, lease.account_id, chosen):
+            return None
         running = await work.running(tx, lease.account_id, self._number.id)
         found = next((pair for pair in running if pair[0].id == chosen), None)
         if found is None:

@@ -14,31 +14,27 @@ import msgspec
 
 from opengage import logs
 from opengage.carriers.contract import Carrier
-from opengage.clock import Clock
-from opengage.dispatch import matching
-from opengage.dispatch.inbound import record_inbound
+from opengage.clock import SECOND, Clock, Instant
+from opengage.dispatch import answers, matching
+from opengage.dispatch.inbound import record_inbound, take_turn
 from opengage.dispatch.recall import stored_last
 from opengage.domain.breaker import Breaker
 from opengage.domain.errors import Unavailable
+from opengage.domain.ledger import Moves
 from opengage.domain.outcomes import (
     NEVER_SENT,
-    Accepted,
     Deferred,
     Inbound,
     Outcome,
     Receipt,
-    Refused,
     Submission,
-    Unknown,
 )
 from opengage.domain.records import ServiceProfile, Text
 from opengage.domain.redelivery import Redeliveries, mark_of
-from opengage.domain.retry import Trouble
-from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations.settling import Chance, Settling
+from opengage.store import ledgers, rows
 from opengage.store import receipts as parking
-from opengage.store import rows
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
 log = logs.get(__name__)
@@ -48,6 +44,11 @@ GATHER: Final = 0.001
 
 _LAST_COMMIT: Final = 3.0
 """Seconds that the last commits may take, beside what the carrier was given to come to rest."""
+
+_EVER: Final = Instant(0)
+
+_LATELY: Final = 30.0
+"""Seconds for which a parked receipt is looked at again though no answer comes."""
 
 _RETRY: Final = 0.5
 """Seconds until the next try, when the store could not be written."""
@@ -276,7 +277,10 @@ class Recorder:
             each.wake()
 
     async def _store_batch(self, batch: _Batch) -> None:
-        """Store one batch, trusting what is remembered of texts under way; look again if that has changed meanwhile."""
+        """Store one batch, trusting what is remembered of texts under way; look again if that has changed meanwhile.
+
+        Others may change it once more between that look and the writing: the caller then tries it all again.
+        """
         try:
             under_way = (self._open.get(outcome.text_id) for outcome in batch.outcomes)
             await self._write_batch(batch, {text.text_id: text for _, text in filter(None, under_way)})
@@ -286,6 +290,7 @@ class Recorder:
     async def _write_batch(self, batch: _Batch, remembered: Mapping[Id, Unanswered]) -> None:
         settling = self._settling()
         async with self._store.writing() as tx:
+            await take_turn(tx, self.profile, batch.inbound)
             if await self._is_stored(tx, batch):
                 return
             answered = await self._apply_outcomes(tx, settling, batch.outcomes, remembered) if batch.outcomes else {}
@@ -293,11 +298,13 @@ class Recorder:
                 await self._apply_receipts(tx, settling, batch.receipts, answered)
             if batch.inbound:
                 batch.tried = await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
-            completed = await settling.write(tx)
+            moves = Moves()
+            await settling.write_texts(tx, moves)
             if settling.newly_in_doubt:
                 resolved = self._settling()
                 await self._match_parked(tx, resolved)
-                completed += await resolved.write(tx)
+                await resolved.write_texts(tx, moves)
+            completed = await ledgers.move_and_complete(tx, moves, self._clock.now())
         for text_id in settling.newly_in_doubt:
             log.warning(
                 "no answer: the text is in doubt and is not sent again", action="in-doubt", text_id=to_wire(text_id)
@@ -311,11 +318,22 @@ class Recorder:
         """
         return bool(batch.tried) and await rows.find(tx, Text, *batch.tried[0]) is not None
 
-    async def match_parked(self) -> None:
+    async def match_lately_parked(self) -> None:
+        """Match what was parked while its answer was being stored: two workers cannot see each other do that.
+
+        Both may hold connections of this profile, and the network brings a receipt over any of them.
+        """
+        since = Instant(self._clock.now() - int(_LATELY * SECOND))
+        async with self._store.reading() as tx:
+            own = await parking.parked(tx, self.profile.account_id, self.profile.id, since)
+        if own:
+            await self.match_parked(since)
+
+    async def match_parked(self, since: Instant = _EVER) -> None:
         """Give receipts that wait for their texts another look: a rescue has put texts in doubt."""
         settling = self._settling()
         async with self._store.writing() as tx:
-            await self._match_parked(tx, settling)
+            await self._match_parked(tx, settling, since)
             completed = await settling.write(tx)
         _tell_completed(completed)
 
@@ -337,19 +355,19 @@ class Recorder:
         answered: dict[str, Unanswered] = {}
         for outcome in outcomes:
             text = remembered.get(outcome.text_id) or texts[outcome.text_id]
-            for number, ref in _refs(outcome):
+            for number, ref in answers.refs(outcome):
                 refs.append((ref, text.text_id, number, text.segments))
                 answered[ref] = text
-            _apply_outcome(settling, text, outcome)
+            answers.apply(settling, text, outcome)
         if refs:
             await tx.batches.add_refs(account_id, profile_id, refs)
             await self._match_parked(tx, settling)
         return answered
 
-    async def _match_parked(self, tx: Transaction, settling: Settling) -> None:
+    async def _match_parked(self, tx: Transaction, settling: Settling, since: Instant = _EVER) -> None:
         """Receipts that came before the answers just stored have found their texts."""
         for party in await matching.parties(tx, self.profile):
-            parked = await parking.parked(tx, *party)
+            parked = await parking.parked(tx, *party, since)
             for receipt in await matching.settle(tx, self.profile, settling, parked, {}) if parked else ():
                 await parking.forget(tx, *party, receipt.carrier_ref)
 
@@ -366,24 +384,3 @@ class Recorder:
 def _tell_completed(engagement_ids: Sequence[Id]) -> None:
     for engagement_id in engagement_ids:
         log.info("engagement completed", action="completed", engagement_id=to_wire(engagement_id))
-
-
-def _refs(outcome: Outcome) -> list[tuple[int, str]]:
-    """(segment number, carrier's id) of the segments that the carrier took."""
-    if isinstance(outcome, Accepted):
-        return list(enumerate(outcome.carrier_refs, start=1))
-    return list(outcome.carrier_refs)
-
-
-def _apply_outcome(settling: Settling, text: Unanswered, outcome: Outcome) -> None:
-    match outcome:
-        case Accepted():
-            settling.apply(text, TextEvent.ACCEPTED, None)
-        case Refused(code=code):
-            settling.apply(text, TextEvent.REFUSED, code)
-        case Unknown(code=code):
-            settling.apply(text, TextEvent.NO_ANSWER, code)
-        case Deferred(code=code, throttled=throttled):
-            never_left = code == NEVER_SENT
-            trouble = Trouble.DISCONNECTED if never_left else Trouble.THROTTLED if throttled else Trouble.TEMPORARY
-            settling.put_off(text, trouble, code)

@@ -5,6 +5,7 @@ have left. It becomes in-doubt, by name, and is never sent again blindly. A text
 receipt window stays `sent`, and its envelope is closed as sent-unconfirmed.
 """
 
+import contextlib
 from typing import Final
 
 from opengage import logs
@@ -14,12 +15,14 @@ from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
 from opengage.ids import LAST, Id, NewId, floor, to_wire
 from opengage.operations.settling import Chance, Settling
 from opengage.store import receipts, rows
-from opengage.store.contract import Store, Unanswered
+from opengage.store.contract import Stale, Store, Unanswered
 from opengage.store.lanes import Lease
 
 log = logs.get(__name__)
 
 _BATCH: Final = 1000
+_TRIES: Final = 5
+"""How often texts that others move meanwhile are read again."""
 _RESEND_AFTER: Final = 60.0
 """Seconds for which a late answer or receipt may still resolve a doubt before the policy `resend` acts."""
 _MOST_ATTEMPTS: Final = 3
@@ -97,7 +100,14 @@ class Rescuer:
         return len(late)
 
     async def _settle(self, account_id: int, texts: list[Unanswered], event: TextEvent, code: str | None) -> None:
-        """Apply one event to texts as they stand at the moment of writing."""
+        """Apply one event to texts as they stand when they are written. Raises Stale when they do not stand still."""
+        for _ in range(_TRIES):
+            with contextlib.suppress(Stale):
+                await self._settle_once(account_id, texts, event, code)
+                return
+        raise Stale
+
+    async def _settle_once(self, account_id: int, texts: list[Unanswered], event: TextEvent, code: str | None) -> None:
         settling = Settling(self._clock.now(), self._new_id, self._chance)
         async with self._store.writing() as tx:
             fresh = await tx.batches.texts(account_id, [text.text_id for text in texts])

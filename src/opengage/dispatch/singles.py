@@ -21,7 +21,7 @@ from opengage.domain.states import TextEvent, TextStatus
 from opengage.ids import NewId, floor, made_at
 from opengage.operations.settling import Chance, Settling
 from opengage.store import lanes, receipts, rows, singles
-from opengage.store.contract import Recent, Transaction, Unanswered
+from opengage.store.contract import Recent, Transaction, Turn, Unanswered
 
 OPTED_OUT: Final = "opted-out"
 LAPSED: Final = "validity-over"
@@ -50,6 +50,7 @@ class Singles:
 
         Raises Fenced when the lane is no longer ours.
         """
+        await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         await lanes.require(tx, lease)
         account_id, now = lease.account_id, self._clock.now()
         limits = gates.limits_of(None, self._number, profile)

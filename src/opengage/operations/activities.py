@@ -69,7 +69,8 @@ def _unknown(relationship: str, detail: str) -> Problem:
 
 
 async def _check_engagement(tx: Transaction, activity: Activity, problems: list[Problem]) -> Engagement | None:
-    found = await rows.find(tx, Engagement, activity.account_id, activity.engagement_id)
+    held = await rows.hold(tx, Engagement, activity.account_id, [activity.engagement_id])
+    found = held.get(activity.engagement_id)
     if found is None or found.deleted_at is not None:
         problems.append(_unknown("engagement", fields.missing("engagement")))
         return None

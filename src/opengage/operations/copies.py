@@ -141,6 +141,9 @@ async def _take_over(
         moves = Moves()
         moves.arrive(actor.account_id, id_, Reason.NONE, len(new))
         async with store.writing() as tx:
+            held = await rows.hold(tx, Engagement, actor.account_id, [id_], shared=True)
+            if held[id_].status in (EngagementStatus.COMPLETED, EngagementStatus.CANCELED):
+                return  # canceled while its recipients were being taken over
             ids = [new_id() for _ in new]
             await tx.batches.insert_envelopes(actor.account_id, id_, actor.membership_id, ids, new, clock.now())
             await ledgers.move(tx, moves)

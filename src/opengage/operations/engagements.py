@@ -17,7 +17,7 @@ from opengage.ids import Id, NewId
 from opengage.operations import engagement_changes, fields, scheduling
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagement_changes import MOST_NUMBERS, Changes
-from opengage.operations.reading import load
+from opengage.operations.reading import hold
 from opengage.store import ledgers, pools, rows, work
 from opengage.store.contract import Store, Transaction
 
@@ -87,7 +87,7 @@ async def update(
     """
     require_writer(actor)
     async with store.writing() as tx:
-        engagement = await load(tx, actor, Engagement, id_, NOUN)
+        engagement = await hold(tx, actor, Engagement, id_, NOUN)
         now = clock.now()
         status = scheduling.next_status(engagement, changes.status)
         problems: list[Problem] = []

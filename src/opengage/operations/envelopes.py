@@ -54,7 +54,8 @@ async def add(
     require_writer(actor)
     ids = [new_id() for _ in new]
     async with store.writing() as tx:
-        engagements = await rows.find_many(tx, Engagement, actor.account_id, list(dict.fromkeys(targets)))
+        # held, so that none is canceled or completed before these envelopes are counted in it
+        engagements = await rows.hold(tx, Engagement, actor.account_id, list(set(targets)), shared=True)
         problems = _problems(engagements, targets, place)
         fields.refuse(problems)
         now, moves = clock.now(), Moves()

@@ -13,7 +13,7 @@ from opengage.domain.records import Record
 from opengage.ids import Id
 from opengage.operations.actors import Actor
 from opengage.operations.fields import missing
-from opengage.store import lists
+from opengage.store import lists, rows
 from opengage.store.contract import Transaction
 
 R = TypeVar("R", bound=Record)
@@ -30,6 +30,14 @@ class Listed(msgspec.Struct, Generic[T], frozen=True):
 async def load(tx: Transaction, actor: Actor, record: type[R], id_: Id | None, noun: str) -> R:
     """The record of this id in the actor's account. Raises NotFound; None stands for a text that is no id."""
     found = await lists.find_many(tx, record, actor.account_id, [id_]) if id_ else {}
+    if id_ not in found:
+        raise NotFound(missing(noun))
+    return found[id_]
+
+
+async def hold(tx: Transaction, actor: Actor, record: type[R], id_: Id | None, noun: str) -> R:
+    """`load` for whoever decides on the record and changes it: nobody else does until this transaction ends."""
+    found = await rows.hold(tx, record, actor.account_id, [id_]) if id_ else {}
     if id_ not in found:
         raise NotFound(missing(noun))
     return found[id_]

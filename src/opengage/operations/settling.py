@@ -71,6 +71,15 @@ class Settling:
     async def write(self, tx: Transaction) -> list[Id]:
         """Write what changed, with its ledger moves; the engagements that are completed by it."""
         moves = Moves()
+        await self.write_texts(tx, moves)
+        return await ledgers.move_and_complete(tx, moves, self._now)
+
+    async def write_texts(self, tx: Transaction, moves: Moves) -> None:
+        """Write what changed, and leave its ledger moves to the caller.
+
+        The ledger moves once in a transaction, at its end and in one order: two who write at once then cannot wait for
+        each other.
+        """
         for account_id, results in sorted(self._results.items()):
             steps = [step for step in self._steps.values() if step.text.account_id == account_id]
             await tx.batches.step(account_id, steps, results, self._now)
@@ -81,4 +90,3 @@ class Settling:
                     moves.arrive(account_id, engagement_id, step.reason)
                     if STATUS_OF[step.reason] in CLOSED:
                         moves.note(account_id, engagement_id, Dimension.CODE, step.code or NO_CODE)
-        return await ledgers.move_and_complete(tx, moves, self._now)

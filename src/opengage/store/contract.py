@@ -7,12 +7,14 @@ A `writing` transaction is durable when its block ends, and undone when the bloc
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from enum import IntEnum
 from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy.sql import Executable
 
 from opengage.clock import Instant
+from opengage.domain.errors import Unavailable
 from opengage.domain.states import Reason, TextStatus
 from opengage.ids import Id
 
@@ -60,8 +62,20 @@ class Intent(msgspec.Struct, gc=False):
     is_retry: bool
 
 
-class Stale(Exception):
+class Stale(Unavailable):
     """A row is no longer as it was read: nothing was written; read it again."""
+
+    def __init__(self) -> None:
+        super().__init__("What was to be changed has just changed. Nothing was written: send it again.")
+
+
+class Turn(IntEnum):
+    """What writers take turns at, where the database lets them write at once."""
+
+    ACCOUNTS = 1
+    """The making of accounts: each gets the next number."""
+    CONSENT = 2
+    """Who of an account may be texted: shared by all who are about to text, alone for whoever changes it."""
 
 
 class Settled(msgspec.Struct, gc=False, frozen=True):
@@ -140,6 +154,14 @@ class Transaction(Protocol):
 
     async def now(self) -> Instant:
         """The database's clock: leases are measured on it, whatever the clocks of its clients say."""
+        ...
+
+    async def take_turn(self, turn: Turn, account_ids: Sequence[int] = (0,), *, shared: bool = False) -> None:
+        """Wait until nobody else holds this turn, and hold it to the end of this transaction.
+
+        `shared` ones wait for no other shared one. Whatever is read from here on was committed before. Take it before
+        anything else is locked. Returns at once where writers take turns anyway.
+        """
         ...
 
     @property

@@ -89,12 +89,21 @@ _REPORT: Final = (
     )
 )
 
-_REQUIRE: Final = sa.select(_lanes.c.epoch).where(
-    _lanes.c.account_id == sa.bindparam("account_id"),
-    _lanes.c.phone_number_id == sa.bindparam("phone_number_id"),
-    _lanes.c.epoch == sa.bindparam("epoch"),
-    _lanes.c.expires_at > sa.bindparam("now"),
+_REQUIRE: Final = (
+    sa.select(_lanes.c.epoch)
+    .where(
+        _lanes.c.account_id == sa.bindparam("account_id"),
+        _lanes.c.phone_number_id == sa.bindparam("phone_number_id"),
+        _lanes.c.epoch == sa.bindparam("epoch"),
+        _lanes.c.expires_at > sa.bindparam("now"),
+    )
+    .with_for_update(key_share=True)
 )
+
+_KEY: Final = sa.select(_lanes.c.epoch).where(
+    _lanes.c.account_id == sa.bindparam("account_id"), _lanes.c.phone_number_id == sa.bindparam("phone_number_id")
+)
+_FREE_KEY: Final = _KEY.with_for_update(skip_locked=True)
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -123,7 +132,10 @@ async def free(tx: Transaction, owner: str, most: int) -> list[PhoneNumber]:
 
 
 async def take(tx: Transaction, number: PhoneNumber, owner: str, seconds: float) -> Lease | None:
-    """Take a free lane under a new epoch; None when somebody else was faster."""
+    """Take a free lane under a new epoch; None when somebody else was faster, or writes under it at this moment."""
+    lane = {"account_id": number.account_id, "phone_number_id": number.id}
+    if await tx.rows(_KEY, **lane) and not await tx.rows(_FREE_KEY, **lane):
+        return None  # whoever waited here could not renew its other lanes meanwhile
     now = await tx.now()
     key = {"account_id": number.account_id, "phone_number_id": number.id, "owner": owner}
     if not await tx.run(_TAKE, **key, now=now, expires_at=_until(now, seconds)):
@@ -138,7 +150,10 @@ async def release(tx: Transaction, owner: str) -> None:
 
 
 async def require(tx: Transaction, lease: Lease) -> None:
-    """Raise Fenced unless this lease is the newest one and has not run out."""
+    """Raise Fenced unless this lease is the newest one and has not run out.
+
+    The lane is held from here on: nobody takes it before this transaction has ended.
+    """
     now = await tx.now()
     key = {"account_id": lease.account_id, "phone_number_id": lease.phone_number_id, "epoch": lease.epoch}
     if not await tx.rows(_REQUIRE, **key, now=now):

@@ -50,6 +50,18 @@ _COUNT: Final = sa.select(sa.func.coalesce(sa.func.sum(tables.ledger.c.count), 0
 _MANY: Final = 512
 """Engagements asked for in one statement, at most."""
 
+# Who texts or adds holds the engagement first and then its ledger. Here it comes last, so nobody is waited for: an
+# engagement that somebody holds is completed by whoever comes next, the scheduler at the latest.
+_FREE: Final = (
+    sa.select(tables.engagements.c.id)
+    .where(
+        tables.engagements.c.account_id == sa.bindparam("account_id"),
+        tables.engagements.c.id == sa.bindparam("id"),
+        tables.engagements.c.status == EngagementStatus.PROCESSING.value,
+    )
+    .with_for_update(key_share=True, skip_locked=True)
+)
+
 _COMPLETE: Final = (
     sa.update(tables.engagements)
     .where(
@@ -124,7 +136,10 @@ async def move_and_complete(tx: Transaction, moves: Moves, now: Instant) -> list
     await move(tx, moves)
     done = []
     for account_id, engagement_id in moves.engagements():
-        ledger = await read(tx, account_id, engagement_id)
-        if ledger.is_settled and await tx.run(_COMPLETE, key_account_id=account_id, key_id=engagement_id, now=now):
+        if not (await read(tx, account_id, engagement_id)).is_settled:
+            continue
+        if await tx.rows(_FREE, account_id=account_id, id=engagement_id) and await tx.run(
+            _COMPLETE, key_account_id=account_id, key_id=engagement_id, now=now
+        ):
             done.append(engagement_id)
     return done

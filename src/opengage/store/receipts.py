@@ -14,6 +14,7 @@ from opengage.store.contract import Transaction
 _parked: Final = tables.parked_receipts
 _segments: Final = tables.text_segments
 _MOST: Final = 10_000
+_EVER: Final = Instant(0)
 
 # both databases spell it like this; a second receipt for the same segment says nothing new
 _PARK: Final = sa.text(
@@ -29,6 +30,7 @@ _LIST: Final = (
         _parked.c.account_id == sa.bindparam("account_id"),
         _parked.c.service_profile_id == sa.bindparam("service_profile_id"),
     )
+    .where(_parked.c.received_at >= sa.bindparam("since"))
     .order_by(_parked.c.received_at.desc())
     .limit(_MOST)
 )
@@ -74,6 +76,8 @@ _SEGMENTS: Final = (
     .order_by(_segments.c.number)
 )
 
+_HOLD_SEGMENTS: Final = _SEGMENTS.with_for_update(key_share=True)
+
 
 class Segment(msgspec.Struct, frozen=True):
     """One segment of a long text that the carrier took."""
@@ -98,9 +102,9 @@ async def park(tx: Transaction, account_id: int, service_profile_id: Id, receipt
     )
 
 
-async def parked(tx: Transaction, account_id: int, service_profile_id: Id) -> list[Receipt]:
-    """The parked receipts of a service profile, the newest 10,000 of them."""
-    found = await tx.rows(_LIST, account_id=account_id, service_profile_id=service_profile_id)
+async def parked(tx: Transaction, account_id: int, service_profile_id: Id, since: Instant = _EVER) -> list[Receipt]:
+    """The parked receipts of a service profile that came since an instant, the newest 10,000 of them."""
+    found = await tx.rows(_LIST, account_id=account_id, service_profile_id=service_profile_id, since=since)
     return [
         Receipt(carrier_ref, ReceiptState(state), code, "", recipient or "", reference, 0)
         for carrier_ref, recipient, reference, state, code in found
@@ -124,7 +128,11 @@ async def expire(tx: Transaction, account_id: int, service_profile_id: Id, befor
 
 
 async def mark_segment(tx: Transaction, account_id: int, text_id: Id, carrier_ref: str, state: ReceiptState) -> None:
-    """Write down the fate of one segment of a long text."""
+    """Write down the fate of one segment of a long text.
+
+    All of them are held from here on: of two receipts that come at once, the second one sees what the first one wrote.
+    """
+    await tx.rows(_HOLD_SEGMENTS, account_id=account_id, text_id=text_id)
     await tx.run(_MARK, key_account_id=account_id, key_text_id=text_id, key_ref=carrier_ref, state=state.value)
 
 

@@ -23,6 +23,8 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.Account: tables.accounts,
     records.Membership: tables.memberships,
     records.ApiToken: tables.api_tokens,
+    records.Session: tables.sessions,
+    records.SigningKey: tables.signing_keys,
     records.ServiceProfile: tables.service_profiles,
     records.PhoneNumber: tables.phone_numbers,
     records.TextTemplate: tables.text_templates,
@@ -107,6 +109,11 @@ def _select(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
 
 
 @cache
+def _select_locked(record: type[records.Record]) -> sa.Select[Any]:
+    return _select(record, (("account_id", False), ("id", False))).with_for_update()
+
+
+@cache
 def _select_page(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
     statement = _select(record, filters).order_by(TABLES[record].c.id)
     return statement.limit(sa.bindparam("page_limit")).offset(sa.bindparam("page_offset"))
@@ -139,14 +146,27 @@ SelectMany = Callable[[type[records.Record], int], sa.Select[Any]]
 """(record, how many) to the statement that reads so many by id."""
 
 
+@cache
+def _hold(record: type[records.Record], count: int) -> sa.Select[Any]:
+    return _select_many(record, count).order_by(TABLES[record].c.id).with_for_update(key_share=True)
+
+
+@cache
+def _hold_shared(record: type[records.Record], count: int) -> sa.Select[Any]:
+    return _select_many(record, count).order_by(TABLES[record].c.id).with_for_update(read=True)
+
+
 async def insert(tx: Transaction, record: records.Record) -> None:
     """Write a new record."""
     await tx.run(_insert(type(record)), **msgspec.structs.asdict(record))
 
 
-async def find(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
-    """The record of this id in this account."""
-    return await first(tx, record, account_id=account_id, id=id_)
+async def find(tx: Transaction, record: type[R], account_id: int, id_: Id, *, lock: bool = False) -> R | None:
+    """The record of this id in this account; with `lock`, nobody else changes it until the transaction has ended."""
+    if not lock:
+        return await first(tx, record, account_id=account_id, id=id_)
+    found = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
+    return from_row(record, found[0]) if found else None
 
 
 async def first(tx: Transaction, record: type[R], **equal: Any) -> R | None:
@@ -190,6 +210,16 @@ async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **e
     found = await some(tx, record, limit=limit, offset=offset, **equal)
     total = await tx.rows(_count(record, _filters(equal)), **_values(equal))
     return Page(found, total[0][0])
+
+
+async def hold(
+    tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id], *, shared: bool = False
+) -> dict[Id, R]:
+    """The records of these ids as they are now; they stay so until this transaction ends, but for its own changes.
+
+    For whoever decides on them. `shared` when nothing of them will be changed: others may hold them in that way too.
+    """
+    return await find_many(tx, record, account_id, sorted(ids), _hold_shared if shared else _hold)
 
 
 async def change(tx: Transaction, record: R, **fields: Any) -> R:

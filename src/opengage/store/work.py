@@ -58,6 +58,22 @@ _RUNNING: Final = (
     .order_by(_engagements.c.id)
 )
 
+_STILL_RUNNING: Final = (
+    sa.select(_engagements.c.id)
+    .where(
+        _engagements.c.account_id == sa.bindparam("account_id"),
+        _engagements.c.id == sa.bindparam("id"),
+        _engagements.c.status == EngagementStatus.PROCESSING.value,
+    )
+    .with_for_update(read=True)
+)
+
+_UNHELD: Final = (
+    sa.select(_engagements.c.id)
+    .where(_engagements.c.account_id == sa.bindparam("account_id"), _engagements.c.id == sa.bindparam("id"))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+
 _PROCESSING: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
     _engagements.c.status == EngagementStatus.PROCESSING.value
 )
@@ -71,12 +87,18 @@ _NEXT_AT: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
     _envelopes.c.next_at.is_not(None),
 )
 
-_NEXT_AT_OF_NOBODY: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
-    _envelopes.c.account_id == sa.bindparam("account_id"),
-    _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
-    _envelopes.c.phone_number_id.is_(None),
-    _envelopes.c.is_priority == sa.bindparam("is_priority"),
-    _envelopes.c.next_at.is_not(None),
+# in the index's own order: to PostgreSQL a column that IS NULL is no constant, and min() would look at every envelope
+_NEXT_AT_OF_NOBODY: Final = (
+    sa.select(_envelopes.c.next_at)
+    .where(
+        _envelopes.c.account_id == sa.bindparam("account_id"),
+        _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
+        _envelopes.c.phone_number_id.is_(None),
+        _envelopes.c.is_priority == sa.bindparam("is_priority"),
+        _envelopes.c.next_at.is_not(None),
+    )
+    .order_by(_envelopes.c.phone_number_id, _envelopes.c.next_at)
+    .limit(1)
 )
 
 _SHOW_HOLD: Final = (
@@ -179,6 +201,11 @@ async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list
     return [(rows.from_row(Engagement, row[:width]), rows.from_row(Activity, row[width:])) for row in found]
 
 
+async def hold_running(tx: Transaction, account_id: int, engagement_id: Id) -> bool:
+    """Whether an engagement runs; if so, nobody pauses, cancels or completes it before this transaction has ended."""
+    return bool(await tx.rows(_STILL_RUNNING, account_id=account_id, id=engagement_id))
+
+
 async def next_at(tx: Transaction, account_id: int, engagement_id: Id, lane: Id) -> tuple[Instant | None, bool]:
     """When the next envelope that this phone number may take is due, and whether it has priority; None without any."""
     key = {"account_id": account_id, "engagement_id": engagement_id}
@@ -192,9 +219,14 @@ async def next_at(tx: Transaction, account_id: int, engagement_id: Id, lane: Id)
 
 
 async def show_hold(tx: Transaction, engagement: Engagement, rule: str | None, until: Instant | None) -> None:
-    """Say on an engagement which gate keeps it waiting, and until when; nothing is written that is there already."""
+    """Say on an engagement which gate keeps it waiting, and until when; nothing is written that is there already.
+
+    Lanes of one pool hold their engagement together, and none may wait for another to let go: the next one says it.
+    """
     until = until if rule else None
     if (engagement.hold_reason, engagement.hold_until) != (rule, until):
+        if not await tx.rows(_UNHELD, account_id=engagement.account_id, id=engagement.id):
+            return
         key = {"key_account_id": engagement.account_id, "key_id": engagement.id}
         await tx.run(_SHOW_HOLD, **key, rule=rule, until=until)
 

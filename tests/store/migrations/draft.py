@@ -52,7 +52,7 @@ def main(revision: str, title: str) -> None:
         context = MigrationContext.configure(connection, opts={"render_as_batch": True, "target_metadata": metadata})
         script = produce_migrations(context, metadata)
         assert script.upgrade_ops is not None
-        lines = _additions(script.upgrade_ops) + _checks(connection)
+        lines = _additions(script.upgrade_ops) + _checks(connection) + _storage(connection)
         body = render_python_code(script.upgrade_ops, render_as_batch=True, migration_context=context)
     path = VERSIONS / f"r{revision}_{title.lower().replace(' ', '_')}.py"
     body = "\n    ".join([body.strip(), *lines])
@@ -88,6 +88,21 @@ def _checks(connection: sa.Connection) -> list[str]:
                     lines.append(f"    batch_op.drop_constraint(op.f({str(check.name)!r}), type_='check')")
                 lines.append(f"    batch_op.create_check_constraint(op.f({str(check.name)!r}), {str(check.sqltext)!r})")
     return lines
+
+
+def _storage(connection: sa.Connection) -> list[str]:
+    """How PostgreSQL keeps tables that were there before: the draft is made on SQLite, which knows nothing of it.
+
+    Each release says it again, which costs nothing.
+    """
+    there = sa.inspect(connection)
+    lines = []
+    for table in metadata.sorted_tables:
+        options = table.dialect_options["postgresql"]["with"]
+        if options and there.has_table(table.name):
+            told = ", ".join(f"{name} = {value}" for name, value in options.items())
+            lines.append(f"    op.execute({f'ALTER TABLE {table.name} SET ({told})'!r})")
+    return ["if op.get_context().dialect.name == 'postgresql':", *lines] if lines else []
 
 
 if __name__ == "__main__":

@@ -131,3 +131,39 @@ async def test_what_was_committed_survives_the_process(database: Path) -> None:
     assert len(await due(second)) == 3
     await first.close()
     await second.close()
+
+
+async def test_writers_of_one_store_take_turns(store: SqliteStore) -> None:
+    """The second block starts when the first has ended."""
+    order: list[str] = []
+
+    async def turn(name: str, number: int) -> None:
+        async with store.writing() as tx:
+            order.append(name)
+            await envelopes(tx, 1, first=number)
+            await asyncio.sleep(0)
+            order.append(name)
+
+    await asyncio.gather(turn("a", 1), turn("b", 2))
+    assert order in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
+    assert len(await due(store)) == 2
+
+
+async def test_writers_of_two_stores_take_turns(database: Path) -> None:
+    """Two processes' blocks do not interleave, and the loop runs on while one of them waits."""
+    stores = [SqliteStore(database), SqliteStore(database)]
+    inside = 0
+
+    async def turn(store: SqliteStore, number: int) -> None:
+        nonlocal inside
+        async with store.writing() as tx:
+            inside += 1
+            assert inside == 1
+            await envelopes(tx, 1, first=number)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(turn(stores[number % 2], number) for number in range(10)))
+    assert len(await due(stores[0])) == 10
+    for each in stores:
+        await each.close()

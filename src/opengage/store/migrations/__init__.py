@@ -1,8 +1,16 @@
-"""The schema's history, replayed by Alembic: `opengage migrate`, and `opengage serve` at its start."""
+"""The schema's history, replayed by Alembic: `opengage migrate`, and `opengage serve` at its start.
 
+On SQLite the revisions run over a connection. On PostgreSQL Alembic writes them down as one script, and asyncpg runs
+that: the driver that everything else here uses is no driver of SQLAlchemy's without threads of its own.
+"""
+
+import asyncio
+import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -11,6 +19,9 @@ from alembic.script import ScriptDirectory
 
 _LOCK_TIMEOUT: Final = 60.0
 """Seconds to wait for another process's upgrade."""
+
+_TURN: Final = 0x4F47_0000_0000_0000
+"""The advisory lock of upgrades; `store.postgres` has its own in the numbers above it."""
 
 
 def _config() -> Config:
@@ -31,8 +42,12 @@ def current(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(url: sa.URL) -> tuple[str | None, str]:
-    """Bring a database to the newest revision; running it twice is the same as once. (revision before, after)
+Revisions = tuple[str | None, str]
+"""(revision before, None when the database was empty; revision after)"""
+
+
+def upgrade(url: sa.URL) -> Revisions:
+    """Bring an SQLite database to the newest revision; running it twice is the same as once.
 
     All or nothing: an upgrade that fails, or whose process dies, leaves the database as it was. Processes that upgrade
     at the same time take turns, and those that come later find it done.
@@ -50,9 +65,38 @@ def upgrade(url: sa.URL) -> tuple[str | None, str]:
     return before, newest()
 
 
+def script(before: str | None, after: str = "head") -> str:
+    """The statements that bring a PostgreSQL database from one revision to another, the newest if none is named."""
+    config = _config()
+    config.output_buffer = io.StringIO()
+    config.attributes["dialect"] = "postgresql"
+    command.upgrade(config, f"{before or 'base'}:{after}", sql=True)
+    return config.output_buffer.getvalue()
+
+
+def upgrade_postgres(url: str) -> Revisions:
+    """The same for a PostgreSQL database, named as in the setting `database_url`, with the same promises."""
+    with ThreadPoolExecutor(1) as thread:  # the caller may be within an event loop
+        return thread.submit(asyncio.run, _upgrade_postgres(url)).result()
+
+
+async def _upgrade_postgres(url: str) -> Revisions:
+    connection = await asyncpg.connect(url, statement_cache_size=0)
+    try:
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = {int(_LOCK_TIMEOUT * 1000)}")
+            await connection.execute(f"SELECT pg_advisory_xact_lock({_TURN})")
+            before: str | None = None
+            if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
+                before = await connection.fetchval("SELECT version_num FROM alembic_version")
+            if before != newest():
+                await connection.execute(script(before))
+    finally:
+        await connection.close()
+    return before, newest()
+
+
 def _engine(url: sa.URL) -> sa.Engine:
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, poolclass=sa.NullPool)
     # Python's driver begins a transaction before the first INSERT, and leaves what creates tables outside of it
     options = {"isolation_level": None, "timeout": _LOCK_TIMEOUT}
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=options)

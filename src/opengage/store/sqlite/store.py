@@ -9,7 +9,7 @@ the file; whoever finds it locked waits for its turn without blocking its event 
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -19,7 +19,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 
 from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
-from opengage.store.contract import Batches, Rows, Violation
+from opengage.store.contract import Batches, Rows, Turn, Violation
 from opengage.store.sqlite.batches import SqliteBatches
 
 _DIALECT: Final = dialects.dialect(paramstyle="named")
@@ -95,6 +95,9 @@ class SqliteTransaction:
     async def now(self) -> Instant:
         """See Transaction.now: the clock of the machine that the file is on."""
         return Instant(self._connection.execute(_NOW).fetchone()[0])
+
+    async def take_turn(self, turn: Turn, account_ids: Sequence[int] = (0,), *, shared: bool = False) -> None:
+        """See Transaction.take_turn: there is one writer, and it is this one."""
 
     @property
     def batches(self) -> Batches:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason
-from opengage.store.tables.columns import account, authors, boolean, id_, metadata, one_of, table, text, whole
+from opengage.store.tables.columns import CHANGING, account, authors, boolean, id_, metadata, one_of, table, text, whole
 
 text_templates = table(
     "text_templates",
@@ -117,6 +117,7 @@ envelopes = table(
     sa.Index(None, "account_id", "engagement_id", "id"),
     # finds duplicates at sending time; random order costs pages, and ingest writes them by the ten thousand
     sa.Index(None, "account_id", "engagement_id", "phone_number"),
+    postgresql_with=CHANGING,
 )
 sa.Index(
     "envelopes_due",
@@ -139,6 +140,7 @@ ledger = sa.Table(
     whole("count"),
     one_of("reason", Reason),
     sqlite_with_rowid=False,
+    postgresql_with=CHANGING,
 )
 """How many envelopes of an engagement stand at each reason (the empty reason is `pending`)."""
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from opengage.store.tables.columns import account, boolean, id_, metadata, table, text, whole
+from opengage.store.tables.columns import CHANGING, account, boolean, id_, metadata, table, text, whole
 
 service_profiles = table(
     "service_profiles",
@@ -43,6 +43,7 @@ lanes = sa.Table(
     whole("unhealthy_since", null=True),
     whole("crashes", null=True),
     sqlite_with_rowid=False,
+    postgresql_with=CHANGING,
 )
 
 budget_uses = sa.Table(

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from opengage.domain.states import TextStatus
-from opengage.store.tables.columns import account, authors, boolean, id_, metadata, one_of, table, text, whole
+from opengage.store.tables.columns import CHANGING, account, authors, boolean, id_, metadata, one_of, table, text, whole
 
 text_messages = table(
     "text_messages",
@@ -45,6 +45,7 @@ texts = table(
     text("hold_reason", null=True),
     one_of("status", TextStatus),
     sa.Index(None, "account_id", "engagement_id", "id"),
+    postgresql_with=CHANGING,
 )
 # texts that are no envelope's: the envelope of every other text is what is due
 sa.Index(

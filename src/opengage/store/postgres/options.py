@@ -1,0 +1,74 @@
+"""How to reach a PostgreSQL server, and what every transaction on it begins with."""
+
+from typing import Any, Final
+
+import msgspec
+
+CHANNEL: Final = "opengage"
+"""Where commits are told: NOTIFY and LISTEN."""
+
+CONNECT_TIMEOUT: Final = 10.0
+_STATEMENTS: Final = 512
+"""Prepared statements that a connection keeps: more than there are."""
+
+_LOCK_TIMEOUT: Final = 15.0
+"""Seconds to wait for another transaction's row."""
+_IDLE_TIMEOUT: Final = 10.0
+"""Seconds that a transaction may stand still: a stopped process must not keep what others wait for."""
+
+# Statistics lag behind a blast: of a table that was empty a minute ago the planner thinks that walking through it is
+# cheap, and a plan that was made then would be kept. So plans are made anew, by the tables' size at the moment, and are
+# kept to the indexes: every statement here has its own. (JIT would be set off by the penalties that see to that.)
+_PLANS: Final = "SET LOCAL plan_cache_mode = force_custom_plan;" + "".join(
+    f"SET LOCAL {name} = off;" for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+)
+# a stronger promise of the server's own stays; a weaker one does not
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true);"
+)
+
+
+class PostgresOptions(msgspec.Struct, frozen=True):
+    """What the operator may say about the database."""
+
+    url: str
+    """postgresql://USER:PASSWORD@HOST:PORT/DATABASE; never shown."""
+    pool_size: int = 10
+    """Connections of one process, at most."""
+    statement_timeout: float = 60.0
+    """Seconds that one statement may take."""
+    is_pooled: bool = False
+    """A pooler in transaction mode stands between: no LISTEN, no prepared statements, nothing kept by a session."""
+
+    @property
+    def begin_writing(self) -> str:
+        """The beginning of a change. READ COMMITTED: what is decided on is locked, or guarded by WHERE."""
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{_DURABLE}{self._limits}{_PLANS}"
+
+    @property
+    def begin_reading(self) -> str:
+        """The beginning of a consistent view."""
+        return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{self._limits}{_PLANS}"
+
+    @property
+    def _limits(self) -> str:
+        limits = {
+            "statement_timeout": self.statement_timeout,
+            "lock_timeout": _LOCK_TIMEOUT,
+            "idle_in_transaction_session_timeout": _IDLE_TIMEOUT,
+        }
+        return "".join(f"SET LOCAL {name} = {int(seconds * 1000)};" for name, seconds in limits.items())
+
+    @property
+    def connecting(self) -> dict[str, Any]:
+        """What a connection is made with."""
+        return {
+            "dsn": self.url,
+            "timeout": CONNECT_TIMEOUT,
+            # the server gives up first; this is for the network that says nothing at all
+            "command_timeout": self.statement_timeout + 5.0,
+            "statement_cache_size": 0 if self.is_pooled else _STATEMENTS,
+            "max_cached_statement_lifetime": 0,
+            "server_settings": {"application_name": "opengage"},
+        }

@@ -1,0 +1,399 @@
+"""Writers that write at once, which only PostgreSQL has: two commits in either order end as if there were one writer.
+
+One of the two is stopped right before its commit; that the other one waits for it is read from the server's locks.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import msgspec
+import pytest
+
+from dispatch.world import LONG, World, accept, receipt_for, recipient
+from opengage.clock import SystemClock
+from opengage.dispatch.recorder import Recorder
+from opengage.domain.errors import Fenced
+from opengage.domain.ledger import Moves
+from opengage.domain.outcomes import Inbound
+from opengage.domain.records import Engagement
+from opengage.domain.states import EngagementStatus, Reason
+from opengage.ids import new_id
+from opengage.operations import engagements, envelopes
+from opengage.operations.accounts import create_account
+from opengage.operations.actors import Actor
+from opengage.operations.engagement_changes import Changes
+from opengage.store import lanes, ledgers, receipts, work
+from opengage.store.contract import NewEnvelope, Store, Transaction, Violation
+from opengage.store.postgres.transaction import PostgresTransaction
+
+pytestmark = pytest.mark.parametrize("world", ["postgres"], indirect=True)
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+class Paused:
+    """A store whose next writing block stops before its commit, until it is let go on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """See Store.reading."""
+        return self._store.reading()
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[Transaction]:
+        """See Store.writing."""
+        async with self._store.writing() as tx:
+            yield tx
+            self.reached.set()
+            await self.go_on.wait()
+
+    async def changed(self, within: float) -> None:
+        """See Store.changed."""
+        await self._store.changed(within)
+
+    async def close(self) -> None:
+        """See Store.close."""
+
+
+async def waits(world: World, task: "asyncio.Task[Any]") -> None:
+    """Return once somebody waits for a lock, and make sure that it is this task."""
+    async with asyncio.timeout(10):
+        while not task.done() and not world.look(WAITING)[0][0]:
+            await asyncio.sleep(0.005)
+    assert not task.done()
+
+
+async def in_order(world: World, first: Callable[[Store], Awaitable[Any]], second: Callable[[], Awaitable[Any]]) -> Any:
+    """Run both; the second begins when the first is about to commit, and waits for it. What the second returns."""
+    paused = Paused(world.store)
+    one = asyncio.ensure_future(first(paused))
+    await paused.reached.wait()
+    other = asyncio.ensure_future(second())
+    try:
+        await waits(world, other)
+    finally:
+        paused.go_on.set()
+        ended = await asyncio.gather(one, other, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return ended[1]
+
+
+def actor(world: World, engagement: Engagement) -> Actor:
+    """The owner."""
+    return Actor(engagement.account_id, "firstbank", engagement.created_by, "owner")
+
+
+async def stop(world: World, recorder: Any, number: str) -> None:
+    """A handset says STOP, and it is stored."""
+    recorder.inbound([Inbound(number, "+12025550100", "STOP", 7)])
+    await recorder.commit()
+
+
+def change(store: Store, world: World, engagement: Engagement, status: str) -> Any:
+    """PATCH the engagement."""
+    return engagements.update(store, world.clock, actor(world, engagement), engagement.id, Changes(status=status))
+
+
+async def test_a_stop_waits_for_the_intent_that_is_being_written(world: World) -> None:
+    """It is acknowledged after that commit, and every later intent knows of it."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 2)
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder, window=1)
+
+    async def intend(store: Store) -> None:
+        sender._store = store
+        await sender.turn()
+        sender._store = world.store
+
+    await in_order(world, intend, lambda: stop(world, world.recorder(tenant), recipient(1)))
+    assert world.reasons() == {recipient(0): "sending", recipient(1): ""}
+    assert world.carrier.acknowledged == [(7, True)]
+    other = await world.sender(tenant, world.recorder(tenant))
+    await other.turn()  # the one confirmation
+    await other.turn()
+    assert world.reasons()[recipient(1)] == "opted-out"
+
+
+async def test_an_intent_waits_for_a_stop_that_is_being_stored(world: World) -> None:
+    """What it reads after that holds the suppression: no text."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    await in_order(world, lambda store: stop(world, world.recorder(tenant, store), recipient(0)), sender.turn)
+    assert world.reasons() == {recipient(0): "opted-out"}
+    assert world.carrier.submitted == []
+    assert (await world.ledger(engagement)).total == 1
+
+
+@pytest.mark.parametrize("status", ["paused", "canceled"])
+async def test_an_intent_waits_for_a_change_of_its_engagement(world: World, status: str) -> None:
+    """Once the PATCH is answered no text of it is written any more."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 3)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    await in_order(world, lambda store: change(store, world, engagement, status), sender.turn)
+    assert world.carrier.submitted == []
+    assert set(world.reasons().values()) == {"canceled" if status == "canceled" else ""}
+    await world.ledger(engagement)
+
+
+async def test_a_cancel_waits_for_the_intent_that_is_being_written(world: World) -> None:
+    """It counts as left what was written before it, and cancels the rest, to a man."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 5)
+    sender = await world.sender(tenant, world.recorder(tenant), window=2)
+
+    async def intend(store: Store) -> None:
+        sender._store = store
+        await sender.turn()
+
+    shown = await in_order(world, intend, lambda: change(world.store, world, engagement, "canceled"))
+    assert (shown.ledger.processing, shown.ledger.incomplete) == (1, 4)
+    assert shown.ledger == await world.ledger(engagement)
+
+
+async def test_envelopes_are_not_added_behind_a_cancel(world: World) -> None:
+    """Whoever adds while the engagement is canceled is refused, and nothing is left due."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+
+    async def add() -> Any:
+        new = [NewEnvelope(recipient(7), "{}")]
+        owner = actor(world, engagement)
+        return await envelopes.add(world.store, world.clock, new_id, owner, [engagement.id], new, str)
+
+    with pytest.raises(Exception, match="canceled and takes no more envelopes"):
+        await in_order(world, lambda store: change(store, world, engagement, "canceled"), add)
+    assert (await world.ledger(engagement)).total == 1
+
+
+async def test_a_lane_is_not_taken_while_its_owner_writes(world: World) -> None:
+    """Though the lease has run out: the next owner comes when that intent is committed, and finds it."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 1)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    paused = Paused(world.store)
+    sender._store = paused
+    turn = asyncio.ensure_future(sender.turn())
+    await paused.reached.wait()
+    async with world.store.writing() as tx:
+        assert await lanes.take(tx, tenant.number, "one", 60) is None
+    paused.go_on.set()
+    await turn
+    assert (await world.lease(tenant.number)).epoch == sender.lease.epoch + 1
+    assert world.statuses() == {recipient(0): "sending"}
+
+
+async def test_a_stale_epoch_writes_nothing_however_close(world: World) -> None:
+    """An intent that begins while its worker's successor, who bears the same name, takes the lane is fenced by it."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 1)
+    sender = await world.sender(tenant, world.recorder(tenant))
+
+    async def take(store: Store) -> None:
+        async with store.writing() as tx:
+            assert await lanes.take(tx, tenant.number, "one", 60)
+
+    with pytest.raises(Fenced):
+        await in_order(world, take, sender.turn)
+    assert world.statuses() == {}
+    assert world.carrier.submitted == []
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_one_of_many_owners_gets_a_lane(world: World, known: bool) -> None:
+    """However many reach for it at once, and whether or not it was ever taken."""
+    tenant = await world.tenant()
+    if known:
+        await world.lease(tenant.number, "before")
+        world.expire_lanes()
+
+    async def take(owner: str) -> lanes.Lease | None:
+        async with world.store.writing() as tx:
+            return await lanes.take(tx, tenant.number, owner, 60)
+
+    taken = await asyncio.gather(*(take(f"owner-{each}") for each in range(8)))
+    assert len([lease for lease in taken if lease]) == 1
+    assert world.look("SELECT epoch FROM lanes") == [(2 if known else 1,)]
+
+
+async def test_two_lanes_of_one_engagement_take_different_envelopes(world: World) -> None:
+    """Neither waits for the other, and none is taken twice."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 6)
+    now = world.clock.now()
+    async with world.store.writing() as one, world.store.writing() as other:
+        first = await one.batches.due(tenant.account_id, engagement.id, tenant.number.id, now, 4)
+        second = await other.batches.due(tenant.account_id, engagement.id, new_id(), now, 4)
+    assert (len(first), len(second)) == (4, 2)
+    assert not {due.envelope_id for due in first} & {due.envelope_id for due in second}
+
+
+async def test_lanes_of_a_pool_do_not_wait_to_say_why_they_wait(world: World) -> None:
+    """They hold their engagement together: what one cannot write on it now, the next look writes."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    async with world.store.writing() as one, world.store.writing() as other:
+        for tx in (one, other):
+            assert await work.hold_running(tx, tenant.account_id, engagement.id)
+        for tx in (one, other):
+            await work.show_hold(tx, engagement, "queue-schedule", world.clock.now())
+    assert world.look("SELECT hold_reason FROM engagements") == [(None,)]
+    async with world.store.writing() as tx:
+        await work.show_hold(tx, engagement, "queue-schedule", world.clock.now())
+    assert world.look("SELECT hold_reason FROM engagements") == [("queue-schedule",)]
+
+
+async def test_ledgers_move_without_deadlock(world: World) -> None:
+    """Many writers that move all places of the same engagements, in any order, come to the right sums."""
+    tenant = await world.tenant()
+    both = [await world.engagement(tenant, 1), await world.engagement(tenant, 1)]
+    chance = random.Random(7)
+
+    async def move() -> None:
+        for _ in range(10):
+            moves = Moves()
+            for engagement in chance.sample(both, 2):
+                for reason in chance.sample([Reason.SENDING, Reason.SENT, Reason.DELIVERED, Reason.IN_DOUBT], 4):
+                    moves.arrive(tenant.account_id, engagement.id, reason)
+            async with world.store.writing() as tx:
+                await ledgers.move_and_complete(tx, moves, world.clock.now())
+
+    await asyncio.gather(*(move() for _ in range(8)))
+    async with world.store.reading() as tx:
+        for engagement in both:
+            assert (await ledgers.read(tx, tenant.account_id, engagement.id)).total == 1 + 8 * 10 * 4
+
+
+async def test_the_last_two_outcomes_complete_the_engagement(world: World) -> None:
+    """Each of two writers sees the other's envelope as open; the next look completes what both have left."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 0)
+    moves = Moves()
+    moves.touch(tenant.account_id, engagement.id)
+    async with world.store.writing() as holder:
+        assert await work.hold_running(holder, tenant.account_id, engagement.id)
+        async with world.store.writing() as tx:
+            assert await ledgers.move_and_complete(tx, moves, world.clock.now()) == []
+    async with world.store.writing() as tx:
+        assert await ledgers.move_and_complete(tx, moves, world.clock.now()) == [engagement.id]
+    assert world.engagement_status(engagement) == EngagementStatus.COMPLETED
+
+
+async def test_accounts_made_at_once_are_different_tenants(world: World) -> None:
+    """No two get the same number."""
+
+    async def make(key: str) -> None:
+        await create_account(world.store, SystemClock(), new_id, key=key, phone_number="+12025550100")
+
+    await asyncio.gather(*(make(f"shop-{each}") for each in range(8)))
+    assert [number for (number,) in world.look("SELECT account_id FROM accounts ORDER BY 1")] == list(range(1, 9))
+
+
+async def test_two_segments_receipts_at_once(world: World) -> None:
+    """The one that is stored second sees the other's, and the long text is delivered."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1, body=LONG)
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    refs = ("a", "b", "c")
+    world.carrier.answer = lambda each: msgspec.structs.replace(accept(each), carrier_refs=refs)
+    await sender.turn()
+    await recorder.commit()
+    (sent,) = world.carrier.submitted
+
+    async def hear(store: Store, *refs: str) -> None:
+        own = world.recorder(tenant, store)
+        own.receipts([receipt_for(sent, carrier_ref=ref) for ref in refs])
+        await own.commit()
+
+    await in_order(world, lambda store: hear(store, "a"), lambda: hear(world.store, "b", "c"))
+    assert world.statuses() == {recipient(0): "delivered"}
+    assert (await world.ledger(engagement)).complete == 1
+
+
+async def test_a_receipt_parked_while_its_answer_was_stored_is_matched(world: World) -> None:
+    """Two workers share a login: one parks the receipt of the other's text; the next look brings them together."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    await sender.turn()
+    (sent,) = world.carrier.submitted
+    recorder.outcomes([accept(sent)])
+    paused = Paused(world.store)
+    recorder._store = paused
+    answered = asyncio.ensure_future(recorder.commit())
+    await paused.reached.wait()
+    other = world.recorder(tenant)
+    other.receipts([receipt_for(sent)])
+    await other.commit()
+    paused.go_on.set()
+    await answered
+    assert world.look("SELECT count(*) FROM parked_receipts") == [(1,)]
+    assert world.statuses() == {recipient(0): "sent"}
+    recorder._store = world.store
+    await recorder.match_lately_parked()
+    assert world.look("SELECT count(*) FROM parked_receipts") == [(0,)]
+    assert world.statuses() == {recipient(0): "delivered"}
+    assert (await world.ledger(engagement)).complete == 1
+
+
+def _loose(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """Let a statement hold nothing of what it reads."""
+    statement = getattr(module, name)._generate()
+    statement._for_update_arg = None
+    monkeypatch.setattr(module, name, statement)
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return
+
+
+Safeguard = Callable[[pytest.MonkeyPatch], None]
+Behaviour = Callable[[World], Awaitable[None]]
+
+HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
+    "consent, when a stop comes first": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_an_intent_waits_for_a_stop_that_is_being_stored,
+    ),
+    "consent, when an intent comes first": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_a_stop_waits_for_the_intent_that_is_being_written,
+    ),
+    "turns at accounts": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_accounts_made_at_once_are_different_tenants,
+    ),
+    "the lane": (lambda patch: _loose(patch, lanes, "_REQUIRE"), test_a_stale_epoch_writes_nothing_however_close),
+    "the engagement": (
+        lambda patch: _loose(patch, work, "_STILL_RUNNING"),
+        lambda world: test_an_intent_waits_for_a_change_of_its_engagement(world, "paused"),
+    ),
+    "segments": (lambda patch: _loose(patch, receipts, "_HOLD_SEGMENTS"), test_two_segments_receipts_at_once),
+    "what was parked lately": (
+        lambda patch: patch.setattr(Recorder, "match_lately_parked", _nothing),
+        test_a_receipt_parked_while_its_answer_was_stored_is_matched,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HELD_BY)
+async def test_the_test_notices(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Without its safeguard the behaviour's test fails."""
+    take_away, behaviour = HELD_BY[name]
+    take_away(monkeypatch)
+    with pytest.raises((AssertionError, TimeoutError, Violation, pytest.fail.Exception)):
+        await behaviour(world)
