@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import os
 import signal
 import sys
 import tempfile
@@ -10,12 +9,11 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+import postgres
 from drill.figures import Row, table
 from drill.scenes import SCENES
 from drill.stage import Stage
 from processes import Smsc, ended
-
-_URL = "OPENGAGE_DATABASE_URL"
 
 
 class Late(Exception):
@@ -35,14 +33,15 @@ def _arguments() -> argparse.Namespace:
 
 @contextlib.contextmanager
 def _database(kind: str) -> Iterator[str | None]:
-    """The address of the database for this run; None for the file in the data folder."""
+    """The address of the database for this run; None for the file in the data folder.
+
+    PostgreSQL is the server that OPENGAGE_TEST_DATABASE_URL names, or one that is started for the drill.
+    """
     if kind == "sqlite":
         yield None
         return
-    url = os.environ.get(_URL)
-    if not url:
-        raise SystemExit(f"drill: --database postgres needs {_URL}=postgresql://… of an empty database to drill on.")
-    yield url
+    with postgres.server() as server, server.database() as url:
+        yield url
 
 
 def _play(asked: argparse.Namespace) -> list[Row]:

@@ -36,6 +36,13 @@ class Stage:
             self.settings["database_url"] = database_url
         self._accounts = 0
 
+    def run(self, *arguments: str) -> str:
+        """Run a verb to its end; what it wrote to stdout."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENGAGE_")}
+        kept |= {"PYTHONPATH": str(SRC)} | {f"OPENGAGE_{key.upper()}": value for key, value in self.settings.items()}
+        command = [sys.executable, "-m", "opengage", *arguments]
+        return subprocess.run(command, env=kept, capture_output=True, check=True, text=True).stdout
+
     @contextlib.contextmanager
     def served(self, name: str) -> Iterator[Server]:
         """`opengage serve`, ready, until the block ends."""
@@ -49,12 +56,7 @@ class Stage:
         self._accounts += 1
         key = f"drill-{os.getpid() % 10_000}-{self._accounts}"
         flags = ["--data", str(data), "--account", key, "--smsc", self.smsc.address(key[-15:]), "--json"]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENGAGE_")}
-        kept |= {"PYTHONPATH": str(SRC)} | {f"OPENGAGE_{key.upper()}": value for key, value in self.settings.items()}
-        told = subprocess.run(
-            [sys.executable, "-m", "opengage", "init", *flags], env=kept, capture_output=True, check=True
-        )
-        made = Tenant(url, json.loads(told.stdout))
+        made = Tenant(url, json.loads(self.run("init", *flags)))
         try:
             yield made
         finally:
@@ -134,6 +136,7 @@ class Cluster:
         self.data = stage.folder / name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        stage.run("migrate", "--data", str(self.data))
         self._settings = stage.settings | {"lease_seconds": "3", "response_timeout_seconds": "2"}
         self.web = Process("web", "--data", str(self.data), "--port", str(self.port), **self._settings)
         until(self._answers, what="the web process")
