@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-
 from drill.figures import judge, table
+
 from source import ROOT
 
 BEFORE = {"submits": 10, "unique": 10, "duplicates": 1}

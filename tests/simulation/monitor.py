@@ -137,6 +137,8 @@ class Monitor:
     ) -> None:
         self.state = _NOTHING
         self.violations: list[str] = []
+        self.deaths = 0
+        """Workers lost so far."""
         self._connection = connection
         self._network = network
         self._clock_of = clock_of
@@ -329,8 +331,11 @@ class Monitor:
             self._violated(f"handsets sent {dict(sent)}, and stored is {dict(stored)}")
 
     def _has_twice(self, stored: Counter[tuple[str, str]], sent: Counter[tuple[str, str]]) -> bool:
-        """A second worker on the login does not know what the first one has stored and not acknowledged."""
-        return not self._rules.has_neighbours and any(stored[said] > sent[said] for said in stored)
+        """A second worker on the login does not know what the first one has stored and not acknowledged.
+
+        Nor does a worker's second successor, where the network was away during the first one's life.
+        """
+        return not self._rules.has_neighbours and self.deaths < 2 and any(stored[said] > sent[said] for said in stored)
 
     def _inbound(self) -> Counter[tuple[str, str]]:
         rows = self._connection.execute("SELECT sender, body FROM texts WHERE direction = 'inbound'")

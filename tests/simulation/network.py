@@ -167,6 +167,8 @@ class _Flight:
         self.unanswered: set[int] = set()
         self.refusal = self.trouble = ""
         self.is_given_up = False
+        self.lacks = False
+        """Segments of it never left, and never will: no late answer makes it whole."""
 
     def outcome(self) -> Outcome:
         """What became of it, with every answer there."""
@@ -279,14 +281,14 @@ class SimulatedCarrier:
             flight.trouble = arrival.fate
         if not flight.unanswered and not flight.waiting:
             self._flights.pop(flight.submission.text_id, None)
-            self._say([flight.outcome()])
+            self._say([] if flight.lacks else [flight.outcome()])
         self._send()
         self._tell_ready()
 
     def _give_up(self, link: int, flight: _Flight) -> None:
         if self.process.is_dead or link != self._link or flight.is_given_up or not flight.unanswered:
             return
-        flight.is_given_up, flight.waiting = True, []
+        flight.is_given_up, flight.lacks, flight.waiting = True, bool(flight.waiting), []
         self._say([Unknown(flight.submission.text_id, NO_ANSWER, tuple(sorted(flight.new_refs.items())))])
 
     def _say(self, outcomes: list[Outcome]) -> None:

@@ -134,6 +134,7 @@ class Run:
         if self._is_calm or not self._crash_at(self.boundaries):
             return False
         self.crashes += 1
+        self.monitor.deaths += 1
         self._say(f"crash {where} (boundary {self.boundaries})")
         name = where.partition(" ")[0]
         self._loop.call_later(self._rng.uniform(0.05, 8.0), self._revive, name)
@@ -247,6 +248,7 @@ class Run:
         process = machine.process
         if process is None or process.is_dead:
             return
+        self.monitor.deaths += 1
         process.kill()
         self.network.sessions = [each for each in self.network.sessions if each.process is not process]
 
