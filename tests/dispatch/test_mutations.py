@@ -30,6 +30,7 @@ from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.sender import Sender
+from opengage.domain import states
 from opengage.domain.legal_clock import LegalClock
 from opengage.domain.records import Activity, Engagement
 from opengage.domain.redelivery import Redeliveries
@@ -220,7 +221,7 @@ def steps_from_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def nothing_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
     """A receipt moves a text that is closed, past all three guards: envelope, state machine, store."""
-    change, unanswered = settling.change, batches._unanswered
+    change, unanswered = states.change, batches._unanswered
 
     def free(status: TextStatus, event: TextEvent) -> TextStatus | None:
         return change(TextStatus.SENT, event) or change(status, event)

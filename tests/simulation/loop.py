@@ -96,7 +96,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         super().__init__(selector)
         self._ready = _Ready()
-        self.set_task_factory(self._task)  # type: ignore[arg-type]
+        self.set_task_factory(self._task)
         self.failures: list[Mapping[str, Any]] = []
         self.set_exception_handler(lambda _, context: self.failures.append(context))
 

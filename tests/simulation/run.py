@@ -29,6 +29,7 @@ from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
 from opengage.operations import engagements
 from opengage.operations.actors import OWNER, Actor
+from opengage.operations.engagement_changes import Changes
 from opengage.store import ledgers, rows
 from opengage.store.contract import NewEnvelope
 from simulation.disk import Disk, MachineClock, SimulatedStore, Weather
@@ -326,7 +327,7 @@ class Run:
     async def _write_status(self, status: str, ids: list[Id] | None = None) -> None:
         for id_ in ids or self._engagements:
             with contextlib.suppress(Invalid):
-                changes = engagements.Changes(status=status)
+                changes = Changes(status=status)
                 await engagements.update(self._store, self._office_clock, self._actor, id_, changes)
 
     async def _suppress(self, fault: Fault) -> None:
@@ -458,4 +459,8 @@ def run(schedule: Schedule, disk: Disk, crash_at: Callable[[int], bool] | None =
         loop.run_until_complete(asyncio.sleep(0))
         asyncio.set_event_loop(None)
         loop.close()
+    for context in loop.failures:
+        error = context.get("exception")
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            made.monitor.violations.append(f"something broke: {error!r}")
     return made

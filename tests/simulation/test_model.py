@@ -1,7 +1,7 @@
 """A Hypothesis state machine against a model of a few lines: bars R1, R2, R9 and R10.
 
-The model knows three things of each person: whether the network took a text to them, which fate its first stored receipt
-told, and whether they had opted out before anything was submitted. Where they stand in the end follows from that.
+The model knows three things of each person: whether the network took a text to them, which fate its first stored
+receipt told, and whether they had opted out before anything was submitted. Where they stand in the end follows.
 """
 
 import asyncio

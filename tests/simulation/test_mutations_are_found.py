@@ -13,7 +13,7 @@ from simulation.proof import broken
 MOST = 400
 """Schedules until a mutation counts as not found."""
 
-FOUND = {
+FOUND: dict[mutations.Mutation, str] = {
     mutations.bytes_before_the_commit: "left without a committed intent",
     mutations.no_epoch_check: "under epoch",
     mutations.no_suppression_check: "after the opt-out's commit",

@@ -92,7 +92,8 @@ def test_a_seed_is_a_schedule(disk: Disk, seed: int) -> None:
 
 def test_a_frozen_process_does_nothing_until_it_goes_on() -> None:
     """Its steps and timers are laid aside while time goes by, and none is forgotten."""
-    loop, done = VirtualLoop(), []
+    loop = VirtualLoop()
+    done: list[str] = []
     process = Process("A", loop)
 
     async def whole() -> None:
