@@ -34,7 +34,7 @@ OURS = {
 }
 OUR_RELATIONSHIPS = {
     "engagements": ["copied-from"],
-    "envelopes": ["phone-number"],
+    "envelopes": ["sender"],
     "texts": ["engagement", "revision"],
 }
 

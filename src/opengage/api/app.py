@@ -12,12 +12,14 @@ from litestar.types import ASGIApp, Message, Scope
 
 from opengage.api import (
     activities,
+    documentation,
     engagements,
     envelopes,
     errors,
     health,
     logins,
     oauth,
+    queries,
     reads,
     text_templates,
 )
@@ -39,6 +41,8 @@ WRITES: Final = (
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
     gate = Gate(state)
+    own = [route for noun in WRITES for route in noun.ROUTES]
+    taken = reads.taken_by(own)
 
     def gated(app: ASGIApp) -> ASGIApp:
         """The gate before a route's handlers; a function, since Litestar copies what it is given."""
@@ -47,10 +51,8 @@ def create_app(state: ApiState) -> Litestar:
     v1 = Router(
         V1,
         middleware=[gated],
-        route_handlers=[
-            *(route for resource in RESOURCES for route in reads.routes(resource)),
-            *(route for noun in WRITES for route in noun.ROUTES),
-        ],
+        before_request=queries.check_request,
+        route_handlers=[*(route for resource in RESOURCES for route in reads.routes(resource, taken)), *own],
         dependencies={
             "actor": Provide(provide_actor),
             "sessions": Provide(lambda: gate.sessions, sync_to_thread=False, use_cache=True),
@@ -71,7 +73,7 @@ def create_app(state: ApiState) -> Litestar:
         return state if found is None else found.api
 
     made = Litestar(
-        route_handlers=[v1, identity, *health.ROUTES],
+        route_handlers=[v1, identity, *health.ROUTES, *documentation.ROUTES],
         dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],

@@ -14,6 +14,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.resources.engagements import RESOURCE, TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
@@ -120,6 +121,7 @@ NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
 CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
 COPY_READER: Final = Reader(TYPE, CopyAttributes, NoRelationships)
 RESOLUTION_READER: Final = Reader("resolutions", ResolutionAttributes, ResolutionRelationships)
+RECEIPT_QUERY: Final = {"format": "ndjson or csv.", "plain-numbers": "true for numbers as they are."}
 MEDIA: Final = {Format.NDJSON: "application/x-ndjson", Format.CSV: "text/csv; charset=utf-8"}
 
 
@@ -155,7 +157,7 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
     return answers.one(request, answer(api.base_url, changed, total_is_told=not waits), 202)
 
 
-@post(f"/{TYPE}/{{resource_id:str}}/copies", status_code=201, opt={"stepwise": True})
+@post(f"/{TYPE}/{{resource_id:str}}/copies", status_code=201, opt={"stepwise": True, **documented(answers=TYPE)})
 async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /engagements/{id}/copies."""
     sent = COPY_READER.one(await read_body(request)).attributes
@@ -172,7 +174,11 @@ async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPa
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
-@post(f"/{TYPE}/{{resource_id:str}}/resolutions", status_code=201)
+@post(
+    f"/{TYPE}/{{resource_id:str}}/resolutions",
+    status_code=201,
+    opt=documented(answers=("resolutions", ResolvedAttributes)),
+)
 async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /engagements/{id}/resolutions."""
     sent = RESOLUTION_READER.one(await read_body(request))
@@ -194,7 +200,7 @@ async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: Fro
     return answers.one(request, Answer("resolutions", to_wire(done.event.id), attributes), 201)
 
 
-@get(f"/{TYPE}/{{resource_id:str}}/ledger")
+@get(f"/{TYPE}/{{resource_id:str}}/ledger", opt=documented(answers=("ledgers", LedgerAttributes)))
 async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """GET /engagements/{id}/ledger."""
     found = await ledgers.report(api.store, api.clock, actor, from_wire(resource_id))
@@ -222,7 +228,7 @@ async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id:
     return answers.one(request, Answer("ledgers", to_wire(engagement.id), attributes))
 
 
-@get(f"/{TYPE}/{{resource_id:str}}/receipt")
+@get(f"/{TYPE}/{{resource_id:str}}/receipt", opt=documented(media=tuple(MEDIA.values()), query=RECEIPT_QUERY))
 async def read_receipt(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> Stream:
     """GET /engagements/{id}/receipt?format=ndjson|csv."""
     asked = request.query_params.get("format", Format.NDJSON)

@@ -9,8 +9,9 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.envelope_answers import BatchAnswer
-from opengage.api.envelope_batches import read_batch
+from opengage.api.envelope_batches import READER, read_batch
 from opengage.api.resources.envelopes import TYPE
 from opengage.api.state import Api, ApiState, Member, WebRequest, charge
 from opengage.jsonapi import document
@@ -27,7 +28,7 @@ def _only_place(_: int) -> str:
     return "/data"
 
 
-@post(f"/{TYPE}", status_code=201)
+@post(f"/{TYPE}", status_code=201, opt=documented(reader=READER, bulk=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /envelopes: one, or an array of them; all or none."""
     data = split(await read_body(request))

@@ -29,7 +29,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /text-templates."""
     sent = READER.one(await read_body(request)).attributes
     made = await text_templates.create(api.store, api.clock, api.new_id, actor, name=sent.name, body=sent.body)
-    return answers.one(request, RESOURCE.answer(api.base_url, made), 201, included=True)
+    return answers.one(request, RESOURCE.answer(api.base_url, made), 201, included=())
 
 
 ROUTES: Final = [create]

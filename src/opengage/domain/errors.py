@@ -49,6 +49,7 @@ class Code(IntEnum):
     BODY_TOO_LARGE = 124
     MEDIA_TYPE = 125
     METHOD = 126
+    NOT_ACCEPTABLE = 127
     UNAVAILABLE = 130
     INTERNAL = 131
     OVERLOADED = 132
@@ -148,6 +149,12 @@ class Unsupported(OpengageError):
     """A media type that is not spoken here."""
 
     code = Code.MEDIA_TYPE
+
+
+class NotAcceptable(OpengageError):
+    """An answer is asked for in a form that is not spoken here."""
+
+    code = Code.NOT_ACCEPTABLE
 
 
 class Unavailable(OpengageError):

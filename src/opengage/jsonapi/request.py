@@ -169,6 +169,16 @@ class Reader(Generic[A_co, R_co]):
         )
         self._decode: Callable[[msgspec.Raw], Any] = msgspec.json.Decoder(self._model).decode
 
+    @property
+    def resource_type(self) -> str:
+        """The type of resources that it reads."""
+        return self._type
+
+    @property
+    def model(self) -> Any:
+        """The struct that a resource object is read into: its schema is that of a request."""
+        return self._model
+
     def one(self, body: bytes, *, addressed: str | None = None) -> Resource[A_co, R_co]:
         """The single resource of a document; for an update, `addressed` is the id of its URL.
 

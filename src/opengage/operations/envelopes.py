@@ -110,7 +110,12 @@ async def show(tx: Transaction, account_id: int, envelopes: Sequence[Envelope]) 
 
 
 async def total(tx: Transaction, account_id: int, equal: Mapping[str, Any]) -> int | None:
-    """How many envelopes an account has, one of its engagements, or one reason of that: the ledger knows."""
-    if not set(equal) <= {"engagement_id", "reason"}:
+    """How many envelopes an account has, one of its engagements, or one status or reason of that: the ledger knows."""
+    engagement_id, asked = equal.get("engagement_id"), set(equal) - {"engagement_id"}
+    if not asked:
+        return await ledgers.count(tx, account_id, engagement_id)
+    if engagement_id is None or len(asked) > 1 or not asked <= {"status", "reason"} or None in equal.values():
         return None
-    return await ledgers.count(tx, account_id, equal.get("engagement_id"), equal.get("reason"))
+    ledger = await ledgers.read(tx, account_id, engagement_id)
+    by_status = msgspec.structs.asdict(ledger)
+    return int(by_status[equal["status"]] if "status" in asked else ledger.reasons.get(equal["reason"], 0))

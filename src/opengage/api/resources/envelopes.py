@@ -7,7 +7,7 @@ import msgspec
 from opengage.api.resources.linkage import to_one
 from opengage.api.resources.resource import Field, Kind, Resource, ToOne
 from opengage.domain.records import Engagement, Envelope
-from opengage.domain.states import Reason
+from opengage.domain.states import EnvelopeStatus, Reason
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NOTHING, Answer, One, raw_json
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
@@ -57,7 +57,7 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     text: One
     identity: One
     assigned: One
-    phone_number: One
+    sender: One
 
 
 def answer(_: str, shown: Shown) -> Answer:
@@ -107,7 +107,7 @@ def _relationships(envelope: Envelope, engagement: Engagement) -> Relationships:
         text=to_one("texts", envelope.text_id),
         identity=NOTHING,
         assigned=NOTHING,
-        phone_number=to_one("phone-numbers", envelope.phone_number_id),
+        sender=to_one("phone-numbers", envelope.phone_number_id),
     )
 
 
@@ -127,13 +127,19 @@ RESOURCE: Final = Resource[Envelope, Shown](
         "text": ToOne("texts", "text_id"),
         "identity": ToOne("identities"),
         "assigned": ToOne("memberships"),
-        "phone-number": ToOne("phone-numbers", "phone_number_id"),
+        "sender": ToOne("phone-numbers", "phone_number_id"),
     },
     answer=answer,
     show=envelopes.show,
     fields={
+        "status": Field("status", Kind.WORD, words=frozenset(EnvelopeStatus), within="engagement.id"),
         "reason": Field("reason", Kind.WORD, words=REASONS, within="engagement.id"),
+        "phone-number": Field("phone_number", Kind.PHONE, within="engagement.id"),
+        "is-priority": Field("is_priority", Kind.BOOLEAN, within="engagement.id"),
+        "created-at": Field("created_at", Kind.INSTANT, within="engagement.id"),
+        "completed-at": Field("completed_at", Kind.INSTANT, within="engagement.id"),
         "hold-reason": Field("hold_reason", within="engagement.id"),
     },
     total=envelopes.total,
+    is_large=True,
 )

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, ToOne, as_it_is
+from opengage.api.resources.resource import Field, Kind, Resource, ToOne, as_it_is
 from opengage.domain.records import PhoneNumber
 from opengage.ids import to_wire
 from opengage.jsonapi.document import Answer, One
@@ -56,4 +56,8 @@ RESOURCE: Final = Resource[PhoneNumber, PhoneNumber](
     relationships={"service-profile": ToOne("service-profiles", "service_profile_id")},
     answer=answer,
     show=as_it_is,
+    fields={
+        "phone-number": Field("phone_number", Kind.PHONE),
+        "is-active": Field("is_active", Kind.BOOLEAN, sorts=False),
+    },
 )

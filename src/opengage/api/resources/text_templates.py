@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, Through, ToMany, ToOne, as_it_is
+from opengage.api.resources.resource import Field, Kind, Resource, Through, ToMany, ToOne, as_it_is
 from opengage.domain.records import TextTemplate
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NONE_OF_THEM, Answer, Linked, Many, One, linked
@@ -82,4 +82,9 @@ RESOURCE: Final = Resource[TextTemplate, TextTemplate](
     },
     answer=answer,
     show=as_it_is,
+    fields={
+        "name": Field("name"),
+        "created-at": Field("created_at", Kind.INSTANT),
+        "is-archived": Field("is_archived", Kind.BOOLEAN, sorts=False),
+    },
 )

@@ -14,6 +14,9 @@ text_templates = table(
     boolean("is_archived"),
     whole("deleted_at", null=True),
     id_("deleted_by", null=True),
+    sa.Index(None, "account_id", "name", "id"),
+    sa.Index(None, "account_id", "created_at"),
+    sa.Index(None, "account_id", "is_archived", "id"),
 )
 
 text_template_revisions = table(
@@ -65,6 +68,9 @@ engagements = table(
     id_("copied_from", null=True),
     one_of("status", EngagementStatus),
     sa.Index(None, "account_id", "status"),
+    sa.Index(None, "account_id", "name", "id"),
+    sa.Index(None, "account_id", "created_at"),
+    sa.Index(None, "account_id", "is_archived", "id"),
 )
 
 engagement_numbers = sa.Table(
@@ -88,6 +94,8 @@ activities = table(
     id_("phone_number_id"),
     id_("text_template_id"),
     sa.Index(None, "account_id", "engagement_id", "id"),
+    sa.Index(None, "account_id", "phone_number_id", "id"),
+    sa.Index(None, "account_id", "text_template_id", "id"),
 )
 
 envelopes = table(

@@ -129,6 +129,18 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("start_reply", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("help_reply", sa.Text(), nullable=True))
 
+    with op.batch_alter_table("activities", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("activities_account_id_phone_number_id_id"),
+            ["account_id", "phone_number_id", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("activities_account_id_text_template_id_id"),
+            ["account_id", "text_template_id", "id"],
+            unique=False,
+        )
+
     with op.batch_alter_table("engagements", schema=None) as batch_op:
         batch_op.add_column(sa.Column("delivery_local_time", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("undo_seconds", sa.BigInteger(), nullable=True))
@@ -144,6 +156,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("hold_reason", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("hold_until", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("copied_from", sa.LargeBinary(length=16), nullable=True))
+        batch_op.create_index(
+            batch_op.f("engagements_account_id_created_at"), ["account_id", "created_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("engagements_account_id_is_archived_id"), ["account_id", "is_archived", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("engagements_account_id_name_id"), ["account_id", "name", "id"], unique=False)
 
     with op.batch_alter_table("envelopes", schema=None) as batch_op:
         batch_op.add_column(sa.Column("phone_number_id", sa.LargeBinary(length=16), nullable=True))
@@ -173,12 +192,26 @@ def upgrade() -> None:
 
     with op.batch_alter_table("phone_numbers", schema=None) as batch_op:
         batch_op.add_column(sa.Column("budgets", sa.Text(), nullable=True))
+        batch_op.create_index(
+            batch_op.f("phone_numbers_account_id_is_active_id"), ["account_id", "is_active", "id"], unique=False
+        )
 
     with op.batch_alter_table("service_profiles", schema=None) as batch_op:
         batch_op.add_column(sa.Column("binds", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("fallback_id", sa.LargeBinary(length=16), nullable=True))
         batch_op.add_column(sa.Column("in_doubt_policy", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("budgets", sa.Text(), nullable=True))
+
+    with op.batch_alter_table("text_templates", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("text_templates_account_id_created_at"), ["account_id", "created_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("text_templates_account_id_is_archived_id"), ["account_id", "is_archived", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("text_templates_account_id_name_id"), ["account_id", "name", "id"], unique=False
+        )
 
     with op.batch_alter_table("texts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("text_template_revision_id", sa.LargeBinary(length=16), nullable=True))
