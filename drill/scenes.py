@@ -13,13 +13,13 @@ from typing import Final
 
 from drill.figures import Row
 from drill.stage import Blast, Scene, Stage, cluster
-from processes import Server, until
+from processes import Server, connects, until
 
 _MEBIBYTE: Final = 1 << 20
 
 
 def killed_at_random(stage: Stage) -> Row:
-    """kill -9 of worker, web or everything, again and again, until the blast is over (bars R1)."""
+    """kill -9 of worker, web, their parent or everything, again and again, until the blast is over (bars R1)."""
     rng = random.Random(os.getpid())
     stage.smsc.chaos(answer_delay=0.1, receipt_delay=0.2)
     with stage.served("kills") as server, stage.tenant(server.url, server.data) as tenant:
@@ -28,7 +28,7 @@ def killed_at_random(stage: Stage) -> Row:
         kills = 0
         until_time = time.monotonic() + 25
         while time.monotonic() < until_time and not blast.is_settled():
-            kills += _kill(server, rng.choice(("worker", "worker", "web", "all")))
+            kills += _kill(server, rng.choice(("worker", "worker", "web", "parent", "all")))
             time.sleep(rng.uniform(0.3, 1.5))
         if not server.process.runs:
             server.start()
@@ -44,9 +44,20 @@ def _kill(server: Server, what: str) -> int:
         server.start()
         server.ready()
         return 3
+    if what == "parent":
+        return _orphan(server)
     with contextlib.suppress(AssertionError):  # it is just being replaced
         return len(server.process.kill(what))
     return 0
+
+
+def _orphan(server: Server) -> int:
+    """Kill the parent alone: its children end by themselves, and it is started again."""
+    os.kill(server.process.pid, signal.SIGKILL)
+    until(lambda: not server.process.runs and not connects(server.port), 30, "the end of the orphans")
+    server.start()
+    server.ready()
+    return 1
 
 
 def killed_network(stage: Stage) -> Row:
