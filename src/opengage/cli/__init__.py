@@ -24,6 +24,9 @@ VERBS: Final = {
     "smsc": "opengage.cli.smsc",
     "migrate": "opengage.cli.migrate",
     "verify": "opengage.cli.verify",
+    "backup": "opengage.cli.backup",
+    "restore": "opengage.cli.restore",
+    "migrate-data": "opengage.cli.migrate_data",
 }
 """Each verb and the module whose `command` it is."""
 
