@@ -11,7 +11,7 @@ import types
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import blast, figures, ingest, place, profiling, raw
+from bench import blast, figures, ingest, law, place, profiling, raw
 from bench.children import Child, Simulator, free_port, init, opengage, peaks, running, simulator
 from bench.client import Access, Broken, wait_until_ready
 from bench.figures import Limits, Run
@@ -34,6 +34,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--texts", type=int, default=50_000, help="envelopes of the blast [50000]")
     parser.add_argument("--posts", type=int, default=5, help="bulk POSTs of each ingest figure [5]")
     parser.add_argument("--post-size", type=int, default=10_000, help="envelopes of each POST [10000]")
+    parser.add_argument(
+        "--law", action="store_true", help="with the legal clock on, and a frequency cap that looks at everybody"
+    )
     parser.add_argument("--kind", choices=("sample", "cprofile", "both"), default="both", help="which profiler [both]")
     parser.add_argument("--dir", type=Path, help="where to keep the data while it runs [the temporary folder]")
     parser.add_argument("--limit", type=float, default=180.0, help="seconds until the run is given up [180]")
@@ -63,8 +66,10 @@ def _measure(data: Path, asked: argparse.Namespace) -> Run:
     with ExitStack() as stack:
         smsc = stack.enter_context(simulator(data))
         port = free_port()
-        access = Access(init(data, smsc.port), port)
+        access = Access(init(data, smsc.port, quiet_hours=asked.law), port)
         environment = {"OPENGAGE_SANDBOX_SMSC": f"smpp://bench:bench@127.0.0.1:{smsc.port}"}  # no second simulator
+        if asked.law:
+            environment["OPENGAGE_QUIET_HOURS_FILE"] = str(law.write(data))
         flags = ("--data", str(data), "--port", str(port))
         served = stack.enter_context(running(Child(opengage("serve", *flags), data, environment)))
         wait_until_ready(port)
@@ -115,6 +120,7 @@ def _all(data: Path, asked: argparse.Namespace) -> None:
         "cores": str(os.cpu_count()),
         "file system": place.file_system(data),
         "posts": f"{asked.posts} of {asked.post_size:,} envelopes",
+        "legal clock and caps": "on" if asked.law else "off",
     }
     print(figures.shown(run))
     if asked.json:

@@ -77,9 +77,11 @@ def opengage(*arguments: str) -> list[str]:
     return ["-m", "opengage", "--with-parent", *arguments]
 
 
-def init(data: Path, smsc_port: int) -> dict[str, Any]:
+def init(data: Path, smsc_port: int, *, quiet_hours: bool = False) -> dict[str, Any]:
     """What `opengage init` tells of a new account that sends to this SMSC."""
     flags = ["--data", str(data), "--account", "bench", "--json", "--smsc", f"smpp://bench:bench@127.0.0.1:{smsc_port}"]
+    if quiet_hours:
+        flags.append("--quiet-hours")
     done = subprocess.run([sys.executable, "-m", "opengage", "init", *flags], capture_output=True, check=False)
     if done.returncode:
         raise Broken(f"opengage init failed: {done.stderr.decode()}")

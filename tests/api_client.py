@@ -25,6 +25,14 @@ class Settings(msgspec.Struct):
     page_limit_default: int = 50
     page_limit_max: int = 1000
     public_url: str = PUBLIC_URL
+    idempotency_seconds: float = 86_400.0
+    access_token_seconds: float = 3600.0
+    refresh_token_seconds: float = 2_592_000.0
+    token_rate_limit: int = 2000
+    account_rate_limit: int = 4000
+    bulk_rate_limit: int = 100_000
+    requests_in_flight: int = 512
+    bytes_in_flight: int = 256 * 1024 * 1024
     undo_seconds: int = 0
 
 

@@ -104,9 +104,10 @@ class Tenant:
         )
         return engagement_id
 
-    def address(self, engagement_id: str, numbers: list[str]) -> httpx.Response:
+    def address(self, engagement_id: str, numbers: list[str], **headers: str) -> httpx.Response:
         """The fourth call: envelopes to these numbers, in bulk."""
-        return self.send("POST", "/envelopes", _envelopes(engagement_id, numbers), Content_Type=BULK, Accept=BULK)
+        bulk = {"Content_Type": BULK, "Accept": BULK}
+        return self.send("POST", "/envelopes", _envelopes(engagement_id, numbers), **bulk, **headers)
 
     def change(self, engagement_id: str, **attributes: str) -> dict[str, Any]:
         """PATCH an engagement; its attributes as answered."""

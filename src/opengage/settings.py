@@ -183,6 +183,36 @@ class Settings:
     bulk_limit: int = _setting(10_000, _whole(1, 100_000), "The most resources in one bulk request.")
     page_limit_max: int = _setting(1000, _whole(1, 10_000), "The largest page of a list.")
     page_limit_default: int = _setting(50, _whole(1, 10_000), "The page of a list when the request names none.")
+    idempotency_seconds: float = _setting(
+        86_400.0,
+        _seconds(86_400, 31_536_000),
+        "How long a request's `Idempotency-Key` and its answer are kept.",
+    )
+    access_token_seconds: float = _setting(3600.0, _seconds(1, 86_400), "How long a bearer token is good.")
+    refresh_token_seconds: float = _setting(
+        2_592_000.0,
+        _seconds(60, 31_536_000),
+        "How long a session lives without being refreshed.",
+    )
+    token_rate_limit: int = _setting(
+        2000, _whole(0, 1_000_000), "The most requests per second with one API token, per web process; 0: no limit."
+    )
+    account_rate_limit: int = _setting(
+        4000, _whole(0, 1_000_000), "The most requests per second of one account, per web process; 0: no limit."
+    )
+    bulk_rate_limit: int = _setting(
+        100_000,
+        _whole(0, 10_000_000),
+        "The most resources per second that one account sends in bulk, per web process; 0: no limit.",
+    )
+    requests_in_flight: int = _setting(
+        512, _whole(1, 100_000), "The most requests under way at once in a web process; further ones get 503."
+    )
+    bytes_in_flight: int = _setting(
+        256 * 1024 * 1024,
+        _whole(1024, 1 << 40),
+        "The most bytes of request bodies under way at once in a web process; further ones get 503.",
+    )
     lease_seconds: float = _setting(
         15.0,
         _seconds(0.1, 3600),

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -13,64 +14,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from api.hostile import hostile
 from api_client import Client, Settings, StandingClock, in_process, recipients, resource
 from opengage.api import body as body_of
 from opengage.api import health
 from opengage.api.app import create_app
-from opengage.api.errors import TITLES
+from opengage.api.errors import TITLES, _status
 from opengage.api.state import ApiState
-from opengage.domain.errors import Code, Unavailable
+from opengage.domain.errors import Code, OpengageError, Unavailable
 from opengage.ids import new_id
 from opengage.store.sqlite import SqliteStore
 from source import ROOT
-
-DEEP = 100_000
-
-
-def hostile(engagement_id: str) -> dict[str, bytes]:
-    """Bodies that have brought other servers down."""
-    name = b'{"data":{"type":"engagements","attributes":{"name":%s}}}'
-    return {
-        "nested arrays": b"[" * DEEP + b"]" * DEEP,
-        "nested objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
-        "nested in data": b'{"data":' + b"[" * DEEP + b"]" * DEEP + b"}",
-        "nested in attributes": name % (b"[" * DEEP + b"]" * DEEP),
-        "nested in included": b'{"included":' + b"[" * DEEP + b"]" * DEEP + b"}",
-        "5,000 digits": name % (b"9" * 5000),
-        "huge exponent": name % b"1e999999",
-        "NaN": name % b"NaN",
-        "Infinity": name % b"-Infinity",
-        "lone surrogate": name % rb'"\ud800"',
-        "reversed surrogates": name % rb'"\udc00\ud800"',
-        "escaped NUL": name % rb'"a\u0000b"',
-        "raw NUL": name % b'"a\x00b"',
-        "invalid UTF-8": name % b'"\xff\xfe"',
-        "overlong UTF-8": name % b'"\xc0\xaf"',
-        "UTF-16": json.dumps({"data": {}}).encode("utf-16"),
-        "unclosed": b'{"data":{"type":"engagements"',
-        "trailing": b'{"data":{}}{}',
-        "single quotes": b"{'data':{}}",
-        "only space": b" \n\t ",
-        "empty": b"",
-        "number": b"1",
-        "string": b'"data"',
-        "null": b"null",
-        "array of junk": b'{"data":[null,1,"a",[],{}]}',
-        "arrays of arrays": b'{"data":[[[]]]}',
-        "deep item": b'{"data":[' + b"[" * DEEP + b"]" * DEEP + b"]}",
-        "deep meta": b'{"data":[{"type":"envelopes","attributes":{"phone-number":"+1","meta":{"a":'
-        + b"[" * DEEP
-        + b"]" * DEEP
-        + b"}}}]}",
-        "wrong everything": b'{"data":{"type":[],"id":{},"attributes":"a","relationships":4}}',
-        "linkage of junk": b'{"data":{"type":"envelopes","attributes":{"phone-number":"+12025550100"},'
-        b'"relationships":{"engagement":{"data":{"type":"engagements","id":"' + b"z" * 22 + b'"}}}}}',
-        "delay": b'{"data":[{"type":"envelopes","attributes":{"phone-number":"+12025550100","delay-in-seconds":'
-        + b"9" * 30
-        + b'},"relationships":{"engagement":{"data":{"type":"engagements","id":"'
-        + engagement_id.encode()
-        + b'"}}}}]}',
-    }
 
 
 async def test_hostile_bodies(client: Client) -> None:
@@ -170,10 +124,31 @@ def test_every_code_has_a_title() -> None:
 
 
 def test_every_code_is_documented() -> None:
-    """The reference has a line for each, under the title that answers give."""
-    reference = (ROOT / "docs/reference/errors.md").read_text("utf-8")
-    missing = [code for code, title in TITLES.items() if f"| {int(code)} | {title} |" not in reference]
-    assert not missing
+    """The reference has a line for each, under the title that answers give, with cause and mending; and no other."""
+    reference = (ROOT / "docs/reference/errors.md").read_text("utf-8").partition("## Codes")[2]
+    lines = [line.strip("| ").split(" | ") for line in reference.splitlines() if re.match(r"\| \d", line)]
+    assert {int(code): title for code, title, *_ in lines} == {int(code): title for code, title in TITLES.items()}
+    assert [code for code, *_ in lines] == sorted(code for code, *_ in lines)
+    assert all(len(line) == 4 and all(cell.strip() for cell in line) for line in lines)
+
+
+def test_every_refusal_has_a_status() -> None:
+    """Each kind of the tree is answered with one of its own or its parent's, and never with 500."""
+
+    def kinds(root: type[OpengageError]) -> Iterator[type[OpengageError]]:
+        for each in root.__subclasses__():
+            yield each
+            yield from kinds(each)
+
+    found = {each.__name__: _status(each.__new__(each)) for each in kinds(OpengageError)}
+    assert 500 not in found.values()
+    assert {found[name] for name in ("Changed", "Unprocessable", "TooMany", "KeyInUse", "Overloaded")} == {
+        412,
+        422,
+        429,
+        409,
+        503,
+    }
 
 
 async def test_unknown_routes_and_methods(client: Client) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import SystemClock
+from opengage.dispatch.recorder import Recorder
 from opengage.domain.errors import Fenced
 from opengage.domain.ledger import Moves
 from opengage.domain.outcomes import Inbound
@@ -25,8 +26,9 @@ from opengage.operations import engagements, envelopes
 from opengage.operations.accounts import create_account
 from opengage.operations.actors import Actor
 from opengage.operations.engagement_changes import Changes
-from opengage.store import lanes, ledgers, work
-from opengage.store.contract import NewEnvelope, Store, Transaction
+from opengage.store import lanes, ledgers, receipts, work
+from opengage.store.contract import NewEnvelope, Store, Transaction, Violation
+from opengage.store.postgres.transaction import PostgresTransaction
 
 pytestmark = pytest.mark.parametrize("world", ["postgres"], indirect=True)
 
@@ -75,10 +77,15 @@ async def in_order(world: World, first: Callable[[Store], Awaitable[Any]], secon
     one = asyncio.ensure_future(first(paused))
     await paused.reached.wait()
     other = asyncio.ensure_future(second())
-    await waits(world, other)
-    paused.go_on.set()
-    await one
-    return await other
+    try:
+        await waits(world, other)
+    finally:
+        paused.go_on.set()
+        ended = await asyncio.gather(one, other, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return ended[1]
 
 
 def actor(world: World, engagement: Engagement) -> Actor:
@@ -233,6 +240,21 @@ async def test_two_lanes_of_one_engagement_take_different_envelopes(world: World
     assert not {due.envelope_id for due in first} & {due.envelope_id for due in second}
 
 
+async def test_lanes_of_a_pool_do_not_wait_to_say_why_they_wait(world: World) -> None:
+    """They hold their engagement together: what one cannot write on it now, the next look writes."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    async with world.store.writing() as one, world.store.writing() as other:
+        for tx in (one, other):
+            assert await work.hold_running(tx, tenant.account_id, engagement.id)
+        for tx in (one, other):
+            await work.show_hold(tx, engagement, "queue-schedule", world.clock.now())
+    assert world.look("SELECT hold_reason FROM engagements") == [(None,)]
+    async with world.store.writing() as tx:
+        await work.show_hold(tx, engagement, "queue-schedule", world.clock.now())
+    assert world.look("SELECT hold_reason FROM engagements") == [("queue-schedule",)]
+
+
 async def test_ledgers_move_without_deadlock(world: World) -> None:
     """Many writers that move all places of the same engagements, in any order, come to the right sums."""
     tenant = await world.tenant()
@@ -326,3 +348,52 @@ async def test_a_receipt_parked_while_its_answer_was_stored_is_matched(world: Wo
     assert world.look("SELECT count(*) FROM parked_receipts") == [(0,)]
     assert world.statuses() == {recipient(0): "delivered"}
     assert (await world.ledger(engagement)).complete == 1
+
+
+def _loose(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """Let a statement hold nothing of what it reads."""
+    statement = getattr(module, name)._generate()
+    statement._for_update_arg = None
+    monkeypatch.setattr(module, name, statement)
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return
+
+
+Safeguard = Callable[[pytest.MonkeyPatch], None]
+Behaviour = Callable[[World], Awaitable[None]]
+
+HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
+    "consent, when a stop comes first": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_an_intent_waits_for_a_stop_that_is_being_stored,
+    ),
+    "consent, when an intent comes first": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_a_stop_waits_for_the_intent_that_is_being_written,
+    ),
+    "turns at accounts": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_accounts_made_at_once_are_different_tenants,
+    ),
+    "the lane": (lambda patch: _loose(patch, lanes, "_REQUIRE"), test_a_stale_epoch_writes_nothing_however_close),
+    "the engagement": (
+        lambda patch: _loose(patch, work, "_STILL_RUNNING"),
+        lambda world: test_an_intent_waits_for_a_change_of_its_engagement(world, "paused"),
+    ),
+    "segments": (lambda patch: _loose(patch, receipts, "_HOLD_SEGMENTS"), test_two_segments_receipts_at_once),
+    "what was parked lately": (
+        lambda patch: patch.setattr(Recorder, "match_lately_parked", _nothing),
+        test_a_receipt_parked_while_its_answer_was_stored_is_matched,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HELD_BY)
+async def test_the_test_notices(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Without its safeguard the behaviour's test fails."""
+    take_away, behaviour = HELD_BY[name]
+    take_away(monkeypatch)
+    with pytest.raises((AssertionError, TimeoutError, Violation, pytest.fail.Exception)):
+        await behaviour(world)

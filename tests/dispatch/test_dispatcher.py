@@ -10,7 +10,7 @@ from opengage.carriers.contract import Carrier
 from opengage.clock import SECOND, Instant, SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
 from opengage.domain.errors import Invalid
-from opengage.domain.outcomes import Submission, Unknown
+from opengage.domain.outcomes import Inbound, Submission, Unknown
 from opengage.domain.records import ServiceProfile
 from opengage.domain.states import EngagementStatus
 from opengage.ids import Id, new_id
@@ -266,3 +266,24 @@ async def test_each_account_has_its_lane(world: World, workers: Workers) -> None
         sorted(each.account_id for each in worker.carrier.submitted) == [first.account_id] * 2 + [second.account_id] * 2
     )
     assert lanes_of(world) == [("one", 1), ("one", 1)]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_a_successor_expects_again_what_a_lost_worker_stored(
+    world: World, workers: Workers, in_order: bool
+) -> None:
+    """After a crash the last text comes again and is known; after an orderly end the same words are a new text."""
+    tenant = await world.tenant()
+    before = workers.start()
+    await until(lambda: before.carrier.sink)
+    assert before.carrier.sink
+    text = Inbound(recipient(0), tenant.number.phone_number, "Yes", 1)
+    before.carrier.sink.inbound([text])
+    await until(lambda: before.carrier.acknowledged)
+    await (before.end() if in_order else before.kill())
+    after = workers.start()
+    await until(lambda: after.carrier.sink)
+    assert after.carrier.sink
+    after.carrier.sink.inbound([text])
+    await until(lambda: after.carrier.acknowledged)
+    assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(2 if in_order else 1,)]

@@ -88,7 +88,7 @@ async def test_the_cap_holds_over_all_engagements(world: World) -> None:
         await sender.turn()
         await recorder.commit()
     assert len(world.carrier.submitted) == 2
-    (found,) = world.look("SELECT status, reason, hold_reason, hold_until FROM envelopes WHERE hold_reason NOT NULL")
+    (found,) = world.look("SELECT status, reason, hold_reason, hold_until FROM envelopes WHERE hold_reason IS NOT NULL")
     assert found[:3] == ("hold", "throttled", FREQUENCY_CAP)
     day = 24 * 3600 * SECOND
     assert began + day - SECOND <= found[3] <= began + day + 60 * SECOND

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dispatch import test_inbound, test_recorder, test_rescuer, test_sender
+from dispatch import test_inbound, test_recorder, test_redelivery, test_rescuer, test_sender
 from dispatch.world import World
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.sender import Sender
 from opengage.domain.records import Activity, Engagement
+from opengage.domain.redelivery import Redeliveries
 from opengage.domain.states import EngagementStatus
 from opengage.ids import new_id
 from opengage.store import lanes, receipts, rows, work
@@ -128,6 +129,26 @@ def lost_texts_go_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Rescuer, "_settle", requeue)
 
 
+def every_delivery_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the network delivers again is stored again."""
+    monkeypatch.setattr(Redeliveries, "arrive", lambda *_: False)
+
+
+def no_recall(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker begins without knowing what its predecessor stored last."""
+    monkeypatch.setattr(Recorder, "recall", _nothing)
+
+
+async def _cut(world: World) -> None:
+    async with test_redelivery.rigged(world) as rig:
+        await test_redelivery.test_cut_between_commit_and_acknowledgement(rig, 1)
+
+
+async def _ended(world: World) -> None:
+    async with test_redelivery.rigged(world) as rig:
+        await test_redelivery.test_a_worker_that_ends_between_commit_and_acknowledgement(rig)
+
+
 async def _canceled(world: World) -> None:
     await test_sender.test_a_stopped_engagement_sends_nothing_more(world, EngagementStatus.CANCELED)
 
@@ -142,6 +163,8 @@ async def _in_doubt(world: World) -> None:
 
 
 HELD_BY: list[tuple[Mutation, Behaviour]] = [
+    (every_delivery_is_new, _cut),
+    (no_recall, _ended),
     (bytes_before_the_commit, test_sender.test_the_intent_is_committed_before_a_byte_leaves),
     (no_epoch_check, test_sender.test_a_stale_epoch_writes_and_submits_nothing),
     (

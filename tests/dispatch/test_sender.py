@@ -363,3 +363,19 @@ async def test_a_store_that_fails_makes_the_sender_wait(world: World) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert world.carrier.recipients == [recipient(0), recipient(1)]
+
+
+async def test_envelopes_with_priority_come_first(world: World) -> None:
+    """Before others of their engagement, and their engagement before others of its number."""
+    tenant = await world.tenant(rate=1.0)
+    await world.engagement(tenant, [recipient(20), recipient(21)])
+    second = await world.engagement(tenant, [recipient(0), recipient(1)])
+    world.change(
+        "UPDATE envelopes SET is_priority = true WHERE engagement_id = ? AND phone_number = ?", second.id, recipient(1)
+    )
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for _ in range(4):
+        await sender.turn()
+        world.wait(1, sender)
+    assert world.carrier.recipients[0] == recipient(1)
+    assert sorted(world.carrier.recipients[1:]) == [recipient(0), recipient(20), recipient(21)]

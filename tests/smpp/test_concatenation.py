@@ -163,6 +163,20 @@ def test_a_repeated_part_keeps_both_items() -> None:
     assert joined.add("a", "b", Part(b"y", 1, 2, 2), 3, 0.0) == [Whole(b"xy", (2, 3, 1), True)]
 
 
+def test_parts_of_a_lost_link_are_discarded() -> None:
+    """What is gone is neither joined nor answered; parts from elsewhere stay and wait."""
+    joined: Reassembler[str] = Reassembler(patience=10.0)
+    joined.add("a", "b", Part(b"x", 1, 2, 1), "gone", 0.0)
+    joined.add("a", "b", Part(b"x", 2, 3, 1), "gone", 0.0)
+    joined.add("a", "b", Part(b"x", 2, 3, 1), "kept", 0.0)
+    joined.add("a", "b", Part(b"y", 2, 3, 2), "gone", 0.0)
+    joined.discard(lambda item: item == "gone")
+    assert len(joined) == 1
+    assert joined.add("a", "b", Part(b"y", 2, 3, 2), "second", 1.0) == []
+    assert joined.add("a", "b", Part(b"z", 2, 3, 3), "third", 1.0) == [Whole(b"xyz", ("kept", "second", "third"), True)]
+    assert joined.add("a", "b", Part(b"y", 1, 2, 2), "other", 1.0) == []
+
+
 def test_texts_of_different_people_are_not_mixed() -> None:
     """The same reference from another source is another text."""
     joined: Reassembler[int] = Reassembler()

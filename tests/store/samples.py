@@ -90,6 +90,8 @@ RECORDS: list[records.Record] = [
     records.Account(**_BASE, key="firstbank", name="First Bank"),
     records.Membership(**_BASE, name="Ada", role="owner", is_active=False),
     records.ApiToken(**_BASE, membership_id=AUTHOR, key="k", secret_hash=b"\0" * 32, revoked_at=NOW),
+    records.Session(**_BASE, membership_id=AUTHOR, generation=2, expires_at=NOW),
+    records.SigningKey(**_BASE, secret=b"\1" * 32),
     records.ServiceProfile(**_BASE, name="Carrier", kind="smpp", url="smpp://shop@localhost:2775", window=9),
     records.PhoneNumber(**_BASE, phone_number=SENDER, service_profile_id=PROFILE, rate=2.5),
     records.TextTemplate(**_WRITTEN, name="Hi", body="Hello {{first-name}}", revision_id=id_of(7), is_archived=True),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from litestar.response.base import ASGIResponse
 
+from opengage.api import etags
 from opengage.api.state import ApiState, WebRequest
 from opengage.jsonapi import document, media
 from opengage.jsonapi.document import Answer
@@ -19,8 +20,16 @@ def send(request: WebRequest, body: bytes, status: int = 200) -> ASGIResponse:
 
 
 def one(request: WebRequest, answer: Answer, status: int = 200, *, included: bool = False) -> ASGIResponse:
-    """A document of one resource."""
-    return send(request, document.one(answer, included=included), status)
+    """A document of one resource, with its ETag; 304 without a body for whoever has it already."""
+    body = document.one(answer, included=included)
+    etag = etags.tag(answer.attributes, body)
+    if request.method == "GET" and etags.is_known(etag, request.headers.get("if-none-match", "")):
+        return ASGIResponse(status_code=304, headers={"ETag": etag})
+    answered = send(request, body, status)
+    answered.headers["etag"] = etag
+    if getattr(answer.attributes, "secret", None) is not None:
+        answered.headers["cache-control"] = "no-store"  # and so no Idempotency-Key keeps it either
+    return answered
 
 
 def listing(

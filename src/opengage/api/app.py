@@ -8,7 +8,7 @@ from typing import Final
 from litestar import Litestar, Router
 from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
-from litestar.types import Message, Scope
+from litestar.types import ASGIApp, Message, Scope
 
 from opengage.api import (
     activities,
@@ -16,44 +16,92 @@ from opengage.api import (
     envelopes,
     errors,
     health,
+    logins,
+    oauth,
     reads,
     text_templates,
 )
+from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
 from opengage.api.resources.registry import RESOURCES
-from opengage.api.state import ApiState
+from opengage.api.state import ApiState, WebRequest, admitted
 
 WRITES: Final = (
     text_templates,
     engagements,
     activities,
     envelopes,
+    logins,
 )
 """What is particular to a noun: whatever its description does not give it."""
 
 
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
+    gate = Gate(state)
+
+    def gated(app: ASGIApp) -> ASGIApp:
+        """The gate before a route's handlers; a function, since Litestar copies what it is given."""
+        return gate.before(app)
+
     v1 = Router(
-        "/api/v1",
+        V1,
+        middleware=[gated],
         route_handlers=[
             *(route for resource in RESOURCES for route in reads.routes(resource)),
             *(route for noun in WRITES for route in noun.ROUTES),
         ],
-        dependencies={"actor": Provide(provide_actor)},
+        dependencies={
+            "actor": Provide(provide_actor),
+            "sessions": Provide(lambda: gate.sessions, sync_to_thread=False, use_cache=True),
+        },
     )
-    return Litestar(
-        route_handlers=[v1, *health.ROUTES],
-        dependencies={"api": Provide(lambda: state, sync_to_thread=False, use_cache=True)},
+    identity = Router(
+        "/",
+        middleware=[gated],
+        route_handlers=[Router(path, route_handlers=oauth.ROUTES) for path in oauth.PATHS],
+        dependencies={
+            "grants": Provide(lambda: oauth.Grants(state, gate.sessions), sync_to_thread=False, use_cache=True)
+        },
+    )
+
+    def provide_api(request: WebRequest) -> ApiState:
+        """The state, with the store that this request's changes go to."""
+        found = admitted(request)
+        return state if found is None else found.api
+
+    made = Litestar(
+        route_handlers=[v1, identity, *health.ROUTES],
+        dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],
         request_max_body_size=state.settings.body_limit_bytes,
         openapi_config=None,
         logging_config=None,
     )
+    made.state.gate = gate
+    return made
 
 
-async def _allow_every_origin(message: Message, _: Scope) -> None:
+_ASKED: Final = (
+    "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Account-Key, "
+    "Authentication"
+)
+"""Headers that scripts may send; the last is how the browser sample spells it when it renews its token."""
+_TOLD: Final = "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Correlation-Id"
+_ASK_AGAIN: Final = "600"
+"""Seconds for which a browser need not ask."""
+
+
+async def _allow_every_origin(message: Message, scope: Scope) -> None:
     """CORS, as recorded on every answer: credentials travel in a header that scripts set, never in cookies."""
-    if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message)["access-control-allow-origin"] = "*"
+    if message["type"] != "http.response.start":
+        return
+    headers = MutableScopeHeaders.from_message(message)
+    headers["access-control-allow-origin"] = "*"
+    if scope.get("method") == "OPTIONS":
+        headers["access-control-allow-methods"] = "GET, POST, PUT, PATCH, DELETE"
+        headers["access-control-allow-headers"] = _ASKED
+        headers["access-control-max-age"] = _ASK_AGAIN
+    else:
+        headers["access-control-expose-headers"] = _TOLD

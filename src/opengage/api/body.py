@@ -24,11 +24,17 @@ async def read_body(request: WebRequest) -> bytes:
     refusal = media.refusal(labels, request.headers.get("content-encoding"))
     if refusal is not None:
         raise Unsupported(refusal)
+    return await read_all(request)
+
+
+async def read_all(request: WebRequest, patience: float | None = None) -> bytes:
+    """The whole body, whatever it holds. Raises Invalid when the client leaves before its end, or takes too long."""
+    patience = PATIENCE if patience is None else patience
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             return await request.body()
     except TimeoutError as error:
-        detail = f"The body did not arrive within {PATIENCE:.0f} seconds. Send it faster, or in smaller requests."
+        detail = f"The body did not arrive within {patience:.0f} seconds. Send it faster, or in smaller requests."
         raise Invalid(detail) from error
     except InternalServerException as error:
         raise Invalid("The connection ended before the body did. Send the request again.") from error

@@ -155,7 +155,7 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
     return answers.one(request, answer(api.base_url, changed, total_is_told=not waits), 202)
 
 
-@post(f"/{TYPE}/{{resource_id:str}}/copies", status_code=201)
+@post(f"/{TYPE}/{{resource_id:str}}/copies", status_code=201, opt={"stepwise": True})
 async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /engagements/{id}/copies."""
     sent = COPY_READER.one(await read_body(request)).attributes

@@ -12,7 +12,7 @@ from opengage.api.body import read_body
 from opengage.api.envelope_answers import BatchAnswer
 from opengage.api.envelope_batches import read_batch
 from opengage.api.resources.envelopes import TYPE
-from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.api.state import Api, ApiState, Member, WebRequest, charge
 from opengage.jsonapi import document
 from opengage.jsonapi.request import split
 from opengage.operations import envelopes
@@ -32,6 +32,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /envelopes: one, or an array of them; all or none."""
     data = split(await read_body(request))
     if isinstance(data, list):
+        charge(request, len(data))
         made = await _add(api, actor, data, _place_in_array)
         return answers.send(request, document.many(await made.resources()), 201)
     made = await _add(api, actor, [data], _only_place)

@@ -5,6 +5,7 @@ nothing but an id to look for in the log.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -30,8 +31,11 @@ _STATUS: Final[Mapping[type[OpengageError], int]] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Changed: 412,
     errors.TooLarge: 413,
     errors.Unsupported: 415,
+    errors.Unprocessable: 422,
+    errors.TooMany: 429,
     errors.Unavailable: 503,
 }
 
@@ -58,6 +62,7 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.ILLEGAL_STATE: "The state does not allow this",
     Code.TOO_MANY: "Too many resources in one request",
     Code.BAD_PARAMETER: "A query parameter cannot be honoured",
+    Code.BAD_KEY: "The Idempotency-Key cannot be used",
     Code.CREDENTIALS: "The credentials are missing or not valid",
     Code.ROLE: "The role does not allow this",
     Code.MISSING: "There is no such thing",
@@ -67,6 +72,12 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.METHOD: "The method is not allowed here",
     Code.UNAVAILABLE: "The server cannot do this now",
     Code.INTERNAL: "The server failed",
+    Code.OVERLOADED: "Too much is under way",
+    Code.KEY_REUSED: "The Idempotency-Key stands for another request",
+    Code.KEY_IN_USE: "A request with this Idempotency-Key is under way",
+    Code.ANSWER_NOT_KEPT: "The request was carried out, and its answer is not kept",
+    Code.CHANGED: "The resource was changed meanwhile",
+    Code.TOO_MANY_REQUESTS: "Too many requests",
 }
 """What each code means in a line; `docs/reference/errors.md` has cause and mending."""
 
@@ -77,7 +88,7 @@ def handlers(api: ApiState) -> dict[type[Exception] | int, Handler]:
     """What Litestar calls for each kind of failure."""
 
     def refused(request: WebRequest, error: OpengageError) -> Response[bytes]:
-        return _answer(api, request, _status(error), error.problems, _headers(error))
+        return refusal(api, request, error)
 
     def unreadable(request: WebRequest, error: DocumentError) -> Response[bytes]:
         return _answer(api, request, _document_status(error.faults), problems_of(error.faults))
@@ -110,6 +121,11 @@ def handlers(api: ApiState) -> dict[type[Exception] | int, Handler]:
     }
 
 
+def refusal(api: ApiState, request: WebRequest, error: OpengageError) -> Response[bytes]:
+    """The answer that a refusal becomes."""
+    return _answer(api, request, _status(error), error.problems, _headers(error))
+
+
 def problems_of(faults: Iterable[Fault]) -> list[Problem]:
     """The faults of a document as problems, to be told together with those of its meaning."""
     return [Problem(_CODES[fault.kind], fault.detail, fault.pointer, fault.parameter) for fault in faults]
@@ -133,6 +149,8 @@ def _document_status(faults: list[Fault]) -> int:
 def _headers(error: OpengageError) -> dict[str, str]:
     if isinstance(error, errors.Unauthorized):
         return {"WWW-Authenticate": 'Basic realm="opengage"'}
+    if isinstance(error, errors.TooMany):
+        return {"Retry-After": str(max(1, math.ceil(error.seconds)))}
     return {"Retry-After": RETRY_AFTER_SECONDS} if isinstance(error, errors.Unavailable) else {}
 
 

@@ -3,7 +3,8 @@
 Step 1 of a text's path.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 from litestar import Request
@@ -40,6 +41,46 @@ class ApiSettings(Protocol):
         ...
 
     @property
+    def idempotency_seconds(self) -> float:
+        """How long the answer of a request with an Idempotency-Key is kept."""
+        ...
+
+    @property
+    def access_token_seconds(self) -> float:
+        """How long a bearer token is good."""
+        ...
+
+    @property
+    def refresh_token_seconds(self) -> float:
+        """How long a session lives without being refreshed."""
+        ...
+
+    @property
+    def token_rate_limit(self) -> int:
+        """Requests per second of one token; 0 for no limit."""
+        ...
+
+    @property
+    def account_rate_limit(self) -> int:
+        """Requests per second of one account; 0 for no limit."""
+        ...
+
+    @property
+    def bulk_rate_limit(self) -> int:
+        """Resources per second that one account sends in bulk; 0 for no limit."""
+        ...
+
+    @property
+    def requests_in_flight(self) -> int:
+        """The most requests under way at once."""
+        ...
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """The most bytes of bodies under way at once."""
+        ...
+
+    @property
     def public_url(self) -> str:
         """Scheme and host under which clients reach this server."""
         ...
@@ -63,6 +104,10 @@ class ApiState(msgspec.Struct, frozen=True):
         """What every link begins with."""
         return f"{self.settings.public_url.rstrip('/')}/api/v1"
 
+    def on(self, store: Store) -> "ApiState":
+        """The same with another store."""
+        return self if store is self.store else msgspec.structs.replace(self, store=store)
+
 
 WebRequest = Request[Any, Any, Any]
 """A request as Litestar hands it over."""
@@ -72,3 +117,37 @@ Api = NamedDependency[SkipValidation[ApiState]]
 
 Member = NamedDependency[SkipValidation[Actor]]
 """Whoever sent the request, as a handler asks for it: known by their credentials."""
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """What the gate hands to the handler of a request."""
+
+    actor: Actor
+    api: ApiState
+    """With the store that this request's changes go to."""
+    charge: Callable[[int], None]
+    """Counts the resources of a bulk request. Raises TooMany."""
+
+
+_ADMITTED: Final = "opengage.admitted"
+
+
+def admit(request: WebRequest, found: Admitted) -> None:
+    """Hand this to the request's handler."""
+    cast("dict[str, Any]", request.scope)[_ADMITTED] = found
+
+
+def admitted(request: WebRequest) -> Admitted | None:
+    """What the gate has handed over; None on routes that stand outside."""
+    found: Admitted | None = cast("dict[str, Any]", request.scope).get(_ADMITTED)
+    return found
+
+
+def charge(request: WebRequest, count: int) -> None:
+    """Count the resources of a bulk request against its account's limit, before any work is done on them.
+
+    Raises TooMany.
+    """
+    found = admitted(request)
+    if found is not None:
+        found.charge(count)

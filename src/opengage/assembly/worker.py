@@ -65,6 +65,7 @@ def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:
         password=profile.password if profile.password is not None else unquote(parts.password or ""),
     )
     options = SmppOptions(
+        binds=profile.binds or 1,
         window=profile.window or settings.window,
         response_timeout=settings.response_timeout_seconds,
         backoff=_BACKOFF,

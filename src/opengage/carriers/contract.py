@@ -27,13 +27,20 @@ class Sink(Protocol):
         """Whole texts from handsets; to be acknowledged by their tokens once stored."""
         ...
 
+    def unacknowledged(self, tokens: Sequence[int], *, surely: bool) -> None:
+        """Inbound texts whose acknowledgement the network lacks, or not `surely` may lack: their connection ended.
+
+        The network delivers them again, under another token. They may not be stored yet.
+        """
+        ...
+
     def ready(self) -> None:
         """The connection came up, went down, or has room again: look at `capacity`."""
         ...
 
 
 class Carrier(Protocol):
-    """One connection to one network."""
+    """What speaks to one network, over as many connections as it keeps."""
 
     def start(self, sink: Sink) -> None:
         """Connect, and stay connected: reconnects by itself with growing pauses."""
@@ -53,7 +60,10 @@ class Carrier(Protocol):
         ...
 
     def acknowledge(self, tokens: Sequence[int], *, stored: bool) -> None:
-        """Answer deliveries: `stored` once committed, else "try again later". Unknown tokens are ignored."""
+        """Answer deliveries: `stored` once committed, else "try again later".
+
+        Unknown tokens are ignored, and so are those that came with a connection that has ended.
+        """
         ...
 
     async def stop(self, within: float) -> None:

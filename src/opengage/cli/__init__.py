@@ -18,6 +18,8 @@ from opengage.settings import SettingsError
 VERBS: Final = {
     "serve": "opengage.cli.serve",
     "init": "opengage.cli.init",
+    "login": "opengage.cli.login",
+    "send": "opengage.cli.send",
     "demo": "opengage.cli.demo",
     "web": "opengage.cli.web",
     "worker": "opengage.cli.worker",

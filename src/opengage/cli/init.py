@@ -21,6 +21,12 @@ from opengage.settings import Settings
 @click.option("--smsc", help="The carrier, smpp://SYSTEM_ID:PASSWORD@HOST:PORT; without it, the bundled simulator.")
 @click.option("--phone-number", default="+12025550100", show_default=True, help="The sender, in E.164.")
 @click.option("--rate", type=float, help="The most segments per second from that number; without it, no limit.")
+@click.option(
+    "--quiet-hours/--no-quiet-hours",
+    default=False,
+    show_default=True,
+    help="Hold texts by the legal clock: the hours that law allows where each recipient is.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     data: Path | None,
@@ -29,12 +35,15 @@ def command(
     smsc: str | None,
     phone_number: str,
     rate: float | None,
+    quiet_hours: bool,
     as_json: bool,
 ) -> None:
     """Add an account with an API token and a phone number. The token's secret is shown this once."""
     settings = options.settings_of(data=data)
     migrate(settings)
-    created = options.run(_create(settings, account, name, smsc, phone_number, rate))
+    created = options.run(_create(settings, account, name, smsc, phone_number, rate, quiet_hours))
+    if smsc and not quiet_hours:
+        click.echo("Quiet hours are off: texts go at any hour. --quiet-hours switches the legal clock on.", err=True)
     shown = {
         "account-key": created.account_key,
         "token-key": created.token_key,
@@ -52,12 +61,26 @@ def command(
 
 
 async def _create(
-    settings: Settings, key: str, name: str | None, smsc: str | None, phone_number: str, rate: float | None
+    settings: Settings,
+    key: str,
+    name: str | None,
+    smsc: str | None,
+    phone_number: str,
+    rate: float | None,
+    quiet_hours: bool,
 ) -> Created:
     store = open_store(settings)
     try:
         return await create_account(
-            store, SystemClock(), new_id, key=key, name=name, smsc=smsc, phone_number=phone_number, rate=rate
+            store,
+            SystemClock(),
+            new_id,
+            key=key,
+            name=name,
+            smsc=smsc,
+            phone_number=phone_number,
+            rate=rate,
+            quiet_hours=quiet_hours,
         )
     finally:
         await store.close()

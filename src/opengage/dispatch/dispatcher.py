@@ -169,7 +169,7 @@ class Dispatcher:
         rescued = await self._rescuer.rescue(lease)
         log.info("lane taken", action="lane", phone_number_id=to_wire(number.id), epoch=lease.epoch, in_doubt=rescued)
         try:
-            routes = [self._recorder(profile) for profile in profiles]
+            routes = [await self._recorder(profile, after_crash=crashes > 0) for profile in profiles]
         except Invalid as error:
             # the lane stays ours, and at rest: the next start finds the settings mended
             self._unusable.add(number.id)
@@ -192,7 +192,7 @@ class Dispatcher:
         return [usual, fallback] if fallback and fallback.is_active else [usual]
 
     def _sender(self, number: PhoneNumber, lease: lanes.Lease, routes: list[Recorder], *, careful_for: int) -> Sender:
-        most, law = self._settings.max_segments, self._law
+        most, law, usual = self._settings.max_segments, self._law, routes[0].profile
         return Sender(
             number,
             lease,
@@ -201,15 +201,21 @@ class Dispatcher:
             self._clock,
             Intents(number, self._clock, self._new_id, law, most),
             Singles(number, self._clock, self._new_id, law, most, random.random),
-            Pace(window=routes[0].profile.window or self._settings.window),
+            Pace(window=(usual.window or self._settings.window) * (usual.binds or 1)),
             careful_for=careful_for,
         )
 
-    def _recorder(self, profile: ServiceProfile) -> Recorder:
-        """The recorder of a service profile, connected at its first use."""
+    async def _recorder(self, profile: ServiceProfile, *, after_crash: bool) -> Recorder:
+        """The recorder of a service profile, connected at its first use.
+
+        After a crash it expects once more what the lost worker stored last; whoever leaves in order has acknowledged
+        everything.
+        """
         found = self._recorders.get(profile.id)
         if found is None:
             recorder = Recorder(profile, self._connect(profile), self._store, self._clock, self._new_id, random.random)
+            if after_crash:
+                await recorder.recall()
             found = recorder, asyncio.create_task(recorder.run())
             self._recorders[profile.id] = found
             recorder.carrier.start(recorder)

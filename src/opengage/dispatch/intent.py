@@ -98,7 +98,7 @@ class Intents:
             await gates.spend(tx, engagement.account_id, limits, len(decided.intents), decided.segments, now)
         return Written(
             engagement.id,
-            await self._submissions(tx, decided.intents),
+            await self._submissions(tx, decided.intents, batch.rules.expires_at),
             await self._texts(tx, engagement, decided.intents),
             decided.segments,
         )
@@ -206,7 +206,8 @@ class Intents:
             text_template_revision_id=batch.words.revision_id,
         )
 
-    async def _submissions(self, tx: Transaction, intents: Sequence[Intent]) -> list[Submission]:
+    async def _submissions(self, tx: Transaction, intents: Sequence[Intent], until: Instant | None) -> list[Submission]:
+        """What the carrier is handed; `until` the network may try to deliver it."""
         number = self._number
         submissions = []
         for intent in intents:
@@ -216,7 +217,13 @@ class Intents:
                 accepted = {segment.number: segment.carrier_ref for segment in taken}
             submissions.append(
                 Submission(
-                    number.account_id, intent.text_id, number.phone_number, intent.recipient, intent.body, accepted
+                    number.account_id,
+                    intent.text_id,
+                    number.phone_number,
+                    intent.recipient,
+                    intent.body,
+                    accepted,
+                    until,
                 )
             )
         return submissions

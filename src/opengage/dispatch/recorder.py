@@ -17,6 +17,7 @@ from opengage.carriers.contract import Carrier
 from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch import matching
 from opengage.dispatch.inbound import record_inbound, take_turn
+from opengage.dispatch.recall import stored_last
 from opengage.domain.breaker import Breaker
 from opengage.domain.errors import Unavailable
 from opengage.domain.ledger import Moves
@@ -32,6 +33,7 @@ from opengage.domain.outcomes import (
     Unknown,
 )
 from opengage.domain.records import ServiceProfile
+from opengage.domain.redelivery import Redeliveries, mark_of
 from opengage.domain.retry import Trouble
 from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
@@ -75,9 +77,11 @@ class _Batch(msgspec.Struct):
     outcomes: list[Outcome] = []
     receipts: list[Receipt] = []
     inbound: list[Inbound] = []
+    again: list[int] = []
+    """Tokens of inbound texts that are stored already, or in this batch."""
 
     def __bool__(self) -> bool:
-        return bool(self.outcomes or self.receipts or self.inbound)
+        return bool(self.outcomes or self.receipts or self.inbound or self.again)
 
 
 class Recorder:
@@ -94,6 +98,7 @@ class Recorder:
         self._chance = chance
         self.breaker = Breaker()
         self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
+        self._redeliveries = Redeliveries()
         self._reserved = 0
         self._senders: set[Feedback] = set()
         self._batch = _Batch()
@@ -183,14 +188,33 @@ class Recorder:
         self._something.set()
 
     def inbound(self, texts: Sequence[Inbound]) -> None:
-        """See Sink.inbound."""
-        self._batch.inbound.extend(texts)
+        """See Sink.inbound: what the network delivers again is acknowledged again, and not stored again."""
+        now = self._clock.monotonic()
+        for text in texts:
+            if self._redeliveries.arrive(text.token, mark_of(text.sender, text.recipient, text.body), now):
+                log.info("an inbound text came again", action="inbound")
+                self._batch.again.append(text.token)
+            else:
+                self._batch.inbound.append(text)
         self._something.set()
+
+    def unacknowledged(self, tokens: Sequence[int], *, surely: bool) -> None:
+        """See Sink.unacknowledged."""
+        self._redeliveries.lose(tokens, self._clock.monotonic(), surely=surely)
 
     def ready(self) -> None:
         """See Sink.ready."""
         for sender in self._senders:
             sender.wake()
+
+    async def recall(self) -> None:
+        """Expect the texts again that were stored last: whoever stored them may have ended before it said so.
+
+        To be done before the carrier is started.
+        """
+        async with self._store.reading() as tx:
+            last = await stored_last(tx, self.profile, self._clock.now())
+        self._redeliveries.expect((mark_of(*text) for text in last), self._clock.monotonic())
 
     # the loop
 
@@ -233,8 +257,9 @@ class Recorder:
         self._let_go(batch)
 
     def _let_go(self, batch: _Batch) -> None:
-        tokens = [receipt.token for receipt in batch.receipts] + [text.token for text in batch.inbound]
-        self.carrier.acknowledge(tokens, stored=True)
+        texts = [text.token for text in batch.inbound] + batch.again
+        self._redeliveries.acknowledge(texts, self._clock.monotonic())
+        self.carrier.acknowledge([receipt.token for receipt in batch.receipts] + texts, stored=True)
         before = self.breaker.phase
         if batch.outcomes and self.breaker.observe(self._clock.monotonic(), batch.outcomes) is not before:
             self._tell_phase()

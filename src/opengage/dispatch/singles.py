@@ -115,7 +115,7 @@ class Singles:
         if text.attempts and text.segments > 1:
             taken = await receipts.segments(tx, text.account_id, text.id)
             accepted = {segment.number: segment.carrier_ref for segment in taken}
-        return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted)
+        return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted, text.expires_at)
 
 
 def _unanswered(text: Text) -> Unanswered:

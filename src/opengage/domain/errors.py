@@ -6,9 +6,14 @@ OpengageError
 ├── Forbidden        known, but the role does not allow it
 ├── NotFound         no such thing in this account
 ├── Conflict         type or id contradict the address
+│   └── KeyInUse         a request with this Idempotency-Key is under way, or its answer was not kept
+├── Changed          the resource is no longer as If-Match says
+├── Unprocessable    an Idempotency-Key that stands for another request
+├── TooMany          more requests than the limits allow: wait
 ├── TooLarge         the body is over the limit
 ├── Unsupported      a media type we do not speak
 └── Unavailable      the store cannot be reached or written: nothing was done, try again
+    ├── Overloaded   too much is under way: nothing was done, try again
     └── Fenced       the lease has moved to another owner: whoever holds an older epoch must stop
 
 `api.errors` alone knows which HTTP status each becomes.
@@ -36,6 +41,7 @@ class Code(IntEnum):
     ILLEGAL_STATE = 109
     TOO_MANY = 110
     BAD_PARAMETER = 111
+    BAD_KEY = 112
     CREDENTIALS = 120
     ROLE = 121
     MISSING = 122
@@ -45,6 +51,12 @@ class Code(IntEnum):
     METHOD = 126
     UNAVAILABLE = 130
     INTERNAL = 131
+    OVERLOADED = 132
+    KEY_REUSED = 140
+    KEY_IN_USE = 141
+    ANSWER_NOT_KEPT = 142
+    CHANGED = 143
+    TOO_MANY_REQUESTS = 144
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -98,6 +110,34 @@ class Conflict(OpengageError):
     code = Code.CONFLICT
 
 
+class KeyInUse(Conflict):
+    """A request with this Idempotency-Key is under way."""
+
+    code = Code.KEY_IN_USE
+
+
+class Changed(OpengageError):
+    """The resource was changed since the client saw it."""
+
+    code = Code.CHANGED
+
+
+class Unprocessable(OpengageError):
+    """The Idempotency-Key stands for another request than this one."""
+
+    code = Code.KEY_REUSED
+
+
+class TooMany(OpengageError):
+    """More than the limits allow; `seconds` from now it is worth trying again."""
+
+    code = Code.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+
+
 class TooLarge(OpengageError):
     """The body is over the limit."""
 
@@ -114,6 +154,12 @@ class Unavailable(OpengageError):
     """The store cannot be reached or written: nothing was changed, and the request may be sent again."""
 
     code = Code.UNAVAILABLE
+
+
+class Overloaded(Unavailable):
+    """More is under way than can be served well; nothing was done, and the request may be sent again."""
+
+    code = Code.OVERLOADED
 
 
 class Fenced(Unavailable):

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from opengage.clock import Instant
 from opengage.ids import Id
 
 NEVER_SENT: Final = "never-sent"
@@ -33,6 +34,8 @@ class Submission(msgspec.Struct, gc=False):
     body: str
     accepted: dict[int, str] | None = None
     """Segments (1-based) that the carrier took in an earlier attempt, with its ids: these are not sent again."""
+    expires_at: Instant | None = None
+    """When the network is to give it up, if it has not been delivered by then; None leaves that to the network."""
 
 
 class Accepted(msgspec.Struct, gc=False):

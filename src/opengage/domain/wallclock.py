@@ -5,28 +5,25 @@ clocks skips is taken with the offset from before the gap, one that comes twice 
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from opengage.clock import Instant
+from opengage.domain import local_time
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 DAY_MINUTES: Final = 24 * 60
 
 
-@lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo | None:
     """The zone of this IANA name, such as America/New_York; None when there is none.
 
     Names that mean another zone on every machine (`localtime`) are none.
     """
-    if not name[:1].isupper():
-        return None
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown; no name at all; a folder of zones
+        return local_time.zone(name) if name[:1].isupper() else None
+    except local_time.UnknownZone:
         return None
 
 

@@ -66,6 +66,7 @@ async def create_account(
     name: str | None = None,
     smsc: str | None = None,
     rate: float | None = None,
+    quiet_hours: bool = False,
 ) -> Created:
     """Make account `key`. Without `smsc` its number is on the sandbox; `rate` is segments per second.
 
@@ -89,7 +90,7 @@ async def create_account(
         if await rows.first(tx, Account, key=key):
             detail = f"The account “{key}” exists already. Choose another key, or use the token it was made with."
             raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail)])
-        return await _write(tx, clock.now(), new_id, key, name or key, secret, carrier, number, rate)
+        return await _write(tx, clock.now(), new_id, key, name or key, secret, carrier, number, rate, quiet_hours)
 
 
 async def _write(
@@ -102,13 +103,14 @@ async def _write(
     carrier: Smsc | None,
     number: str,
     rate: float | None,
+    quiet_hours: bool,
 ) -> Created:
     account_id = (await tx.rows(_NEWEST))[0][0] + 1
     membership_id, profile_id, number_id = new_id(), new_id(), new_id()
     token_key = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     common = {"account_id": account_id, "created_at": now, "updated_at": now}
     records = (
-        Account(**common, id=new_id(), key=key, name=name),
+        Account(**common, id=new_id(), key=key, name=name, quiet_hours="on" if quiet_hours else None),
         Membership(**common, id=membership_id, name="owner", role=OWNER),
         ApiToken(**common, id=new_id(), membership_id=membership_id, key=token_key, secret_hash=hash_secret(secret)),
         ServiceProfile(

@@ -23,6 +23,8 @@ class Actor(msgspec.Struct, frozen=True):
     account_key: str
     membership_id: Id
     role: str
+    credential_id: Id = Id(b"")
+    """The API token or session that the request came with."""
 
 
 def require_writer(actor: Actor) -> None:

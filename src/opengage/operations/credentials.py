@@ -13,10 +13,12 @@ from opengage.domain.errors import Unauthorized
 from opengage.operations.actors import Actor
 from opengage.store import tokens
 from opengage.store.contract import Store
+from opengage.store.tokens import Holder
 
 REFUSED: Final = (
     "The credentials are missing or not valid. Send “Authorization: Basic base64(key:secret)” with an active API "
-    "token; X-Account-Key, if sent, must be the key of that token's account. “opengage init” makes a token."
+    "token, or “Bearer” with a token of this server; X-Account-Key, if sent, must be the key of that token's account, "
+    "and must be sent when it has several. “opengage init” makes a token."
 )
 _NOBODY: Final = bytes(32)
 
@@ -26,8 +28,8 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-async def authenticate(store: Store, clock: Clock, key: str, secret: str, account_key: str | None = None) -> Actor:
-    """The actor of an API token. `account_key`, when given, must be the key of the token's account.
+async def holder_of(store: Store, clock: Clock, key: str, secret: str, account_key: str | None = None) -> Holder:
+    """Whom an API token speaks for. `account_key`, when given, must be the key of the token's account.
 
     Raises Unauthorized, always with the same words.
     """
@@ -40,4 +42,14 @@ async def authenticate(store: Store, clock: Clock, key: str, secret: str, accoun
         raise Unauthorized(REFUSED)
     if account_key and account_key != found.account_key:
         raise Unauthorized(REFUSED)
-    return Actor(found.account_id, found.account_key, found.membership_id, found.role)
+    return found
+
+
+async def authenticate(store: Store, clock: Clock, key: str, secret: str, account_key: str | None = None) -> Actor:
+    """The actor of an API token; see `holder_of`."""
+    return actor_of(await holder_of(store, clock, key, secret, account_key))
+
+
+def actor_of(holder: Holder) -> Actor:
+    """A token's holder as whoever asks."""
+    return Actor(holder.account_id, holder.account_key, holder.membership_id, holder.role, holder.token_id)

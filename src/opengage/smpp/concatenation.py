@@ -5,6 +5,7 @@ sar_ parameters of SMPP 3.4 sections 5.3.2.22 to 5.3.2.24. One segment holds 140
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from struct import Struct
 from typing import Generic, TypeVar
 
@@ -217,6 +218,17 @@ class Reassembler(Generic[T]):
                 break
             late.append(self._take(key, complete=False))
         return late
+
+    def discard(self, is_gone: Callable[[T], bool]) -> None:
+        """Forget the parts whose items are gone, as those of a lost link are: its peer sends them again."""
+        for key, gathering in list(self._texts.items()):
+            for number in [number for number, (_, item) in gathering.parts.items() if is_gone(item)]:
+                del gathering.parts[number]
+            if key in self._repeats:
+                self._repeats[key] = [item for item in self._repeats[key] if not is_gone(item)]
+            if not gathering.parts:
+                del self._texts[key]
+                self._repeats.pop(key, None)
 
     def _put(self, key: tuple[str, str, int, int], gathering: _Gathering[T], part: Part, item: T) -> None:
         repeated = gathering.parts.get(part.number)

@@ -23,6 +23,8 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.Account: tables.accounts,
     records.Membership: tables.memberships,
     records.ApiToken: tables.api_tokens,
+    records.Session: tables.sessions,
+    records.SigningKey: tables.signing_keys,
     records.ServiceProfile: tables.service_profiles,
     records.PhoneNumber: tables.phone_numbers,
     records.TextTemplate: tables.text_templates,
@@ -107,6 +109,11 @@ def _select(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
 
 
 @cache
+def _select_locked(record: type[records.Record]) -> sa.Select[Any]:
+    return _select(record, (("account_id", False), ("id", False))).with_for_update()
+
+
+@cache
 def _select_page(record: type[records.Record], filters: Filters) -> sa.Select[Any]:
     statement = _select(record, filters).order_by(TABLES[record].c.id)
     return statement.limit(sa.bindparam("page_limit")).offset(sa.bindparam("page_offset"))
@@ -154,9 +161,12 @@ async def insert(tx: Transaction, record: records.Record) -> None:
     await tx.run(_insert(type(record)), **msgspec.structs.asdict(record))
 
 
-async def find(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
-    """The record of this id in this account."""
-    return await first(tx, record, account_id=account_id, id=id_)
+async def find(tx: Transaction, record: type[R], account_id: int, id_: Id, *, lock: bool = False) -> R | None:
+    """The record of this id in this account; with `lock`, nobody else changes it until the transaction has ended."""
+    if not lock:
+        return await first(tx, record, account_id=account_id, id=id_)
+    found = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
+    return from_row(record, found[0]) if found else None
 
 
 async def first(tx: Transaction, record: type[R], **equal: Any) -> R | None:

@@ -23,6 +23,8 @@ _BY_KEY: Final = (
         _TOKENS.secret_hash,
         _TOKENS.expires_at,
         _TOKENS.revoked_at,
+        _TOKENS.id,
+        _TOKENS.last_used_at,
     )
     .join_from(
         tables.api_tokens,
@@ -31,6 +33,12 @@ _BY_KEY: Final = (
     )
     .join(tables.accounts, _ACCOUNTS.account_id == _TOKENS.account_id)
     .where(_TOKENS.key == sa.bindparam("token_key"), _MEMBERS.is_active, _ACCOUNTS.is_active)
+)
+
+_USED: Final = (
+    sa.update(tables.api_tokens)
+    .where(_TOKENS.account_id == sa.bindparam("key_account_id"), _TOKENS.id == sa.bindparam("key_id"))
+    .values(last_used_at=sa.bindparam("now"))
 )
 
 
@@ -44,9 +52,16 @@ class Holder(msgspec.Struct, frozen=True):
     secret_hash: bytes
     expires_at: Instant | None
     revoked_at: Instant | None
+    token_id: Id
+    last_used_at: Instant | None
 
 
 async def holder(tx: Transaction, key: str) -> Holder | None:
     """Whom the token of this key speaks for, if it exists and its membership and account are active."""
     rows = await tx.rows(_BY_KEY, token_key=key)
     return Holder(*rows[0]) if rows else None
+
+
+async def mark_used(tx: Transaction, account_id: int, token_id: Id, now: Instant) -> None:
+    """Note when a token was last used."""
+    await tx.run(_USED, key_account_id=account_id, key_id=token_id, now=now)

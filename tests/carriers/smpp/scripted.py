@@ -63,6 +63,7 @@ class Recorder(Signals):
         self.told: list[Outcome] = []
         self.got_receipts: list[Receipt] = []
         self.got_inbound: list[Inbound] = []
+        self.got_unacknowledged: list[tuple[list[int], bool]] = []
         self.readies = 0
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -75,6 +76,10 @@ class Recorder(Signals):
 
     def inbound(self, texts: Sequence[Inbound]) -> None:
         self.got_inbound += texts
+        self.changed()
+
+    def unacknowledged(self, tokens: Sequence[int], *, surely: bool) -> None:
+        self.got_unacknowledged.append((list(tokens), surely))
         self.changed()
 
     def ready(self) -> None:

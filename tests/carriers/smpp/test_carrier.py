@@ -7,6 +7,7 @@ import pytest
 
 from carriers.smpp.scripted import LONG, Recorder, Reply, ScriptedSmsc, accept_all, in_turn, submission, text_id
 from opengage.carriers.smpp import SmppCarrier
+from opengage.clock import SECOND, Instant, SystemClock
 from opengage.domain.outcomes import (
     CONNECTION_LOST,
     NEVER_SENT,
@@ -77,6 +78,17 @@ async def test_submits_say_what_the_dispatcher_meant(bound: Bound, smsc: Scripte
     assert (latin.registered_delivery, latin.esm_class, latin.data_coding) == (1, 0, 0)
     assert tlv.find_int(latin.tlvs, tlv.Tag.USER_MESSAGE_REFERENCE) == 0x0102 == reference_of(text_id(0x0102))
     assert (cyrillic.data_coding, cyrillic.short_message) == (8, "Привет".encode("utf-16-be"))
+
+
+async def test_a_text_that_expires_says_when(bound: Bound, smsc: ScriptedSmsc, recorder: Recorder) -> None:
+    """Each segment carries what is left of its validity; a text without one leaves that to the network."""
+    carrier = await bound()
+    soon = Instant(SystemClock().now() + 7_200 * SECOND + SECOND // 2)
+    over = Instant(SystemClock().now() - SECOND)
+    carrier.submit([submission(1, LONG, expires_at=soon), submission(2), submission(3, expires_at=over)])
+    await recorder.until(lambda: len(recorder.told) == 3)
+    periods = [submit.validity_period for submit in smsc.submits]
+    assert periods == ["000000020000000R"] * 3 + ["", "000000000001000R"]
 
 
 async def test_a_long_text_is_sent_in_segments_that_name_it(

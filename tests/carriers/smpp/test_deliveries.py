@@ -31,8 +31,8 @@ YES, NO = ReceiptState.DELIVERED, ReceiptState.UNDELIVERED
 
 def read(*messages: pdu.DeliverSm) -> Read:
     """What a fresh session's deliveries are read as."""
-    deliveries = Deliveries(1, RefForm.EXACT, limit=10, patience=5.0)
-    return deliveries.read(messages, 0.0)
+    deliveries = Deliveries(RefForm.EXACT, limit=10, patience=5.0)
+    return deliveries.read(1, messages, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -272,9 +272,9 @@ async def test_parts_of_a_lost_session_are_forgotten(bound: Bound, smsc: Scripte
 
 def test_unfinished_texts_are_bounded() -> None:
     """Over the limit the oldest is handed over as it is: nothing grows for ever, and nothing disappears."""
-    deliveries = Deliveries(1, RefForm.EXACT, limit=2, patience=5.0)
+    deliveries = Deliveries(RefForm.EXACT, limit=2, patience=5.0)
     firsts = [parts_of("a" * 200, reference)[0] for reference in range(3)]
-    found = deliveries.read(firsts, 0.0)
+    found = deliveries.read(1, firsts, 0.0)
     assert (len(found.inbound), deliveries.gathering) == (1, 2)
     assert deliveries.expire(5.0) == []
     assert (len(deliveries.expire(5.1)), deliveries.gathering) == (2, 0)
@@ -282,11 +282,50 @@ def test_unfinished_texts_are_bounded() -> None:
 
 def test_a_repeated_part_is_answered_too() -> None:
     """An impatient SMSC that sends a part twice gets an answer to both."""
-    deliveries = Deliveries(1, RefForm.EXACT, limit=2, patience=5.0)
+    deliveries = Deliveries(RefForm.EXACT, limit=2, patience=5.0)
     first, second = parts_of("a" * 200)
     first, again, second = (
         msgspec.structs.replace(part, sequence=sequence) for part, sequence in ((first, 1), (first, 9), (second, 2))
     )
-    found = deliveries.read([first, again, second], 0.0)
-    answers = deliveries.answers([found.inbound[0].token], stored=True)
-    assert sorted(answers) == [(1, 0), (2, 0), (9, 0)]
+    found = deliveries.read(1, [first, again, second], 0.0)
+    answers = deliveries.answers([found.inbound[0].token], stored=True, now=0.0)
+    assert {mark: sorted(found) for mark, found in answers.items()} == {1: [(1, 0), (2, 0), (9, 0)]}
+
+
+def test_parts_may_come_over_several_sessions() -> None:
+    """A network that spreads the parts of a text over its links gets an answer on each."""
+    deliveries = Deliveries(RefForm.EXACT, limit=2, patience=5.0)
+    first, second = parts_of("a" * 200)
+    assert deliveries.read(1, [msgspec.structs.replace(first, sequence=4)], 0.0).inbound == []
+    (text,) = deliveries.read(2, [msgspec.structs.replace(second, sequence=4)], 0.0).inbound
+    assert text.body == "a" * 200
+    assert deliveries.answers([text.token], stored=True, now=0.0) == {1: [(4, 0)], 2: [(4, 0)]}
+
+
+@pytest.mark.parametrize(
+    ("answered_at", "lost_at", "unanswered", "answered"),
+    [(None, 1.0, True, False), (1.0, 5.9, False, True), (1.0, 6.1, False, False)],
+)
+def test_a_lost_session_tells_which_answers_may_lack(
+    answered_at: float | None, lost_at: float, unanswered: bool, answered: bool
+) -> None:
+    """Inbound texts without an answer, and those with one that was written just before; never receipts."""
+    deliveries = Deliveries(RefForm.EXACT, limit=2, patience=5.0)
+    found = deliveries.read(1, [inbound_pdu(b"x", sequence=1), DELIVERED], 0.0)
+    elsewhere = deliveries.read(2, [inbound_pdu(b"x", sequence=1)], 0.0).inbound[0].token
+    token = found.inbound[0].token
+    if answered_at is not None:
+        deliveries.answers([token], stored=True, now=answered_at)
+    lost = deliveries.lose(1, lost_at)
+    assert (lost.unanswered, lost.answered) == ([token] * unanswered, [token] * answered)
+    assert deliveries.answers([token, found.receipts[0].token], stored=True, now=lost_at) == {}
+    assert deliveries.answers([elsewhere], stored=True, now=lost_at) == {2: [(1, 0)]}
+
+
+def test_a_refused_delivery_is_not_taken_for_stored() -> None:
+    """What was answered with "try again later" comes again in any case, and was never stored."""
+    deliveries = Deliveries(RefForm.EXACT, limit=2, patience=5.0)
+    (text,) = deliveries.read(1, [inbound_pdu(b"x", sequence=1)], 0.0).inbound
+    assert deliveries.answers([text.token], stored=False, now=0.0) == {1: [(1, Status.ESME_RX_T_APPN)]}
+    lost = deliveries.lose(1, 0.0)
+    assert (lost.unanswered, lost.answered) == ([], [])

@@ -111,7 +111,7 @@ def test_an_upgrade_keeps_what_is_there(url: sa.URL, tmp_path: Path) -> None:
     """Rows of an existing installation survive."""
     upgrade(url)
     with sqlite3.connect(tmp_path / "opengage.db") as connection:
-        connection.execute("INSERT INTO memberships VALUES (1, x'00', 1, 1, 'Ada', 'owner', 1)")
+        connection.execute("INSERT INTO memberships VALUES (1, x'00', 1, 1, 'Ada', 'owner', 1, NULL, NULL)")
     connection.close()
     upgrade(url)
     with sqlite3.connect(tmp_path / "opengage.db") as connection:

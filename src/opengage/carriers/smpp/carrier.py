@@ -1,29 +1,30 @@
-"""One SMPP connection as a carrier: texts out by submit_sm, receipts and inbound texts in by deliver_sm.
+"""A service profile's SMPP connections as one carrier: texts out by submit_sm, receipts and inbound texts in by
+deliver_sm.
 
 Step 7 of the text's path. It translates between the dispatcher's words (`carriers.contract`) and a session's, and keeps
-exact account: every text handed in comes back as one outcome, whatever befalls the link. It never sends a text again.
+exact account: every text handed in comes back as one outcome, whatever befalls the links. It never sends a text again.
+
+A service profile may have several binds (SMPP 3.4 section 2.2 lets an ESME bind more than once). Each is a `Link` with
+a window of its own, as SMSCs count it; a text goes whole over the link that has most room. Receipts and inbound texts
+come over any of them, the parts of one text over several.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from opengage import logs
 from opengage.carriers.contract import Sink
 from opengage.carriers.smpp.deliveries import REF_FORMS, Deliveries, RefForm
-from opengage.carriers.smpp.outgoing import Encoder, Item, Token
-from opengage.carriers.smpp.verdicts import TREATMENTS, LongText, Treatment, declined, never_sent
+from opengage.carriers.smpp.link import Link
+from opengage.carriers.smpp.outgoing import Encoder, Item
+from opengage.carriers.smpp.verdicts import TREATMENTS, Treatment, never_sent
 from opengage.clock import Clock
-from opengage.domain.outcomes import CONNECTION_LOST, NO_ANSWER, Accepted, Outcome, Submission, Unknown
-from opengage.smpp.connection import Backoff, Connection, ConnectionOwner, Phase, Report
-from opengage.smpp.contract import Answer, Cause, Loss, SessionSettings, State
-from opengage.smpp.esme import Esme
+from opengage.domain.outcomes import Outcome, Submission
+from opengage.smpp.connection import Backoff
+from opengage.smpp.contract import SessionSettings
 from opengage.smpp.pdu import BindTransceiver, DeliverSm
-
-_log = logs.get(__name__)
 
 UNBIND_GRACE: Final = 2.0
 """Seconds that an SMSC gets for unbind_resp when we stop, beside what was allowed for answers."""
@@ -42,8 +43,10 @@ class SmscAddress(msgspec.Struct, frozen=True, kw_only=True):
 class SmppOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How one network is spoken to; times in seconds."""
 
+    binds: int = 1
+    """Connections at once."""
     window: int = 100
-    """Segments that may be unanswered at once."""
+    """Segments that may be unanswered at once, on each of them."""
     response_timeout: float = 30.0
     """How long an answer may take before a text is Unknown."""
     enquire_interval: float = 30.0
@@ -58,31 +61,33 @@ class SmppOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How long the parts of an inbound text may be apart."""
 
 
-class SmppCarrier(ConnectionOwner):
+class SmppCarrier:
     """See carriers.contract.Carrier. Everything happens on the event loop that `start` was called on."""
 
     def __init__(self, address: SmscAddress, clock: Clock, options: SmppOptions = SmppOptions()) -> None:  # noqa: B008 - frozen
         self._clock = clock
         self._options = options
-        self._treatments = options.treatments
-        self._normalise = None if options.ref_form is RefForm.EXACT else REF_FORMS[options.ref_form][0]
+        self._encoder = Encoder(clock)
+        self._links = [self._link(address, number) for number in range(1, max(1, options.binds) + 1)]
+        self._deliveries = Deliveries(options.ref_form, limit=options.inbound_limit, patience=options.inbound_patience)
+        self._sessions = 0
+        self._early: list[Outcome] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._sink: Sink
+        self._loop: asyncio.AbstractEventLoop
+
+    def _link(self, address: SmscAddress, number: int) -> Link:
+        options = self._options
         settings = SessionSettings(
             window=options.window,
             response_timeout=options.response_timeout,
             enquire_interval=options.enquire_interval,
         )
         bind = BindTransceiver(system_id=address.system_id, password=address.password, system_type=address.system_type)
-        self._connection = Connection(self, settings, address.host, address.port, bind, backoff=options.backoff)
-        self._encoder = Encoder()
-        self._waiting: deque[Item] = deque()
-        self._early: list[Outcome] = []
-        self._session: Esme | None = None
-        self._generation = 0
-        self._deliveries = self._new_deliveries()
-        self._timer: asyncio.TimerHandle | None = None
-        self._stopping = False
-        self._sink: Sink
-        self._loop: asyncio.AbstractEventLoop
+        normalise = None if options.ref_form is RefForm.EXACT else REF_FORMS[options.ref_form][0]
+        where = address.host, address.port
+        return Link(self, settings, where, bind, options.backoff, normalise, options.treatments, number)
 
     # What the dispatcher asks: see carriers.contract.Carrier.
 
@@ -91,153 +96,112 @@ class SmppCarrier(ConnectionOwner):
         self._sink = sink
         self._loop = asyncio.get_running_loop()
         self._stopping = False
-        self._connection.start()
+        for link in self._links:
+            link.start()
 
     @property
     def is_bound(self) -> bool:
-        """See Carrier.is_bound."""
-        return self._session is not None and self._session.state is State.BOUND and not self._stopping
+        """See Carrier.is_bound: one link is enough."""
+        return not self._stopping and any(link.is_bound for link in self._links)
 
     def capacity(self) -> int:
-        """See Carrier.capacity."""
-        if self._session is None or self._stopping:
-            return 0
-        return max(0, self._session.free_window - len(self._waiting))
+        """See Carrier.capacity: of all links together."""
+        return 0 if self._stopping else sum([link.capacity() for link in self._links])
 
     def submit(self, submissions: Sequence[Submission]) -> None:
         """See Carrier.submit: while not bound, everything is Deferred as NEVER_SENT."""
-        if not self.is_bound:
+        bound = [] if self._stopping else [link for link in self._links if link.is_bound]
+        if not bound:
             self._tell_soon([never_sent(submission.text_id) for submission in submissions])
             return
-        items: list[Item] = []
-        add = self._encoder.add
-        early = [outcome for submission in submissions if (outcome := add(submission, items)) is not None]
+        if len(bound) == 1:
+            items: list[Item] = []
+            add = self._encoder.add
+            early = [outcome for submission in submissions if (outcome := add(submission, items)) is not None]
+            bound[0].submit(items)
+        else:
+            early = self._spread(submissions, bound)
         if early:
             self._tell_soon(early)
-        if not self._waiting and self._session is not None:
-            items = items[self._session.submit_many(items) :]
-        self._waiting += items
+
+    def _spread(self, submissions: Sequence[Submission], bound: Sequence[Link]) -> list[Outcome]:
+        """Give each text, whole, to the link with most room; the outcomes of those that cannot be sent."""
+        rooms = [link.capacity() for link in bound]
+        loads: list[list[Item]] = [[] for _ in bound]
+        early: list[Outcome] = []
+        for submission in submissions:
+            place = rooms.index(max(rooms))
+            before = len(loads[place])
+            outcome = self._encoder.add(submission, loads[place])
+            if outcome is not None:
+                early.append(outcome)
+            rooms[place] -= len(loads[place]) - before
+        for link, items in zip(bound, loads, strict=True):
+            if items:
+                link.submit(items)
+        return early
 
     def acknowledge(self, tokens: Sequence[int], *, stored: bool) -> None:
         """See Carrier.acknowledge: "try again later" is ESME_RX_T_APPN (SMPP 3.4 section 5.1.3)."""
-        answers = self._deliveries.answers(tokens, stored=stored)
-        if answers and self._session is not None:
-            self._session.answer_deliveries(answers)
+        answers = self._deliveries.answers(tokens, stored=stored, now=self._clock.monotonic())
+        for link in self._links:
+            if link.mark in answers:
+                link.answer(answers[link.mark])
 
     async def stop(self, within: float) -> None:
-        """See Carrier.stop: takes at most `within` and UNBIND_GRACE seconds."""
+        """See Carrier.stop: takes at most `within` and UNBIND_GRACE seconds, all links at once."""
         self._stopping = True
-        self._give_up([], [token for _, token in self._waiting])
-        self._waiting.clear()
+        for link in self._links:
+            link.give_up_waiting()
         cut = asyncio.get_running_loop().call_later(within + UNBIND_GRACE, self._cut)
         try:
-            await self._connection.stop(within)
+            await asyncio.gather(*(link.stop(within) for link in self._links))
         finally:
             cut.cancel()
             self._forget_timer()
             self._tell_early()
 
-    # What the session tells: see smpp.contract.SessionOwner.
+    # What the links tell: see link.Hub.
 
-    def on_phase(self, report: Report) -> None:
-        """The connection's news, for the log."""
-        if report.phase is Phase.LOST:
-            _log.warning("smpp connection lost", why=report.detail, retry_in=report.retry_in, lasting=report.permanent)
-        else:
-            _log.info("smpp connection " + report.phase.value)
+    def tell(self, outcomes: list[Outcome]) -> None:
+        """See Hub.tell."""
+        if outcomes:
+            self._sink.outcomes(outcomes)
 
-    def on_window(self, session: Esme) -> None:
-        """Bound, or room again: first what waits here, then what the dispatcher has."""
-        self._adopt(session)
-        self._fill()
+    def opened(self) -> int:
+        """See Hub.opened."""
+        self._sessions += 1
+        return self._sessions
+
+    def room(self) -> None:
+        """See Hub.room."""
         if self.capacity():
             self._sink.ready()
 
-    def on_answers(self, session: Esme, answers: list[Answer]) -> None:  # noqa: ARG002 - SessionOwner's
-        """Answers to submits."""
-        outcomes: list[Outcome] = []
-        normalise = self._normalise
-        for token, status, name in answers:
-            ref = normalise(name) if normalise is not None else name
-            if isinstance(token, tuple):
-                outcome = self._segment_answered(token, status, ref)
-                if outcome is not None:
-                    outcomes.append(outcome)
-            elif status:
-                outcomes.append(declined(token, status, self._treatments))
-            else:
-                outcomes.append(Accepted(token, (ref,)))
-        self._tell(outcomes)
-
-    def on_late_answers(self, session: Esme, answers: list[Answer]) -> None:
-        """Answers to texts that were told as Unknown: their doubt is over, one way or the other."""
-        self.on_answers(session, answers)
-
-    def on_timed_out(self, session: Esme, tokens: list[Token]) -> None:  # noqa: ARG002 - SessionOwner's
-        """No answer in time."""
-        self._tell(self._doubt(tokens, NO_ANSWER))
-
-    def on_lost(
-        self,
-        session: Esme,
-        unanswered: list[Token],
-        never_sent: list[Token],
-        loss: Loss,  # noqa: ARG002 - SessionOwner's; the phase that follows tells it to the log
-    ) -> None:
-        """The link is gone: everything still here comes back now."""
-        if session is self._session:
-            self._session = None
-            self._deliveries = self._new_deliveries()
-            self._forget_timer()
-        waiting = [token for _, token in self._waiting]
-        self._waiting.clear()
-        self._give_up(unanswered, never_sent + waiting)
-        self._sink.ready()
-
-    def on_deliveries(self, session: Esme, deliveries: list[DeliverSm]) -> None:
-        """Receipts and inbound texts; answered by `acknowledge`."""
-        self._adopt(session)
-        found = self._deliveries.read(deliveries, self._clock.monotonic())
+    def delivered(self, link: Link, deliveries: list[DeliverSm]) -> None:
+        """See Hub.delivered."""
+        assert link.mark is not None, "a session that speaks has a mark"
+        found = self._deliveries.read(link.mark, deliveries, self._clock.monotonic())
         if found.at_once:
-            session.answer_deliveries(found.at_once)
+            link.answer(found.at_once)
         if found.receipts:
             self._sink.receipts(found.receipts)
         if found.inbound:
             self._sink.inbound(found.inbound)
         self._mind_parts()
 
-    # Texts out.
+    def closed(self, mark: int | None) -> None:
+        """See Hub.closed."""
+        if mark is not None:
+            lost = self._deliveries.lose(mark, self._clock.monotonic())
+            for tokens, surely in ((lost.unanswered, True), (lost.answered, False)):
+                if tokens:
+                    self._sink.unacknowledged(tokens, surely=surely)
+            if not self._deliveries.gathering:
+                self._forget_timer()
+        self._sink.ready()
 
-    def _fill(self) -> None:
-        """As much of what waits as the window has room for."""
-        waiting, session = self._waiting, self._session
-        if not waiting or session is None:
-            return
-        if session.free_window >= len(waiting):
-            session.submit_many(list(waiting))
-            waiting.clear()
-            return
-        for _ in range(session.free_window):
-            session.submit(*waiting.popleft())
-
-    def _segment_answered(self, token: tuple[LongText, int], status: int, ref: str) -> Outcome | None:
-        text, number = token
-        return text.decline(number, status, self._treatments) if status else text.accept(number, ref)
-
-    def _doubt(self, tokens: Sequence[Token], code: str) -> list[Outcome]:
-        found = [Unknown(one, code) if isinstance(one, bytes) else one[0].doubt(one[1], code) for one in tokens]
-        return [outcome for outcome in found if outcome is not None]
-
-    def _miss(self, tokens: Sequence[Token]) -> list[Outcome]:
-        found = [never_sent(one) if isinstance(one, bytes) else one[0].miss(one[1]) for one in tokens]
-        return [outcome for outcome in found if outcome is not None]
-
-    def _give_up(self, unanswered: Sequence[Token], missed: Sequence[Token]) -> None:
-        self._tell(self._doubt(unanswered, CONNECTION_LOST) + self._miss(missed))
-
-    def _tell(self, outcomes: list[Outcome]) -> None:
-        if outcomes:
-            self._sink.outcomes(outcomes)
+    # Outcomes that are known before anything is sent.
 
     def _tell_soon(self, outcomes: Sequence[Outcome]) -> None:
         """After the caller's turn: whoever submits is not called back before `submit` returns."""
@@ -247,22 +211,9 @@ class SmppCarrier(ConnectionOwner):
 
     def _tell_early(self) -> None:
         outcomes, self._early = self._early, []
-        self._tell(outcomes)
+        self.tell(outcomes)
 
-    # Sessions and their deliveries.
-
-    def _adopt(self, session: Esme) -> None:
-        """A session may speak before its connection has told that it is bound: whoever speaks is the live one."""
-        if session is not self._session:
-            self._session = session
-            self._deliveries = self._new_deliveries()
-
-    def _new_deliveries(self) -> Deliveries:
-        self._generation += 1
-        options = self._options
-        return Deliveries(
-            self._generation, options.ref_form, limit=options.inbound_limit, patience=options.inbound_patience
-        )
+    # Parts of inbound texts that wait for the others.
 
     def _mind_parts(self) -> None:
         """While a long text is incomplete, look again once its patience is over."""
@@ -282,5 +233,5 @@ class SmppCarrier(ConnectionOwner):
             self._timer = None
 
     def _cut(self) -> None:
-        if self._session is not None:
-            self._session.abort(Cause.UNBIND_TIMEOUT, "no unbind_resp before the stop's end")
+        for link in self._links:
+            link.cut()

@@ -7,6 +7,7 @@ user_message_reference comes from its id, so that a segment sent again after a d
 from typing import Final
 
 from opengage.carriers.smpp.verdicts import LongText
+from opengage.clock import SECOND, Clock, Instant
 from opengage.domain.outcomes import Outcome, Refused, Submission, reference_of
 from opengage.ids import Id
 from opengage.smpp import coding, concatenation
@@ -14,6 +15,7 @@ from opengage.smpp.coding import DataCoding
 from opengage.smpp.commands import status_name
 from opengage.smpp.errors import BodyError
 from opengage.smpp.hot import SubmitTemplate
+from opengage.smpp.periods import relative
 from opengage.smpp.tlv import user_message_reference
 
 Token = Id | tuple[LongText, int]
@@ -33,14 +35,19 @@ _UCS2: Final = int(DataCoding.UCS2)
 class Encoder:
     """Makes bodies; what is constant for a sender is encoded once."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._templates: dict[str, SubmitTemplate] = {}
+        """By sender, or by sender and validity period: what is sent within one second shares those too."""
 
     def add(self, submission: Submission, items: list[Item]) -> Outcome | None:
         """Put the submits of this text on `items`; an outcome instead when there is nothing to send."""
         body = submission.body
         try:
-            template = self._templates.get(submission.sender) or self._remember(submission.sender)
+            if submission.expires_at is None:
+                template = self._templates.get(submission.sender) or self._remember(submission.sender)
+            else:
+                template = self._expiring(submission.sender, submission.expires_at)
             try:
                 payload = coding.encode_gsm7(body)
                 data_coding = _DEFAULT
@@ -72,10 +79,16 @@ class Encoder:
         ]
         return text.outcome()
 
-    def _remember(self, sender: str) -> SubmitTemplate:
+    def _expiring(self, sender: str, expires_at: Instant) -> SubmitTemplate:
+        """With a validity period: the network counts it from when it takes the text, which is now."""
+        period = relative((expires_at - self._clock.now()) / SECOND)
+        return self._templates.get(f"{sender} {period}") or self._remember(sender, period)
+
+    def _remember(self, sender: str, period: str = "") -> SubmitTemplate:
         if len(self._templates) >= _MOST_TEMPLATES:
             self._templates.clear()
-        template = self._templates[sender] = SubmitTemplate(_digits(sender))
+        template = SubmitTemplate(_digits(sender), validity_period=period)
+        self._templates[f"{sender} {period}" if period else sender] = template
         return template
 
 

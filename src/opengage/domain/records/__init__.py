@@ -7,7 +7,7 @@ Frozen: a change makes a new record. Ids are 16 bytes, instants whole microsecon
 from opengage.domain.records.base import Authored, Record
 from opengage.domain.records.blasts import Activity, Engagement, Envelope, TextTemplate, TextTemplateRevision
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
-from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership
+from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership, Session, SigningKey
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "PhoneNumber",
     "Record",
     "ServiceProfile",
+    "Session",
+    "SigningKey",
     "Suppression",
     "Text",
     "TextMessage",

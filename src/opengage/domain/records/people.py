@@ -28,6 +28,10 @@ class Membership(Record, frozen=True, kw_only=True):
     name: str
     role: str
     is_active: bool = True
+    email: str | None = None
+    """In lower case; with a password, what its user logs in with."""
+    password_hash: str | None = None
+    """Argon2id, in its own encoded form."""
 
 
 class ApiToken(Record, frozen=True, kw_only=True):
@@ -39,6 +43,27 @@ class ApiToken(Record, frozen=True, kw_only=True):
     expires_at: Instant | None = None
     last_used_at: Instant | None = None
     revoked_at: Instant | None = None
+
+
+class Session(Record, frozen=True, kw_only=True):
+    """What a bearer token speaks for, in one account; `id` is derived from a secret that only the token holds.
+
+    A session that reaches several accounts has a row with the same id in each.
+    """
+
+    membership_id: Id
+    api_token_id: Id | None = None
+    """The API token that it was opened with, and with which it ends."""
+    generation: int = 0
+    """How often it was refreshed: older refresh tokens are spent."""
+    expires_at: Instant
+    revoked_at: Instant | None = None
+
+
+class SigningKey(Record, frozen=True, kw_only=True):
+    """What bearer tokens are signed with; `id` is their `kid`."""
+
+    secret: bytes
 
 
 class AuditEvent(Record, frozen=True, kw_only=True):

@@ -18,7 +18,15 @@ from opengage.store.tables.blasts import (
 )
 from opengage.store.tables.columns import metadata
 from opengage.store.tables.network import budget_uses, lanes, phone_numbers, service_profiles
-from opengage.store.tables.people import accounts, api_tokens, audit_events, memberships
+from opengage.store.tables.people import (
+    accounts,
+    api_tokens,
+    audit_events,
+    idempotency_keys,
+    memberships,
+    sessions,
+    signing_keys,
+)
 from opengage.store.tables.texts import (
     parked_receipts,
     recent_texts,
@@ -38,6 +46,7 @@ __all__ = [
     "engagement_numbers",
     "engagements",
     "envelopes",
+    "idempotency_keys",
     "lanes",
     "ledger",
     "ledger_details",
@@ -47,6 +56,8 @@ __all__ = [
     "phone_numbers",
     "recent_texts",
     "service_profiles",
+    "sessions",
+    "signing_keys",
     "suppressions",
     "text_messages",
     "text_results",

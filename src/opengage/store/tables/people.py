@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from opengage.store.tables.columns import boolean, id_, table, text, whole
+from opengage.store.tables.columns import account, boolean, id_, metadata, table, text, whole
 
 accounts = table(
     "accounts",
@@ -18,7 +18,17 @@ accounts = table(
     sa.UniqueConstraint("key"),
 )
 
-memberships = table("memberships", text("name"), text("role"), boolean("is_active"))
+memberships = table(
+    "memberships",
+    text("name"),
+    text("role"),
+    boolean("is_active"),
+    text("email", null=True),
+    text("password_hash", null=True),
+    sa.UniqueConstraint("account_id", "email"),
+    # whoever logs in names an e-mail address and no account
+    sa.Index(None, "email"),
+)
 
 api_tokens = table(
     "api_tokens",
@@ -30,6 +40,37 @@ api_tokens = table(
     whole("revoked_at", null=True),
     sa.UniqueConstraint("key"),
 )
+
+sessions = table(
+    "sessions",
+    id_("membership_id"),
+    id_("api_token_id", null=True),
+    whole("generation"),
+    whole("expires_at"),
+    whole("revoked_at", null=True),
+    sa.Index(None, "account_id", "membership_id"),
+    sa.Index(None, "account_id", "expires_at"),
+)
+"""Who holds bearer tokens: one row for each account that the session reaches, under the same id."""
+
+signing_keys = table("signing_keys", sa.Column("secret", sa.LargeBinary(32), nullable=False))
+"""What bearer tokens are signed with: the installation's own, under account 0; the newest signs."""
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    account(),
+    id_("membership_id", key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
+    whole("created_at"),
+    whole("status", null=True),
+    text("headers", null=True),
+    sa.Column("body", sa.LargeBinary, nullable=True),
+    sa.Index(None, "account_id", "created_at"),
+)
+"""Requests that carried an Idempotency-Key and changed something, with their answers; `body` is compressed. No status:
+the answer held a secret and is not kept."""
 
 audit_events = table(
     "audit_events",

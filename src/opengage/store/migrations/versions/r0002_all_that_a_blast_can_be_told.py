@@ -58,6 +58,23 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "idempotency_keys",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("membership_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.BigInteger(), nullable=True),
+        sa.Column("headers", sa.Text(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "membership_id", "key", name=op.f("idempotency_keys_pkey")),
+    )
+    with op.batch_alter_table("idempotency_keys", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("idempotency_keys_account_id_created_at"), ["account_id", "created_at"], unique=False
+        )
+
+    op.create_table(
         "ledger_details",
         sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("engagement_id", sa.LargeBinary(length=16), nullable=False),
@@ -75,6 +92,34 @@ def upgrade() -> None:
         sa.Column("phone_number_id", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("account_id", "phone_number", "text_id", name=op.f("recent_texts_pkey")),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "sessions",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("membership_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("api_token_id", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("sessions_pkey")),
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("sessions_account_id_expires_at"), ["account_id", "expires_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("sessions_account_id_membership_id"), ["account_id", "membership_id"], unique=False
+        )
+
+    op.create_table(
+        "signing_keys",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("signing_keys_pkey")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.add_column(sa.Column("quiet_hours", sa.Text(), nullable=True))
@@ -119,6 +164,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("under_way", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("unhealthy_since", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("crashes", sa.BigInteger(), nullable=True))
+
+    with op.batch_alter_table("memberships", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("email", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("password_hash", sa.Text(), nullable=True))
+        batch_op.create_unique_constraint(batch_op.f("memberships_account_id_email_key"), ["account_id", "email"])
+        batch_op.create_index(batch_op.f("memberships_email"), ["email"], unique=False)
 
     with op.batch_alter_table("phone_numbers", schema=None) as batch_op:
         batch_op.add_column(sa.Column("budgets", sa.Text(), nullable=True))

@@ -1,0 +1,275 @@
+"""Limits and overload: who sends too much is told when to come back, and the others do not notice (bars R14, S13)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from api_client import Client, Settings, StandingClock, an_account, in_process, recipients, resource
+from opengage.api.admission.limits import WINDOW, Buckets, Limit
+from opengage.api.admission.room import Room
+from opengage.api.app import create_app
+from opengage.api.state import ApiState
+from opengage.clock import SECOND, Instant
+from opengage.domain.errors import Overloaded, TooMany, Unavailable
+from opengage.domain.records import ApiToken
+from opengage.ids import new_id
+from opengage.store import rows
+from opengage.store.sqlite import SqliteStore
+
+
+class Timed(StandingClock):
+    """A clock whose monotonic time stands still too."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        """The time that the test has set."""
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Timed:
+    """A clock that only the test moves."""
+    return Timed()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Low limits."""
+    return Settings(token_rate_limit=1, account_rate_limit=2, bulk_rate_limit=5)
+
+
+async def test_headers_tell_what_is_left(client: Client) -> None:
+    """Policy and rest of each limit on every answer, refusals included (draft-ietf-httpapi-ratelimit-headers-10)."""
+    answer = await client.get("/engagements")
+    assert answer.headers["ratelimit-policy"] == '"token";q=10;w=10, "account";q=20;w=10, "bulk";q=50;w=10'
+    assert answer.headers["ratelimit"] == '"token";r=9;t=1, "account";r=19;t=1, "bulk";r=50;t=0'
+    assert '"token";r=8' in (await client.get("/engagements/x")).headers["ratelimit"]
+
+
+async def test_a_token_that_sends_too_much(client: Client, clock: Timed) -> None:
+    """429, the time to wait, and after that time it goes on; nothing was done meanwhile."""
+    document = resource("engagements", {"name": "x"})
+    answers = [await client.post("/engagements", document) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [201] * 10 + [429]
+    refused = answers[-1]
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json()["errors"][0]["code"] == 144
+    assert '"token";r=0;t=10' in refused.headers["ratelimit"]
+    assert refused.headers["access-control-allow-origin"] == "*"
+    clock.seconds = 1.0
+    answer = await client.get("/engagements")
+    assert (answer.status_code, answer.json()["meta"]["total"]) == (200, 10)
+    assert (await client.get("/engagements")).status_code == 429
+
+
+async def test_tokens_share_their_account_s_limit(client: Client, store: SqliteStore) -> None:
+    """A second and a third token do not buy a third share."""
+    statuses = []
+    for number in range(3):
+        async with store.writing() as tx:
+            token = await rows.first(tx, ApiToken, account_id=1)
+            assert token is not None
+            if number:
+                await rows.change(tx, token, id=new_id())
+        statuses += [(await client.get("/engagements")).status_code for _ in range(10)]
+    assert statuses == [200] * 20 + [429] * 10
+
+
+async def test_others_do_not_notice(client: Client, other: Client) -> None:
+    """Another account's limits are its own; health is never counted."""
+    for _ in range(11):
+        last = await client.get("/engagements")
+    assert last.status_code == 429
+    assert (await other.get("/engagements")).status_code == 200
+    for path in ("/healthz", "/readyz", "/api/errors/144"):
+        answer = await client.http.get(path)
+        assert (answer.status_code, "ratelimit" in answer.headers) == (200, False)
+
+
+async def test_bulk_counts_by_resources(client: Client, clock: Timed) -> None:
+    """A batch of any size passes when something is left, and is then paid off; one by one nothing is counted."""
+    id_ = await client.ready(0)
+    big = {"data": recipients(id_, 60)}
+    assert (await client.post("/envelopes", big)).status_code == 201
+    refused = await client.post("/envelopes", {"data": recipients(id_, 1)})
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+    assert '"bulk";r=0;t=12' in refused.headers["ratelimit"]
+    assert (await client.post("/envelopes", {"data": recipients(id_, 1)[0]})).status_code == 201
+    clock.seconds = 2.2
+    assert (await client.post("/envelopes", {"data": recipients(id_, 1)})).status_code == 201
+    assert (await client.get("/envelopes")).json()["meta"]["total"] == 62
+
+
+async def test_a_keyed_request_that_is_refused_can_be_repeated(client: Client, clock: Timed) -> None:
+    """429 stores nothing under the key."""
+    id_ = await client.ready(0)
+    await client.post("/envelopes", {"data": recipients(id_, 60)})
+    body = {"data": recipients(id_, 2)}
+    assert (await client.post("/envelopes", body, idempotency_key="k")).status_code == 429
+    clock.seconds = 10
+    assert (await client.post("/envelopes", body, idempotency_key="k")).status_code == 201
+
+
+async def test_no_limit(store: SqliteStore, clock: Timed) -> None:
+    """0 switches one off, and its headers with it."""
+    settings = Settings(token_rate_limit=0, account_rate_limit=0, bulk_rate_limit=0)
+    account = await an_account(store, clock, "firstbank")
+    async with in_process(create_app(ApiState(store, clock, new_id, settings))) as http:
+        client = Client(http, account)
+        answers = [await client.get("/engagements") for _ in range(50)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert not {"ratelimit", "ratelimit-policy"} & set(answers[0].headers)
+
+
+def test_buckets_are_bounded() -> None:
+    """Ten thousand names and more take no more room, and whoever was counted is not forgotten first."""
+    buckets = Buckets(Limit("token", 1, "requests"))
+    for _ in range(WINDOW):
+        buckets.take("busy", 1, 0.0)
+    for number in range(25_000):
+        buckets.take(number, 1, 0.0)
+    assert len(buckets._buckets) <= 10_000
+    with pytest.raises(TooMany):
+        buckets.take("busy", 1, 0.5)
+
+
+def test_time_that_steps_back_gives_nothing() -> None:
+    """A bucket only fills as time goes on."""
+    buckets = Buckets(Limit("token", 1, "requests"))
+    for _ in range(WINDOW):
+        buckets.take("x", 1, 100.0)
+    with pytest.raises(TooMany):
+        buckets.take("x", 1, 50.0)
+
+
+def test_room() -> None:
+    """So many requests and so many bytes, and a share of the room for others; all comes back at the end."""
+    room = Room(4, 100)
+    with room.one(90):
+        with pytest.raises(Overloaded), room.one(11):
+            pass
+        with room.one(10), room.one(0), room.one(0), pytest.raises(Overloaded), room.one(0):
+            pass
+    with room.one(1_000), pytest.raises(Overloaded), room.one(1):
+        pass
+    with room.of(1), room.of(1), room.of(1):
+        with pytest.raises(TooMany), room.of(1):
+            pass
+        with room.of(2):
+            pass
+    with room.one(90), room.of(1):
+        pass
+
+
+class Waiting(SqliteStore):
+    """A store whose readers wait until they are let go."""
+
+    async def hold(self) -> None:
+        """Hold the next readers back."""
+        self.go = asyncio.Event()
+        self.readers = 0
+
+    def reading(self) -> Any:
+        """See Store.reading."""
+        return _Held(self)
+
+
+class _Held:
+    def __init__(self, store: Waiting) -> None:
+        self._store = store
+        self._inner = SqliteStore.reading(store)
+
+    async def __aenter__(self) -> Any:
+        self._store.readers += 1
+        await self._store.go.wait()
+        return await self._inner.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self._inner.__aexit__(*error)
+
+
+@pytest.fixture
+async def waiting(tmp_path: Any, store: SqliteStore) -> AsyncIterator[Waiting]:
+    """The same database through a slow store."""
+    opened = Waiting(tmp_path / "opengage.sqlite")
+    await opened.hold()
+    yield opened
+    opened.go.set()
+    await opened.close()
+
+
+async def test_overload(waiting: Waiting, store: SqliteStore, clock: Timed) -> None:
+    """What does not fit is refused at once with 503; what was let in is served, and health is all the time."""
+    account = await an_account(store, clock, "firstbank")
+    settings = Settings(requests_in_flight=4)
+    async with in_process(create_app(ApiState(waiting, clock, new_id, settings))) as http:
+        client = Client(http, account)
+        inside = [asyncio.create_task(client.get("/engagements")) for _ in range(3)]
+        while waiting.readers < 3:
+            await asyncio.sleep(0)
+        inside.append(asyncio.create_task(client.get("/engagements")))
+        while waiting.readers < 4:
+            await asyncio.sleep(0)
+        outside = await asyncio.gather(*(client.get("/engagements") for _ in range(40)))
+        assert {answer.status_code for answer in outside} == {503}
+        assert {answer.headers["retry-after"] for answer in outside} == {"1"}
+        assert {answer.json()["errors"][0]["code"] for answer in outside} == {132}
+        assert (await http.get("/healthz")).status_code == 200
+        waiting.go.set()
+        assert sorted(answer.status_code for answer in await asyncio.gather(*inside)) == [200, 200, 200, 429]
+        assert (await client.get("/engagements")).status_code == 200
+
+
+async def test_preflights_are_free(client: Client) -> None:
+    """A preflight is no request of anybody: it is answered without credentials, and not counted."""
+    answer = await client.http.options("/api/v1/engagements")
+    assert (answer.status_code, "ratelimit" in answer.headers) == (204, False)
+    assert {"GET", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
+    assert "Authorization" in answer.headers["access-control-allow-headers"]
+    read = await client.get("/engagements")
+    assert "ETag" in read.headers["access-control-expose-headers"]
+
+
+async def last_used(store: SqliteStore) -> Any:
+    """When the first account's token was last used, as stored."""
+    async with store.reading() as tx:
+        token = await rows.first(tx, ApiToken, account_id=1)
+    assert token is not None
+    return token.last_used_at
+
+
+async def test_last_use_is_noted(client: Client, store: SqliteStore, clock: Timed) -> None:
+    """Beside the request, and at most once a minute."""
+    noted = []
+    for seconds in (0, 59, 60, 61):
+        clock.instant = Instant(1_700_000_000 * SECOND + seconds * SECOND)
+        await client.get("/engagements")
+        await settled(client)
+        noted.append(((await last_used(store)) // SECOND) - 1_700_000_000)
+    assert noted == [0, 0, 60, 60]
+
+
+async def test_a_last_use_that_cannot_be_noted(client: Client, store: SqliteStore, clock: Timed) -> None:
+    """A full disk is no reason to refuse a read, and the next use is noted."""
+    gate = client.http._transport.app.state.gate  # type: ignore[attr-defined]
+    written = store.writing
+
+    def full() -> Any:
+        raise Unavailable("full")
+
+    store.writing = full  # type: ignore[method-assign]
+    assert (await client.get("/engagements")).status_code == 200
+    await gate.last_used.settle()
+    store.writing = written  # type: ignore[method-assign]
+    assert await last_used(store) is None
+    await client.get("/engagements")
+    await settled(client)
+    assert await last_used(store) == clock.instant
+
+
+async def settled(client: Client) -> None:
+    """Wait until what was noted is written."""
+    await client.http._transport.app.state.gate.last_used.settle()  # type: ignore[attr-defined]
