@@ -32,7 +32,8 @@ async def require(store: Store) -> str:
     found = await current(store)
     if found is None or not _is_usable(found):
         raise Unavailable(
-            f"The database's schema is at revision {found}, but this version of Opengage needs {NEEDED}. {_mending(found)}"
+            f"The database's schema is at revision {found}, but this version of Opengage needs {NEEDED}. "
+            f"{_mending(found)}"
         )
     return found
 
