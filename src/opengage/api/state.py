@@ -13,6 +13,7 @@ from litestar.params import SkipValidation
 
 from opengage.clock import Clock
 from opengage.ids import NewId
+from opengage.metrics import Metrics
 from opengage.operations.actors import Actor
 from opengage.store.contract import Store
 
@@ -98,6 +99,11 @@ class ApiState(msgspec.Struct, frozen=True):
     clock: Clock
     new_id: NewId
     settings: ApiSettings
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
+    checks: tuple[Callable[[], None], ...] = ()
+    """What must hold beside the database before requests are welcome. Each raises Unavailable when it does not."""
+    disk_free: Callable[[], int | None] = lambda: None
+    """Bytes of room on the disk of the data folder; None where nothing is known of it."""
 
     @property
     def base_url(self) -> str:
