@@ -1,8 +1,8 @@
 """What is counted and measured, and its text for Prometheus (exposition format 0.0.4).
 
 Beside the text's path, at the bottom. `FAMILIES` is the whole list: what is not in it cannot be counted, and each has
-its line in docs/reference/metrics.md. No label ever holds a phone number, an account or an id: their values come from short
-lists, so that the number of series does not grow with the data.
+its line in docs/reference/metrics.md. No label ever holds a phone number, an account or an id: their values come from
+short lists, so that the number of series does not grow with the data.
 """
 
 from bisect import bisect_left
