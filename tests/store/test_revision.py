@@ -1,5 +1,7 @@
 """Which schemas this version works with: its own, and the next release's, so that restarts can go one by one."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 import sqlalchemy as sa
 
@@ -16,6 +18,13 @@ async def stand_at(store: Store, found: str) -> None:
     """Let the database say that it is at a revision."""
     async with store.writing() as tx:
         await tx.run(SET, revision=found)
+
+
+@pytest.fixture(autouse=True)
+async def back_again(store: Store) -> AsyncIterator[None]:
+    """The server's database is shared by tests: it stands where it stood when the next one comes."""
+    yield
+    await stand_at(store, revision.NEEDED)
 
 
 @pytest.mark.parametrize("found", [revision.NEEDED, AHEAD])
