@@ -18,6 +18,7 @@ from opengage.api.envelope_batches import Batch, read_batch
 from opengage.assembly.schema import migrate
 from opengage.assembly.store import open_store
 from opengage.clock import SystemClock
+from opengage.domain.callback_urls import Limits
 from opengage.domain.ledger import Moves
 from opengage.domain.states import Reason, TextEvent, TextStatus, change, place
 from opengage.ids import Id, new_id, to_wire
@@ -65,7 +66,7 @@ async def _decode_timed(bodies: Sequence[bytes], envelopes: int) -> float:
 async def _read(body: bytes) -> Batch:
     items = split(body)
     assert isinstance(items, list), "a bulk document holds an array"
-    return await read_batch(items, "/data/{}".format, len(items))
+    return await read_batch(items, "/data/{}".format, len(items), Limits())
 
 
 def _store(home: Path) -> Store:

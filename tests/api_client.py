@@ -1,16 +1,19 @@
 """A client of the API for tests: its settings, its clock, and the documents that it sends."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 
 from opengage.clock import Instant, SystemClock
-from opengage.ids import new_id, to_wire
+from opengage.ids import from_wire, new_id, to_wire
 from opengage.operations.accounts import Created, create_account
+from opengage.sealing import Sealer
 from opengage.store.sqlite import SqliteStore
 
+SEALER = Sealer([b"k" * 32])
 PUBLIC_URL = "https://texts.example.org"
 NUMBER = "+12025550100"
 START = Instant(1_594_150_561_641_305)
@@ -22,9 +25,12 @@ class Settings(msgspec.Struct):
 
     body_limit_bytes: int = 4 * 1024 * 1024
     bulk_limit: int = 10_000
+    max_segments: int = 10
     page_limit_default: int = 50
     page_limit_max: int = 1000
     public_url: str = PUBLIC_URL
+    files: Path | None = None
+    upload_limit_bytes: int = 1024 * 1024
     idempotency_seconds: float = 86_400.0
     access_token_seconds: float = 3600.0
     refresh_token_seconds: float = 2_592_000.0
@@ -73,6 +79,24 @@ class Client:
     async def patch(self, path: str, body: Any, **headers: str) -> httpx.Response:
         """PATCH below /api/v1."""
         return await self.send("PATCH", f"/api/v1{path}", body, **headers)
+
+    async def delete(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """DELETE below /api/v1."""
+        return await self.send("DELETE", f"/api/v1{path}", body, **headers)
+
+    async def member(self, role: str) -> "Client":
+        """The client of a new member of the same account."""
+        membership_id = await self.make("memberships", {"name": role.title(), "role": role})
+        document = resource("api-tokens", {}, membership=("memberships", membership_id))
+        made = (await self.post("/api-tokens", document)).json()["data"]["attributes"]
+        stored = from_wire(membership_id)
+        assert stored is not None
+        return Client(
+            self.http,
+            msgspec.structs.replace(
+                self.account, token_key=made["key"], token_secret=made["secret"], membership_id=stored
+            ),
+        )
 
     async def make(self, kind: str, attributes: dict[str, Any], **targets: tuple[str, str]) -> str:
         """POST one resource; its id."""

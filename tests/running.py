@@ -100,12 +100,15 @@ def watching(pids: Iterable[int]) -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def serving(data: Path, *flags: str) -> Iterator[Served]:
-    """`opengage serve` on a folder and a free port, until the block ends; ready when the block begins."""
+def serving(data: Path, *flags: str, **settings: str) -> Iterator[Served]:
+    """`opengage serve` on a folder and a free port, until the block ends; ready when the block begins.
+
+    `settings` come from its environment, by their names in lower case.
+    """
     port = free_port()
     command = arguments("serve", "--data", str(data), "--port", str(port), *flags)
     with subprocess.Popen(
-        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, env=environment(**settings), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         served = Served(process, data, port)
         try:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from opengage import setting_values
+
 PREFIX = "OPENGAGE_"
 """What the name of every setting starts with in the environment."""
 
@@ -113,30 +115,6 @@ def _has_host(url: object) -> bool:
         return False
 
 
-def _database(value: object) -> str:
-    """The address of a PostgreSQL database, with a host or a socket's folder (`?host=/run/postgresql`)."""
-    text = value if isinstance(value, str) else ""
-    expected = "expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE (without it: SQLite in the data folder)"
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        # the cause would repeat a part of the password that stands where a port is looked for
-        raise ValueError(f"{expected}; percent-encode the password's special characters") from None
-    is_somewhere = bool(parts.hostname) or "host=" in parts.query
-    if parts.scheme not in ("postgresql", "postgres") or not is_somewhere or not parts.path.strip("/"):
-        raise ValueError(expected)
-    return text
-
-
-def _yes_or_no(value: object) -> bool:
-    """True or false, as TOML or the environment spells it."""
-    found = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(str(value).lower())
-    if found is None:
-        raise ValueError("expected true or false")
-    return found
-
-
 def _setting(default: Any, parse: Parse, text: str, *, secret: bool = False) -> Any:
     """One row of the table. A secret one stays out of `repr`."""
     return field(default=default, repr=not secret, metadata={"parse": parse, "help": text, "secret": secret})
@@ -154,7 +132,7 @@ class Settings:
     )
     database_url: str | None = _setting(
         None,
-        _database,
+        setting_values.database,
         "A PostgreSQL database instead of SQLite in the data folder, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.",
         secret=True,
     )
@@ -166,7 +144,7 @@ class Settings:
     )
     database_is_pooled: bool = _setting(
         False,
-        _yes_or_no,
+        setting_values.yes_or_no,
         "PostgreSQL: a pooler in transaction mode (PgBouncer) stands between: no LISTEN, no prepared statements.",
     )
     log_level: str = _setting(
@@ -175,6 +153,10 @@ class Settings:
     log_format: str = _setting(
         "json", _one_of("json", "console"), "`json`: one object a line; `console`: lines for people."
     )
+    files: Path | None = _setting(
+        None, _path, "The folder of uploaded files, shared by all machines. Default: `files` in the data folder."
+    )
+    upload_limit_bytes: int = _setting(512 << 20, _whole(1024, 1 << 40), "The largest file that an upload may have.")
     body_limit_bytes: int = _setting(
         32 * 1024 * 1024,
         _whole(1024, 1 << 30),
@@ -248,6 +230,23 @@ class Settings:
     )
     max_segments: int = _setting(
         10, _whole(1, 255), "The most segments of one text; a longer one is refused as `too-long`."
+    )
+    secret_key: str | None = _setting(
+        None,
+        setting_values.keys,
+        "The key that seals secrets in the database: 32 bytes in base64; several, parted by commas, while "
+        "it is rotated: the first seals, all open. "
+        "Default: the file `secret.key` in the data folder, made when there is none.",
+        secret=True,
+    )
+    callback_allow: str = _setting(
+        "",
+        setting_values.networks,
+        "Networks beside the public one that callbacks may reach, on any port: `127.0.0.0/8` to try them out here.",
+    )
+    callback_ports: str = _setting("80,443,8080,8443", setting_values.ports, "The ports that callbacks may reach.")
+    callback_timeout_seconds: float = _setting(
+        15.0, _seconds(0.1, 60), "How long a callback's server may take before the attempt has failed."
     )
     undo_seconds: int = _setting(
         0,
@@ -364,6 +363,7 @@ def _nearest(name: str) -> str:
 
 def _derived(settings: Settings) -> Settings:
     """Fill in what follows from other settings."""
+    settings = replace(settings, files=settings.files or settings.data / "files")
     if settings.public_url:
         return settings
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared, not bound

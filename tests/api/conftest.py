@@ -8,7 +8,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from api_client import Client, Settings, StandingClock, an_account, in_process
+from api_client import SEALER, Client, Settings, StandingClock, an_account, in_process
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
 from opengage.ids import new_id
@@ -17,9 +17,9 @@ from opengage.store.sqlite import SqliteStore
 
 
 @pytest.fixture
-def settings() -> Settings:
+def settings(tmp_path: Path) -> Settings:
     """Settings that a test may change before the first request."""
-    return Settings()
+    return Settings(files=tmp_path / "files")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def store(tmp_path: Path, migrated: Path) -> AsyncIterator[SqliteStore]:
 @pytest.fixture
 async def http(store: SqliteStore, clock: StandingClock, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A plain HTTP client of the API, with no header of its own choice."""
-    app = create_app(ApiState(store, clock, new_id, settings))
+    app = create_app(ApiState(store, clock, new_id, settings, SEALER))
     async with in_process(app) as client:
         yield client
 

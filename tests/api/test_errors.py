@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from api.hostile import hostile
-from api_client import Client, Settings, StandingClock, in_process, recipients, resource
+from api_client import SEALER, Client, Settings, StandingClock, in_process, recipients, resource
 from opengage.api import body as body_of
 from opengage.api import health
 from opengage.api.app import create_app
@@ -184,7 +184,7 @@ class Broken:
 
 async def broken(error: Exception, path: str) -> httpx.Response:
     """The answer of an API whose store fails."""
-    app = create_app(ApiState(Broken(error), StandingClock(), new_id, Settings()))  # type: ignore[arg-type]
+    app = create_app(ApiState(Broken(error), StandingClock(), new_id, Settings(), SEALER))  # type: ignore[arg-type]
     async with in_process(app) as http:
         return await http.get(path, auth=("key", "secret"))
 
@@ -214,7 +214,7 @@ async def test_the_unexpected(caplog: pytest.LogCaptureFixture) -> None:
 
 async def half_a_body(store: SqliteStore, client: Client, then: Callable[[], Awaitable[Any]]) -> list[Any]:
     """What is answered to a POST that announces more than it sends; `then` is what comes instead of the rest."""
-    app: Any = create_app(ApiState(store, StandingClock(), new_id, Settings()))
+    app: Any = create_app(ApiState(store, StandingClock(), new_id, Settings(), SEALER))
     first = [{"type": "http.request", "body": b'{"data":', "more_body": True}]
     sent: list[Any] = []
 

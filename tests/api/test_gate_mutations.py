@@ -16,7 +16,7 @@ from opengage.api.admission.once import Once
 from opengage.domain.records import ApiToken, Session
 from opengage.operations import credentials, sessions
 from opengage.operations.sessions import Sessions
-from opengage.store import idempotency, lists
+from opengage.store import idempotency, lists, rows
 from opengage.store import sessions as stored
 from opengage.store.contract import Violation
 from opengage.store.one_transaction import OneTransaction
@@ -118,13 +118,17 @@ def any_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def foreign_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """An id is looked for in every account."""
-    find_many = lists.find_many
+    find_many, hold = lists.find_many, rows.hold
 
     async def anywhere(tx: Any, record: Any, account_id: int, *rest: Any, **more: Any) -> Any:
         own = await find_many(tx, record, account_id, *rest, **more)
         return own or await find_many(tx, record, 1, *rest, **more)
 
+    async def held_anywhere(tx: Any, record: Any, account_id: int, *rest: Any) -> Any:
+        return await hold(tx, record, account_id, *rest) or await hold(tx, record, 1, *rest)
+
     monkeypatch.setattr(lists, "find_many", anywhere)
+    monkeypatch.setattr(rows, "hold", held_anywhere)
 
 
 def no_limits(monkeypatch: pytest.MonkeyPatch) -> None:

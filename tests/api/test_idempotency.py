@@ -14,7 +14,7 @@ from litestar.di import Provide
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
-from api_client import Client, Settings, StandingClock, in_process, recipients, resource
+from api_client import SEALER, Client, Settings, StandingClock, in_process, recipients, resource
 from opengage.api import errors
 from opengage.api.admission.gate import Gate
 from opengage.api.app import create_app
@@ -102,7 +102,7 @@ async def test_concurrent_requests_on_two_servers(
         for each in stores:
             opened.push_async_callback(each.close)
         https = [
-            await opened.enter_async_context(in_process(create_app(ApiState(each, clock, new_id, settings))))
+            await opened.enter_async_context(in_process(create_app(ApiState(each, clock, new_id, settings, SEALER))))
             for each in stores
         ]
         async with store.writing():
@@ -146,7 +146,7 @@ async def test_a_failed_commit_leaves_nothing(
 ) -> None:
     """503, no envelope and no key: the retry does all of it."""
     body = {"data": recipients(await client.ready(0), 20)}
-    async with in_process(create_app(ApiState(failing, clock, new_id, settings))) as http:
+    async with in_process(create_app(ApiState(failing, clock, new_id, settings, SEALER))) as http:
         there = Client(http, client.account)
         failing.fails = True
         answer = await there.post("/envelopes", body, **KEY)
@@ -293,7 +293,7 @@ async def special(
     client: Client, store: SqliteStore, clock: StandingClock, settings: Settings
 ) -> AsyncIterator[Client]:
     """The gate before the handlers above."""
-    state = ApiState(store, clock, new_id, settings)
+    state = ApiState(store, clock, new_id, settings, SEALER)
     gate = Gate(state)
 
     def gated(app: ASGIApp) -> ASGIApp:
@@ -347,7 +347,7 @@ async def test_a_commit_that_fails_in_its_own_way(
     client: Client, failing: Failing, clock: StandingClock, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever a database says at the last moment: 503, nothing done, and the log knows why."""
-    async with in_process(create_app(ApiState(failing, clock, new_id, settings))) as http:
+    async with in_process(create_app(ApiState(failing, clock, new_id, settings, SEALER))) as http:
         failing.fails = failing.breaks = True
         answer = await Client(http, client.account).post("/engagements", resource("engagements", {"name": "x"}), **KEY)
     assert (answer.status_code, await total(client, "engagements")) == (503, 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api_client import Client, Settings, StandingClock, an_account, in_process, recipients, resource
+from api_client import SEALER, Client, Settings, StandingClock, an_account, in_process, recipients, resource
 from opengage.api.admission.limits import WINDOW, Buckets, Limit
 from opengage.api.admission.room import Room
 from opengage.api.app import create_app
@@ -117,7 +117,7 @@ async def test_no_limit(store: SqliteStore, clock: Timed) -> None:
     """0 switches one off, and its headers with it."""
     settings = Settings(token_rate_limit=0, account_rate_limit=0, bulk_rate_limit=0)
     account = await an_account(store, clock, "firstbank")
-    async with in_process(create_app(ApiState(store, clock, new_id, settings))) as http:
+    async with in_process(create_app(ApiState(store, clock, new_id, settings, SEALER))) as http:
         client = Client(http, account)
         answers = [await client.get("/engagements") for _ in range(50)]
     assert {answer.status_code for answer in answers} == {200}
@@ -205,7 +205,7 @@ async def test_overload(waiting: Waiting, store: SqliteStore, clock: Timed) -> N
     """What does not fit is refused at once with 503; what was let in is served, and health is all the time."""
     account = await an_account(store, clock, "firstbank")
     settings = Settings(requests_in_flight=4)
-    async with in_process(create_app(ApiState(waiting, clock, new_id, settings))) as http:
+    async with in_process(create_app(ApiState(waiting, clock, new_id, settings, SEALER))) as http:
         client = Client(http, account)
         inside = [asyncio.create_task(client.get("/engagements")) for _ in range(3)]
         while waiting.readers < 3:

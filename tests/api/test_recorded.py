@@ -9,14 +9,9 @@ from typing import Any
 
 import pytest
 
-from api_client import START, Client, Settings, StandingClock, linkage, resource, to_wire_number
-from opengage.api.resources.text_messages import answer as message_answer
-from opengage.api.resources.texts import answer as text_answer
+from api_client import NUMBER, START, Client, Settings, StandingClock, linkage, resource, to_wire_number
 from opengage.clock import Instant
-from opengage.domain.records import Text, TextMessage
-from opengage.domain.states import TextStatus
-from opengage.ids import Id, to_wire
-from opengage.jsonapi import document
+from opengage.ids import to_wire
 
 HOST = "https://" + "h" * 28
 BASE = f"{HOST}/api/v1"
@@ -34,7 +29,7 @@ OURS = {
 }
 OUR_RELATIONSHIPS = {
     "engagements": ["copied-from"],
-    "envelopes": ["phone-number"],
+    "envelopes": ["sender"],
     "texts": ["engagement", "revision"],
 }
 
@@ -210,62 +205,45 @@ async def test_patch_engagement_to_scheduled(client: Client, clock: StandingCloc
     assert len(recorded(answer.text)) == 1246 + 2
 
 
-def the_text() -> Text:
-    """A single text to a single number, as in the recording."""
-    ids = [Id(bytes([number]) * 16) for number in range(1, 6)]
-    return Text(
-        account_id=1,
-        id=ids[0],
-        created_at=START,
-        updated_at=START,
-        created_by=ids[1],
-        updated_by=ids[1],
-        sender="+12025550100",
-        recipient="+14075550123",
-        direction="outbound",
-        status=TextStatus.QUEUED,
-        body="Sample body",
-        segments=1,
-        phone_number_id=ids[2],
-        service_profile_id=ids[3],
-        text_message_id=ids[4],
+async def test_post_text_message(client: Client) -> None:
+    """201; 490 bytes on record for a message by itself, 541 for one that has its body from a template."""
+    own = await client.post("/text-messages", resource("text-messages", {"body": "Sample body", "is-draft": False}))
+    assert (own.status_code, len(own.content)) == (201, 490)
+    template_id = await client.make("text-templates", {"name": "Text Template", "body": "Sample body"})
+    sent = resource("text-messages", {"is-draft": False}, text_template=("text-templates", template_id))
+    copied = await client.post("/text-messages", sent)
+    assert (copied.status_code, len(copied.content)) == (201, 541)
+    found = copied.json()["data"]
+    assert list(found["attributes"]) == ["is-draft", "created-at", "updated-at", "meta", "body"]
+    assert found["attributes"]["body"] == "Sample body"
+    assert list(found["relationships"]) == [
+        "contact", "files", "text-template", "envelope", "created-by", "updated-by",
+    ]  # fmt: skip
+
+
+async def test_post_text(client: Client) -> None:
+    """201, queued, `from` filled, no result yet; 913 bytes on record, its members in recorded order."""
+    message_id = await client.make("text-messages", {"body": "Sample body", "is-draft": False})
+    document = resource(
+        "texts",
+        {"to": "+14075550123"},
+        text_message=("text-messages", message_id),
+        phone_number=("phone-numbers", to_wire_number(client.account)),
     )
-
-
-def test_text() -> None:
-    """913 bytes on record for a queued text, its members in recorded order."""
-    body = document.one(text_answer(BASE, the_text())).decode()
-    assert len(recorded(body)) == 913
-    found = json.loads(recorded(body))["data"]
+    included = [{"type": "text-messages", "id": message_id, "relationships": {"uploads": {"data": []}}}]
+    answer = await client.post("/texts", document | {"included": included})
+    assert answer.status_code == 201
+    assert len(recorded(answer.text)) == 913
+    found = json.loads(recorded(answer.text))["data"]
     assert list(found["attributes"]) == [
         "from", "to", "created-at", "updated-at", "direction", "status", "meta", "callback", "callback-include",
     ]  # fmt: skip
+    assert (found["attributes"]["from"], found["attributes"]["status"]) == (NUMBER, "queued")
     assert list(found["relationships"]) == [
         "text-message", "contact", "envelope", "result", "results", "phone-number", "service-profile", "created-by",
         "updated-by",
     ]  # fmt: skip
+    assert found["relationships"]["result"] == {"data": None}
     assert found["relationships"]["results"] == {
         "links": {"related": f"{BASE}/text-results?filter[text.id]={found['id']}"}
     }
-
-
-def test_text_message() -> None:
-    """541 bytes on record for a message from a template with the same body."""
-    text = the_text()
-    message = TextMessage(
-        account_id=1,
-        id=text.id,
-        created_at=START,
-        updated_at=START,
-        created_by=text.created_by,
-        updated_by=text.created_by,
-        body="Sample body",
-        text_template_id=text.phone_number_id,
-    )
-    body = document.one(message_answer(BASE, message))
-    assert len(body) == 541
-    found = json.loads(body)["data"]
-    assert list(found["attributes"]) == ["is-draft", "created-at", "updated-at", "meta", "body"]
-    assert list(found["relationships"]) == [
-        "contact", "files", "text-template", "envelope", "created-by", "updated-by",
-    ]  # fmt: skip

@@ -4,29 +4,29 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 
 from api_client import Client
 from api_samples import one_of_each
 from opengage.api.resources.registry import BY_TYPE, RESOURCES
-from opengage.api.resources.resource import Resource, Through, ToOne
-from opengage.store import lists
+from opengage.api.resources.resource import Across, Resource, Through, ToOne
+from opengage.store import list_statements as statements
 from opengage.store.sqlite import SqliteStore
 from opengage.store.tables import metadata
 
 each = pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.type)
 
 
-def indexed(resource: Resource) -> set[str]:  # type: ignore[type-arg]
-    """The fields of a record by which an index finds it in its account; within another field: `other/field`."""
-    read = lists.source(resource.record)
-    tables = [read] if read in metadata.tables.values() else list(metadata.tables.values())
-    found = {"id"}
-    for table in tables:
-        for index in table.indexes:  # type: ignore[attr-defined]
-            names = [column.name for column in index.columns]
-            if table is read and names[0] == "account_id" and not index.dialect_options["sqlite"]["where"] is not None:
-                found |= {names[1], "/".join(names[1:3])}
-    return found
+def indexed(resource: Resource) -> set[tuple[str, ...]]:  # type: ignore[type-arg]
+    """By which fields, after the account, an index finds or orders all the records of a resource."""
+    read = statements.source(resource.record)
+    if not isinstance(read, sa.Table):
+        return {("id",)}
+    whole = [index for index in read.indexes if index.dialect_options["sqlite"]["where"] is None]
+    unique = [constraint for constraint in read.constraints if isinstance(constraint, sa.UniqueConstraint)]
+    found = [tuple(column.name for column in one.columns) for one in whole]
+    found += [tuple(column.name for column in one.columns) for one in unique]
+    return {("id",), *(names[1:] for names in found if names[0] == "account_id")}
 
 
 async def test_descriptions_tell_what_is_answered(client: Client, store: SqliteStore) -> None:
@@ -38,8 +38,8 @@ async def test_descriptions_tell_what_is_answered(client: Client, store: SqliteS
         assert list(found["relationships"]) == list(resource.relationships)
         for name, one in found["relationships"].items():
             relationship = resource.relationships[name]
-            assert isinstance(relationship, Through) == ("links" in one)
-            if not isinstance(relationship, Through):
+            assert isinstance(relationship, Through | Across) == ("links" in one)
+            if not isinstance(relationship, Through | Across):
                 assert isinstance(one["data"], list) != isinstance(relationship, ToOne)
 
 
@@ -59,16 +59,34 @@ def test_fields_exist(resource: Resource) -> None:  # type: ignore[type-arg]
             back = BY_TYPE[relationship.target].relationships[relationship.inverse]
             assert isinstance(back, ToOne)
             assert back.indexed
-            assert back.target == resource.type
+            assert back.target == resource.told_type
+        if isinstance(relationship, Across):
+            key = [column.name for column in metadata.tables[relationship.pairs].primary_key]
+            assert key == ["account_id", relationship.mine, relationship.theirs]
 
 
 @each
 def test_what_is_filtered_by_is_indexed(resource: Resource) -> None:  # type: ignore[type-arg]
-    """No list makes a database look at every row of a large table."""
-    known = indexed(resource)
+    """No filter makes a database look at every row of an account, but within what an index finds."""
+    known = {names[0] for names in indexed(resource)}
     for field in resource.filters.values():
-        within = resource.filters[field.within].column + "/" if field.within else ""
-        assert field.column in known or within.rstrip("/") in known
+        assert (resource.filters[field.within].column if field.within else field.column) in known
+
+
+@each
+def test_what_is_sorted_by_is_indexed(resource: Resource) -> None:  # type: ignore[type-arg]
+    """No order of one key makes a database sort the rows of an account."""
+    known = indexed(resource)
+    for column in resource.sorts.values():
+        assert column == "id" or (column, "id") in known or (column,) in known
+
+
+@each
+def test_what_is_sorted_by_has_a_value(resource: Resource) -> None:  # type: ignore[type-arg]
+    """The databases do not agree where what has no value stands in an order."""
+    table = statements.source(resource.record)
+    for column in resource.sorts.values():
+        assert column == "id" or not table.c[column].nullable
 
 
 def test_the_web_framework_is_not_loaded() -> None:

@@ -16,13 +16,13 @@ import pytest
 from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import SystemClock
 from opengage.dispatch.recorder import Recorder
-from opengage.domain.errors import Fenced
+from opengage.domain.errors import Fenced, Invalid
 from opengage.domain.ledger import Moves
 from opengage.domain.outcomes import Inbound
 from opengage.domain.records import Engagement
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import new_id
-from opengage.operations import engagements, envelopes
+from opengage.operations import engagements, envelopes, memberships, suppressions
 from opengage.operations.accounts import create_account
 from opengage.operations.actors import Actor
 from opengage.operations.engagement_changes import Changes
@@ -101,7 +101,9 @@ async def stop(world: World, recorder: Any, number: str) -> None:
 
 def change(store: Store, world: World, engagement: Engagement, status: str) -> Any:
     """PATCH the engagement."""
-    return engagements.update(store, world.clock, actor(world, engagement), engagement.id, Changes(status=status))
+    return engagements.update(
+        store, world.clock, new_id, actor(world, engagement), engagement.id, Changes(status=status)
+    )
 
 
 async def test_a_stop_waits_for_the_intent_that_is_being_written(world: World) -> None:
@@ -134,6 +136,37 @@ async def test_an_intent_waits_for_a_stop_that_is_being_stored(world: World) -> 
     assert world.reasons() == {recipient(0): "opted-out"}
     assert world.carrier.submitted == []
     assert (await world.ledger(engagement)).total == 1
+
+
+async def test_an_intent_waits_for_a_suppression_that_is_being_stored(world: World) -> None:
+    """An operator's word counts as a handset's does: once it is answered nothing leaves to that number."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    sender = await world.sender(tenant, world.recorder(tenant))
+
+    async def suppress(store: Store) -> None:
+        new = [suppressions.New(recipient(0))]
+        await suppressions.add(store, world.clock, new_id, actor(world, engagement), new, str)
+
+    await in_order(world, suppress, sender.turn)
+    assert world.reasons() == {recipient(0): "opted-out"}
+    assert world.carrier.submitted == []
+
+
+async def test_owners_who_demote_each_other(world: World) -> None:
+    """One of the two succeeds: an account keeps an owner."""
+    tenant = await world.tenant()
+    first = Actor(tenant.account_id, "firstbank", tenant.member, "owner")
+    who = (world.store, world.clock, new_id)
+    made = await memberships.create(*who, first, name="Second", role="owner")
+    second = msgspec.structs.replace(first, membership_id=made.membership.id)
+
+    async def demote(store: Store, by: Actor, whom: Actor) -> None:
+        await memberships.update(store, world.clock, new_id, by, whom.membership_id, role="viewer")
+
+    with pytest.raises(Invalid, match="No active owner"):
+        await in_order(world, lambda store: demote(store, first, second), lambda: demote(world.store, second, first))
+    assert world.look("SELECT count(*) FROM memberships WHERE role = 'owner'") == [(1,)]
 
 
 @pytest.mark.parametrize("status", ["paused", "canceled"])
@@ -372,6 +405,14 @@ HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
     "consent, when an intent comes first": (
         lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
         test_a_stop_waits_for_the_intent_that_is_being_written,
+    ),
+    "consent, when an operator comes first": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_an_intent_waits_for_a_suppression_that_is_being_stored,
+    ),
+    "the last owner": (
+        lambda patch: patch.setattr(memberships, "_one_at_a_time", _nothing),
+        test_owners_who_demote_each_other,
     ),
     "turns at accounts": (
         lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),

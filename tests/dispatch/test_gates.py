@@ -10,6 +10,7 @@ from dispatch.world import World, accept, receipt_for, recipient
 from opengage.clock import Instant
 from opengage.dispatch.guardian import Guardian
 from opengage.domain.outcomes import ReceiptState
+from opengage.ids import new_id
 
 MONDAY_NOON = Instant(int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1_000_000))
 HOURS = json.dumps({"time-zone": "UTC", "windows": [{"days": ["mon"], "from": "13:00", "to": "17:00"}]})
@@ -105,7 +106,7 @@ async def test_a_canary_goes_first_and_the_rest_when_it_did_well(world: World) -
     engagement = await world.engagement(tenant, 10, canary_size=3, canary_wait_seconds=60, canary_state="waiting")
     recorder = world.recorder(tenant)
     world.carrier.answer = accept
-    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
     await sender.turn()
     await recorder.commit()
     await sender.turn()
@@ -125,7 +126,7 @@ async def test_a_canary_that_dies_stops_the_blast(world: World) -> None:
     engagement = await world.engagement(tenant, 10, canary_size=2, canary_wait_seconds=60, canary_state="waiting")
     recorder = world.recorder(tenant)
     world.carrier.answer = accept
-    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
     await sender.turn()
     recorder.receipts([receipt_for(each, ReceiptState.UNDELIVERED) for each in world.carrier.submitted])
     await recorder.commit()
@@ -144,7 +145,7 @@ async def test_a_canarys_patience_ends(world: World) -> None:
     engagement = await world.engagement(tenant, 4, canary_size=2, canary_wait_seconds=60, canary_state="waiting")
     recorder = world.recorder(tenant)
     world.carrier.answer = accept
-    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
     await sender.turn()
     await recorder.commit()
     await sender.turn()
@@ -162,7 +163,7 @@ async def test_too_many_failures_pause_a_blast(world: World) -> None:
     engagement = await world.engagement(tenant, 100, pause_failure_ratio=0.1)
     recorder = world.recorder(tenant)
     world.carrier.answer = accept
-    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
     await sender.turn()
     await recorder.commit()
     submitted = world.carrier.submitted[:50]
@@ -187,7 +188,7 @@ async def test_too_many_opt_outs_pause_a_blast(world: World) -> None:
     engagement = await world.engagement(tenant, 50, pause_opt_out_ratio=0.05)
     recorder = world.recorder(tenant)
     world.carrier.answer = accept
-    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock)
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
     await sender.turn()
     await recorder.commit()
     for stranger in range(60, 65):

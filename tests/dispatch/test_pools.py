@@ -84,7 +84,7 @@ async def test_a_dead_numbers_share_goes_to_the_others(world: World) -> None:
     await one.turn()
     assert world.carrier.submitted == []
     world.change("UPDATE lanes SET expires_at = 0 WHERE phone_number_id = ?", near.id)
-    await Scheduler(world.store, world.clock).sweep()
+    await Scheduler(world.store, world.clock, new_id).sweep()
     await one.turn()
     assert senders(world) == {"+13055550151": "+12025550100"}
     assert (await world.ledger(engagement)).reasons == {"sending": 1}

@@ -7,12 +7,13 @@ from opengage.clock import SECOND, Instant
 from opengage.dispatch.scheduler import Scheduler
 from opengage.domain.outcomes import Deferred
 from opengage.domain.states import EngagementStatus
+from opengage.ids import new_id
 
 
 @pytest.fixture
 def scheduler(world: World) -> Scheduler:
     """A scheduler in this world."""
-    return Scheduler(world.store, world.clock)
+    return Scheduler(world.store, world.clock, new_id)
 
 
 async def test_a_delivery_time_in_the_future_waits(world: World, scheduler: Scheduler) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.documents import Block, anchors, commands, documents, inside, links, resolve, script
+from opengage.domain.webhooks import SCHEDULE, Event
 from opengage.settings import table
 from source import ROOT, shown
 
@@ -72,6 +73,21 @@ def test_every_setting_is_documented() -> None:
     for row in table():
         assert f"| `{row.variable}` | `{row.default}` | {row.help} |" in text
     assert text.count("| `OPENGAGE_") == len(table())
+
+
+def test_every_event_is_documented() -> None:
+    """The reference has a row for each event that an endpoint can name, and for no other."""
+    text = (ROOT / "docs/reference/webhooks.md").read_text("utf-8")
+    assert re.findall(r"^\| `([a-z]+\.[a-z-]+)` \|", text, re.MULTILINE) == list(Event)
+
+
+def test_the_schedule_is_documented() -> None:
+    """The reference tells every wait of the schedule."""
+    text = (ROOT / "docs/reference/webhooks.md").read_text("utf-8")
+    units = {"s": 1, "min": 60, "h": 3600}
+    (row,) = re.findall(r"^\| after \|(.*)\|$", text, re.MULTILINE)
+    told = [int(number) * units[unit] for number, unit in (cell.split() for cell in row.split("|"))]
+    assert told == [0, *SCHEDULE]
 
 
 def test_every_make_verb_exists() -> None:

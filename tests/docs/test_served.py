@@ -42,11 +42,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("reader")
     binaries = folder / ".venv/bin"
     binaries.mkdir(parents=True)
-    program = binaries / "opengage"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m opengage "$@"\n', "utf-8")
-    program.chmod(0o755)
-    (binaries / "python").symlink_to(sys.executable)
-    with serving(folder / "data") as served:
+    for name, module in (("opengage", "-m opengage "), ("python", "")):
+        program = binaries / name
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {module}"$@"\n', "utf-8")
+        program.chmod(0o755)
+    with serving(folder / "data", callback_allow="127.0.0.0/8") as served:
         yield Reader(folder, served)
 
 

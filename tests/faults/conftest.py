@@ -21,7 +21,8 @@ def smsc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Smsc]:
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`opengage serve`; tests end it and start it again."""
-    made = Server(tmp_path_factory.mktemp("faults") / "data", window=str(WINDOW))
+    hooks = {"callback_allow": "127.0.0.0/8", "callback_timeout_seconds": "1"}
+    made = Server(tmp_path_factory.mktemp("faults") / "data", window=str(WINDOW), **hooks)
     with ended(made):
         yield made
 

@@ -21,9 +21,11 @@ RESOURCE = (
 
 
 def test_one() -> None:
-    """`data` first; `included` empty and only on request."""
+    """`data` first; `included` only on request, empty or not; null where there is nothing."""
     assert document.one(ANSWER).decode() == f'{{"data":{RESOURCE}}}\n'
-    assert document.one(ANSWER, included=True).decode() == f'{{"data":{RESOURCE},"included":[]}}\n'
+    assert document.one(ANSWER, included=()).decode() == f'{{"data":{RESOURCE},"included":[]}}\n'
+    assert document.one(ANSWER, included=[ANSWER]).decode() == f'{{"data":{RESOURCE},"included":[{RESOURCE}]}}\n'
+    assert document.one(None).decode() == '{"data":null}\n'
 
 
 def test_many() -> None:
@@ -34,7 +36,7 @@ def test_many() -> None:
 
 def test_listing() -> None:
     """A list says how many there are in all."""
-    body = document.listing([ANSWER], {"next": None}, 9)
+    body = document.listing(document.Listing([ANSWER], msgspec.UNSET, {"next": None}, {"total": 9}))
     assert body.decode() == f'{{"data":[{RESOURCE}],"links":{{"next":null}},"meta":{{"total":9}}}}\n'
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opengage.jsonapi.media import answer_type, refusal
+from opengage.jsonapi.media import accept_refusal, answer_type, refusal
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,30 @@ def test_identity_encoding_is_no_encoding() -> None:
         ("application/vnd.api+json;ext=bulk", "application/vnd.api+json; ext=bulk"),
         ("application/vnd.api+json; ext=bulk", "application/vnd.api+json; ext=bulk"),
         ('application/vnd.api+json; ext="bulk"', "application/vnd.api+json; ext=bulk"),
+        ("application/vnd.api+json;profile=x", "application/vnd.api+json"),
+        ("application/vnd.api+json;version=1, application/vnd.api+json;ext=bulk", "application/vnd.api+json; ext=bulk"),
+        ("application/vnd.api+json;charset=utf-8", "application/json"),
     ],
 )
 def test_answer_type(accept: str | None, expected: str) -> None:
     """JSON:API's own type is answered only to those who name it (design, section 5.3)."""
     assert answer_type(accept) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_refused"),
+    [
+        (None, False),
+        ("application/json", False),
+        ("application/vnd.api+json", False),
+        ("application/vnd.api+json; profile=x; q=0.5", False),
+        ("application/vnd.api+json;version=1", True),
+        ("application/vnd.api+json;version=1, */*", True),
+        ("application/vnd.api+json;version=1, application/vnd.api+json", False),
+        ("application/vnd.api+json;ext=atomic", True),
+        ("application/vnd.api+json-patch;version=1", False),
+    ],
+)
+def test_accept_refusal(accept: str | None, is_refused: bool) -> None:
+    """Parameters that JSON:API's type does not have are refused, unless it is named without them too."""
+    assert (accept_refusal(accept) is not None) is is_refused

@@ -11,8 +11,9 @@ from opengage.carriers.smpp import RefForm
 from opengage.domain.errors import Invalid, Unauthorized
 from opengage.domain.records import ApiToken, PhoneNumber, ServiceProfile
 from opengage.ids import new_id
-from opengage.operations.accounts import ID_FORMS, Created, create_account
+from opengage.operations.accounts import Created, create_account
 from opengage.operations.credentials import authenticate
+from opengage.operations.smsc_address import ID_FORMS
 from opengage.store import rows
 from opengage.store.sqlite import SqliteStore
 

@@ -76,7 +76,7 @@ async def test_only_those_who_wait_are_closed(store: SqliteStore, clock: Standin
     actor = Actor(1, "firstbank", account.membership_id, "owner")
     engagement_id, places = await in_mid_blast(store, clock, account, actor)
     clock.instant = Instant(START + 7)
-    shown = await engagements.update(store, clock, actor, engagement_id, Changes(status="canceled"))
+    shown = await engagements.update(store, clock, new_id, actor, engagement_id, Changes(status="canceled"))
     assert shown.engagement.status is EngagementStatus.CANCELED
     assert shown.ledger is not None
     assert shown.ledger.reasons == {"canceled": 2, "in-doubt": 1, "sent": 1}
@@ -101,7 +101,7 @@ async def test_another_engagement_is_left_alone(store: SqliteStore, clock: Stand
     actor = Actor(1, "firstbank", account.membership_id, "owner")
     first, _ = await in_mid_blast(store, clock, account, actor)
     second, places = await in_mid_blast(store, clock, account, actor)
-    await engagements.update(store, clock, actor, first, Changes(status="canceled"))
+    await engagements.update(store, clock, new_id, actor, first, Changes(status="canceled"))
     async with store.reading() as tx:
         assert (await ledgers.read(tx, 1, second)).pending == 1
         found = await rows.find(tx, Envelope, 1, places[Reason.NONE])

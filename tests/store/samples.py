@@ -4,6 +4,7 @@ from typing import Any
 
 from opengage.clock import Instant
 from opengage.domain import records
+from opengage.domain.imports import ImportStatus
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store import rows
@@ -96,6 +97,7 @@ RECORDS: list[records.Record] = [
     records.PhoneNumber(**_BASE, phone_number=SENDER, service_profile_id=PROFILE, rate=2.5),
     records.TextTemplate(**_WRITTEN, name="Hi", body="Hello {{first-name}}", revision_id=id_of(7), is_archived=True),
     records.TextTemplateRevision(**_WRITTEN, text_template_id=id_of(8), name="Hi", body="Hello “Zoë” 👍"),
+    records.Tag(**_WRITTEN, name="Spring"),
     records.Engagement(**_WRITTEN, name="Spring", status=EngagementStatus.PAUSED, activity_id=id_of(10)),
     records.Activity(
         **_WRITTEN,
@@ -134,6 +136,42 @@ RECORDS: list[records.Record] = [
     records.AuditEvent(
         **_BASE, created_by=AUTHOR, action="resend", subject_type="engagements", subject_id=ENGAGEMENT, detail="{}"
     ),
+    records.WebhookEndpoint(
+        **_WRITTEN, kind="events", url="https://example.com/hooks", events='["*"]', secret="sealed:1:x", is_active=False
+    ),
+    records.WebhookDelivery(
+        **_BASE,
+        target="https://example.com:443",
+        endpoint_id=None,
+        url="https://example.com/hooks",
+        event="text.sent",
+        subject_type="texts",
+        subject_id=text_id(1),
+        include=None,
+        next_at=NOW,
+    ),
+    records.WebhookAttempt(
+        **_BASE,
+        delivery_id=id_of(9),
+        number=1,
+        url="https://example.com/",
+        code=200,
+        error=None,
+        body="ok",
+        duration_ms=5,
+    ),
+    records.Contact(
+        **_WRITTEN, first_name="Zoë", phone_number=number(1), phone_numbers=f'["{number(1)}"]', meta='{"city":"Oslo"}'
+    ),
+    records.ContactList(**_WRITTEN, title="Customers"),
+    records.ContactImport(**_WRITTEN, unique_primary_phone=True, upload_id=id_of(60), status=ImportStatus.FAILED),
+    records.ContactImportError(
+        **_BASE, import_id=id_of(61), line=2, field="Phone", value="1", detail="it is too short", fix="check its digits"
+    ),
+    records.Upload(
+        **_WRITTEN, name="a.csv", content_type="text/csv", key="0" * 32, expires_at=NOW, blob="b", size_in_bytes=7
+    ),
+    records.File(**_WRITTEN, name="a.png", content_type="image/png", blob="b", token="t", size_in_bytes=7, width=1),
 ]
 """One of each noun, with values that a database may give back in a plainer type."""
 

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from opengage.domain import records
+from opengage.domain.imports import ImportStatus
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.store import ledgers, rows, tables
 from opengage.store.contract import Store, Violation
@@ -26,6 +27,7 @@ LISTS: list[tuple[sa.Table, str, type[StrEnum]]] = [
     (tables.envelopes, "reason", Reason),
     (tables.texts, "status", TextStatus),
     (tables.ledger, "reason", Reason),
+    (tables.contact_imports, "status", ImportStatus),
 ]
 SAMPLES = {rows.TABLES[type(record)]: record for record in RECORDS}
 TEXT = next(record for record in RECORDS if isinstance(record, records.Text))

@@ -10,6 +10,7 @@ from opengage.domain.records import Text, TextMessage
 from opengage.domain.states import TextStatus
 from opengage.ids import Id, new_id
 from opengage.store import lists, migrations, rows
+from opengage.store.asks import Ask
 from opengage.store.sqlite import SqliteStore
 
 
@@ -52,12 +53,12 @@ async def test_both_sorts_in_order_of_creation(tmp_path: Path) -> None:
         for record in written:
             await rows.insert(tx, record)
     async with store.reading() as tx:
-        page = await lists.page(tx, TextMessage, 1, limit=10, offset=0, equal={})
-        tail = await lists.page(tx, TextMessage, 1, limit=1, offset=2, equal={})
-        total = await lists.count(tx, TextMessage, 1, {})
+        page = await lists.page(tx, TextMessage, 1, Ask(limit=10))
+        tail = await lists.page(tx, TextMessage, 1, Ask(limit=1, offset=2))
+        total = await lists.count(tx, TextMessage, 1, ())
         found = await lists.find_many(tx, TextMessage, 1, [record.id for record in written])
     await store.close()
-    assert [one.body for one in page] == ["first", "second", "third"]
-    assert ([one.body for one in tail], total) == (["third"], 3)
+    assert [one.body for one in page.records] == ["first", "second", "third"]
+    assert ([one.body for one in tail.records], total) == (["third"], 3)
     assert [one.body for record in written if (one := found.get(record.id))] == ["first", "second", "third"]
     assert found[first.id].is_draft is False

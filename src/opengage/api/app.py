@@ -11,15 +11,35 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Message, Scope
 
 from opengage.api import (
+    accounts,
     activities,
+    api_tokens,
+    contact_imports,
+    contact_lists,
+    contacts,
+    documentation,
+    engagement_lists,
     engagements,
+    envelope_edits,
     envelopes,
     errors,
+    files,
     health,
     logins,
+    memberships,
     oauth,
+    phone_numbers,
+    queries,
     reads,
+    service_profiles,
+    suppressions,
+    tags,
+    text_messages,
     text_templates,
+    texts,
+    uploads,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
@@ -32,6 +52,23 @@ WRITES: Final = (
     engagements,
     activities,
     envelopes,
+    webhook_endpoints,
+    webhook_deliveries,
+    text_messages,
+    texts,
+    phone_numbers,
+    service_profiles,
+    suppressions,
+    tags,
+    accounts,
+    memberships,
+    api_tokens,
+    envelope_edits,
+    contacts,
+    contact_lists,
+    engagement_lists,
+    contact_imports,
+    uploads,
     logins,
 )
 """What is particular to a noun: whatever its description does not give it."""
@@ -40,6 +77,8 @@ WRITES: Final = (
 def create_app(state: ApiState) -> Litestar:
     """The API on this state; it owns nothing, so closing the store is its maker's business."""
     gate = Gate(state)
+    own = [route for noun in WRITES for route in noun.ROUTES]
+    taken = reads.taken_by(own)
 
     def gated(app: ASGIApp) -> ASGIApp:
         """The gate before a route's handlers; a function, since Litestar copies what it is given."""
@@ -48,10 +87,8 @@ def create_app(state: ApiState) -> Litestar:
     v1 = Router(
         V1,
         middleware=[gated],
-        route_handlers=[
-            *(route for resource in RESOURCES for route in reads.routes(resource)),
-            *(route for noun in WRITES for route in noun.ROUTES),
-        ],
+        before_request=queries.check_request,
+        route_handlers=[*(route for resource in RESOURCES for route in reads.routes(resource, taken)), *own],
         dependencies={
             "actor": Provide(provide_actor),
             "sessions": Provide(lambda: gate.sessions, sync_to_thread=False, use_cache=True),
@@ -77,7 +114,7 @@ def create_app(state: ApiState) -> Litestar:
 
     made = Litestar(
         middleware=[counted],
-        route_handlers=[v1, identity, *health.ROUTES],
+        route_handlers=[v1, identity, *health.ROUTES, *documentation.ROUTES, *uploads.PUBLIC, *files.PUBLIC],
         dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),
         before_send=[_allow_every_origin],

@@ -14,6 +14,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.resources.engagements import RESOURCE, TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
@@ -60,9 +61,10 @@ class NewAttributes(ChangedAttributes, frozen=True, gc=False, rename="kebab", kw
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """What a client points at; the phone numbers are the sender pool."""
+    """What a client points at; the phone numbers are the sender pool, the lists those whose contacts it addresses."""
 
     phone_numbers: ToMany | Unset = UNSET
+    lists: ToMany | Unset = UNSET
 
 
 class CopyAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -120,17 +122,20 @@ NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
 CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
 COPY_READER: Final = Reader(TYPE, CopyAttributes, NoRelationships)
 RESOLUTION_READER: Final = Reader("resolutions", ResolutionAttributes, ResolutionRelationships)
+RECEIPT_QUERY: Final = {"format": "ndjson or csv.", "plain-numbers": "true for numbers as they are."}
 MEDIA: Final = {Format.NDJSON: "application/x-ndjson", Format.CSV: "text/csv; charset=utf-8"}
 
 
 def _changes(sent: ChangedAttributes, relationships: Relationships) -> Changes:
     """What was sent, in the words of the operations. Raises Invalid."""
     values = {name: getattr(sent, name) for name in ChangedAttributes.__struct_fields__}
-    if relationships.phone_numbers is not UNSET and relationships.phone_numbers.data:
-        problems: list[Problem] = []
-        values["phone_number_ids"] = targets(relationships.phone_numbers, "phone-numbers", "phone-numbers", problems)
-        if problems:
-            raise Invalid(problems)
+    problems: list[Problem] = []
+    for name, field in (("phone-numbers", "phone_number_ids"), ("lists", "list_ids")):
+        link: ToMany | Unset = getattr(relationships, name.replace("-", "_"))
+        if link is not UNSET and link.data:
+            values[field] = targets(link.data, name, name, problems, f"/data/relationships/{name}/data")
+    if problems:
+        raise Invalid(problems)
     return Changes(**values)
 
 
@@ -150,12 +155,12 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
     changes = _changes(sent.attributes, sent.relationships)
     undo = api.settings.undo_seconds
     id_ = from_wire(resource_id)
-    changed = await engagements.update(api.store, api.clock, actor, id_, changes, undo_seconds=undo)
+    changed = await engagements.update(api.store, api.clock, api.new_id, actor, id_, changes, undo_seconds=undo)
     waits = changed.engagement.status is EngagementStatus.SCHEDULED
     return answers.one(request, answer(api.base_url, changed, total_is_told=not waits), 202)
 
 
-@post(f"/{TYPE}/{{resource_id:str}}/copies", status_code=201, opt={"stepwise": True})
+@post(f"/{TYPE}/{{resource_id:str}}/copies", status_code=201, opt={"stepwise": True, **documented(answers=TYPE)})
 async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /engagements/{id}/copies."""
     sent = COPY_READER.one(await read_body(request)).attributes
@@ -172,13 +177,18 @@ async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPa
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
-@post(f"/{TYPE}/{{resource_id:str}}/resolutions", status_code=201)
+@post(
+    f"/{TYPE}/{{resource_id:str}}/resolutions",
+    status_code=201,
+    opt=documented(answers=("resolutions", ResolvedAttributes)),
+)
 async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /engagements/{id}/resolutions."""
     sent = RESOLUTION_READER.one(await read_body(request))
     problems: list[Problem] = []
     chosen = sent.relationships.envelopes
-    wanted = [] if chosen is UNSET else targets(chosen, "envelopes", "envelopes", problems)
+    some = () if chosen is UNSET else chosen.data
+    wanted = targets(some, "envelopes", "envelopes", problems, "/data/relationships/envelopes/data")
     if problems:
         raise Invalid(problems)
     done = await doubts.resolve(
@@ -194,7 +204,7 @@ async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: Fro
     return answers.one(request, Answer("resolutions", to_wire(done.event.id), attributes), 201)
 
 
-@get(f"/{TYPE}/{{resource_id:str}}/ledger")
+@get(f"/{TYPE}/{{resource_id:str}}/ledger", opt=documented(answers=("ledgers", LedgerAttributes)))
 async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """GET /engagements/{id}/ledger."""
     found = await ledgers.report(api.store, api.clock, actor, from_wire(resource_id))
@@ -222,7 +232,7 @@ async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id:
     return answers.one(request, Answer("ledgers", to_wire(engagement.id), attributes))
 
 
-@get(f"/{TYPE}/{{resource_id:str}}/receipt")
+@get(f"/{TYPE}/{{resource_id:str}}/receipt", opt=documented(media=tuple(MEDIA.values()), query=RECEIPT_QUERY))
 async def read_receipt(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> Stream:
     """GET /engagements/{id}/receipt?format=ndjson|csv."""
     asked = request.query_params.get("format", Format.NDJSON)

@@ -4,7 +4,6 @@ Step 1 of a text's path. Costs a few microseconds an item; the event loop gets i
 """
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
@@ -12,6 +11,8 @@ import msgspec
 
 from opengage.api.errors import MOST_SHOWN, problems_of
 from opengage.api.linkage import target
+from opengage.api.resources import callback_includes
+from opengage.domain.callback_urls import Limits, refusal
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.phone_numbers import InvalidNumber, parse
 from opengage.ids import Id
@@ -51,23 +52,19 @@ class Batch(msgspec.Struct, frozen=True):
     new: list[NewEnvelope]
 
 
-_CALLBACK: Final = re.compile(r"https?://[^\s/?#\[\]][^\s]{0,2039}\Z")
-"""A URL with a host, of at most about 2,000 characters and without spaces or line ends."""
-_NO_CALLBACK: Final = (
-    "A callback is an http or https URL with a host, without spaces and of at most 2,000 characters: send one."
-)
 _TARGET: Final = "engagements"
+_SELF: Final = ("envelopes",)
 READER: Final = Reader("envelopes", NewAttributes, NewRelationships)
 _encode: Final = msgspec.json.Encoder().encode
 
 
-async def read_batch(items: Sequence[msgspec.Raw], place: Callable[[int], str], limit: int) -> Batch:
-    """Read and check every item; `place` gives the JSON pointer of the n-th.
+async def read_batch(items: Sequence[msgspec.Raw], place: Callable[[int], str], limit: int, limits: Limits) -> Batch:
+    """Read and check every item; `place` gives the JSON pointer of the n-th, `limits` say where callbacks may go.
 
     Raises Invalid or DocumentError with every problem of every item, or that there are none or too many.
     """
     _check_size(len(items), limit)
-    collector = _Collector(place)
+    collector = _Collector(place, limits)
     for start in range(0, len(items), SLICE):
         collector.read(items[start : start + SLICE], start)
         if start + SLICE < len(items):
@@ -86,8 +83,9 @@ def _check_size(count: int, limit: int) -> None:
 class _Collector:
     """Checked envelopes and problems, as the items are gone through."""
 
-    def __init__(self, place: Callable[[int], str]) -> None:
+    def __init__(self, place: Callable[[int], str], limits: Limits) -> None:
         self._place = place
+        self._limits = limits
         self._targets: list[Id] = []
         self._new: list[NewEnvelope] = []
         self._known: dict[str, Id] = {}
@@ -122,8 +120,10 @@ class _Collector:
                 f"{error.reason[:1].upper()}{error.reason[1:]}: {error.fix}.",
             )
             return
-        if sent.callback is not None and not _CALLBACK.match(sent.callback):
-            self._refuse(number, "callback", Code.NOT_ALLOWED_VALUE, _NO_CALLBACK)
+        if sent.callback is not None and (wrong := refusal(sent.callback, self._limits)):
+            self._refuse(number, "callback", Code.NOT_ALLOWED_VALUE, wrong)
+        if sent.callback_include and (wrong := callback_includes.refusal(_SELF, sent.callback_include)):
+            self._refuse(number, "callback-include", Code.NOT_ALLOWED_VALUE, wrong)
         self._new.append(
             NewEnvelope(
                 phone_number,

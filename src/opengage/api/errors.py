@@ -30,6 +30,7 @@ _STATUS: Final[Mapping[type[OpengageError], int]] = {
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.NotFound: 404,
+    errors.NotAcceptable: 406,
     errors.Conflict: 409,
     errors.Changed: 412,
     errors.TooLarge: 413,
@@ -70,6 +71,8 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.BODY_TOO_LARGE: "The body is too large",
     Code.MEDIA_TYPE: "The media type is not spoken here",
     Code.METHOD: "The method is not allowed here",
+    Code.UPLOAD_FORM: "The form of an upload is not valid",
+    Code.NOT_ACCEPTABLE: "The answer cannot be given in the form that is asked for",
     Code.UNAVAILABLE: "The server cannot do this now",
     Code.INTERNAL: "The server failed",
     Code.OVERLOADED: "Too much is under way",
@@ -78,6 +81,10 @@ TITLES: Final[Mapping[Code, str]] = {
     Code.ANSWER_NOT_KEPT: "The request was carried out, and its answer is not kept",
     Code.CHANGED: "The resource was changed meanwhile",
     Code.TOO_MANY_REQUESTS: "Too many requests",
+    Code.TOO_LONG: "A text would be too long",
+    Code.SUPPRESSED: "A number must not be texted",
+    Code.SENDER_OFF: "A phone number cannot send",
+    Code.MISSING_VARIABLE: "A merge field has no value",
 }
 """What each code means in a line; `docs/reference/errors.md` has cause and mending."""
 

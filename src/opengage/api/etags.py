@@ -21,7 +21,8 @@ def version_of(updated_at: str) -> str:
 def tag(attributes: Any, body: bytes) -> str:
     """The tag of an answer with this body; what has no `updated-at` has no version."""
     content = hashlib.blake2b(body, digest_size=_CONTENT_OCTETS).hexdigest()
-    return f'"{version_of(getattr(attributes, "updated_at", None) or "")}.{content}"'
+    told = attributes.get("updated-at") if isinstance(attributes, dict) else getattr(attributes, "updated_at", None)
+    return f'"{version_of(told or "")}.{content}"'
 
 
 def is_known(etag: str, if_none_match: str) -> bool:

@@ -1,62 +1,38 @@
-"""The query of a request, against what a resource's description offers.
+"""The query of a request, as it was sent.
 
 Step 1 of a text's path.
 """
 
-from typing import Any
-
-from opengage.api.resources.resource import Field, Kind, Resource
 from opengage.api.state import ApiState, WebRequest
-from opengage.ids import Id, from_wire
-from opengage.jsonapi import query as queries
-from opengage.jsonapi.faults import DocumentError, Fault, FaultKind
-from opengage.jsonapi.query import Query
+from opengage.domain.errors import NotAcceptable
+from opengage.jsonapi import media, query
+from opengage.jsonapi.query import Query, Selection
 
 
-def one_query(request: WebRequest) -> None:
-    """Raises DocumentError for parameters that cannot be honoured."""
-    faults = queries.unsupported(queries.pairs_of(_query_string(request)))
-    if faults:
-        raise DocumentError(faults)
+def of_list(request: WebRequest, api: ApiState) -> Query:
+    """What the request of a list asks for. Raises DocumentError."""
+    settings = api.settings
+    return query.parse(_text(request), default_limit=settings.page_limit_default, max_limit=settings.page_limit_max)
 
 
-def list_query(request: WebRequest, api: ApiState, resource: Resource[Any, Any]) -> tuple[Query, dict[str, Any]]:
-    """The page asked for, and the fields of the record with what they must equal. Raises DocumentError."""
-    offered = resource.filters
-    query = queries.parse(
-        _query_string(request),
-        default_limit=api.settings.page_limit_default,
-        max_limit=api.settings.page_limit_max,
-        filterable=offered,
-    )
-    for path in query.filters:
-        within = offered[path].within
-        if within and within not in query.filters:
-            detail = f"filter[{path}] works within one {within.partition('.')[0]}. Add filter[{within}]=eq:ID."
-            raise DocumentError(Fault(FaultKind.PARAMETER, detail, parameter=f"filter[{path}]"))
-    return query, {offered[path].column: _value(path, text, offered[path]) for path, text in query.filters.items()}
+def of_one(request: WebRequest) -> Selection:
+    """What the request of one resource asks for. Raises DocumentError."""
+    return query.parse_one(_text(request))
 
 
-def _query_string(request: WebRequest) -> str:
+def check_request(request: WebRequest) -> None:
+    """What every request must be, before anything is done about it.
+
+    A change is answered with all of what was changed. Raises DocumentError when something else is asked for, and
+    NotAcceptable for an answer in a form that is not spoken.
+    """
+    refusal = media.accept_refusal(request.headers.get("accept"))
+    if refusal is not None:
+        raise NotAcceptable(refusal)
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        query.selects_nothing(_text(request))
+
+
+def _text(request: WebRequest) -> str:
     raw: bytes = request.scope["query_string"]
     return raw.decode("latin-1")
-
-
-def _value(path: str, text: str, field: Field) -> Any:
-    return _id(path, text) if field.kind is Kind.ID else _word(path, text, field.words)
-
-
-def _word(path: str, text: str, known: frozenset[str]) -> str:
-    if text not in known:
-        detail = f"“{text[:40]}” is unknown here. Use one of {', '.join(sorted(known))}."
-        raise DocumentError(Fault(FaultKind.PARAMETER, detail, parameter=f"filter[{path}]"))
-    return text
-
-
-def _id(path: str, text: str) -> Id:
-    found = from_wire(text)
-    if found is None:
-        parameter = f"filter[{path}]"
-        detail = f"“{text[:40]}” is no id. Send {parameter}=eq:ID with the id of 22 characters."
-        raise DocumentError(Fault(FaultKind.PARAMETER, detail, parameter=parameter))
-    return found

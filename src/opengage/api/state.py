@@ -4,6 +4,7 @@ Step 1 of a text's path.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 import msgspec
@@ -12,9 +13,12 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from opengage.clock import Clock
+from opengage.domain.callback_urls import Limits
 from opengage.ids import NewId
 from opengage.metrics import Metrics
 from opengage.operations.actors import Actor
+from opengage.sealing import Sealer
+from opengage.store.blobs import Blobs
 from opengage.store.contract import Store
 
 
@@ -27,8 +31,23 @@ class ApiSettings(Protocol):
         ...
 
     @property
+    def files(self) -> Path | None:
+        """The folder of uploaded files."""
+        ...
+
+    @property
+    def upload_limit_bytes(self) -> int:
+        """The largest file that an upload may have."""
+        ...
+
+    @property
     def bulk_limit(self) -> int:
         """The most resources of one bulk request."""
+        ...
+
+    @property
+    def max_segments(self) -> int:
+        """The most segments of one text."""
         ...
 
     @property
@@ -99,11 +118,20 @@ class ApiState(msgspec.Struct, frozen=True):
     clock: Clock
     new_id: NewId
     settings: ApiSettings
+    sealer: Sealer
+    limits: Limits = Limits()
+    """Where callbacks may go."""
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     checks: tuple[Callable[[], None], ...] = ()
     """What must hold beside the database before requests are welcome. Each raises Unavailable when it does not."""
     disk_free: Callable[[], int | None] = lambda: None
     """Bytes of room on the disk of the data folder; None where nothing is known of it."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """Where the bytes of uploads and files lie."""
+        assert self.settings.files is not None, "settings that were loaded name the folder"
+        return Blobs(self.settings.files)
 
     @property
     def base_url(self) -> str:

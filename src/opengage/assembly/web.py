@@ -10,6 +10,8 @@ from litestar import Litestar
 
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
+from opengage.assembly.secrets import sealer
+from opengage.assembly.webhooks import limits
 from opengage.clock import SystemClock
 from opengage.domain.errors import Unavailable
 from opengage.ids import new_id
@@ -31,6 +33,8 @@ def web_app(settings: Settings, store: Store, draining: asyncio.Event | None = N
             clock=SystemClock(),
             new_id=new_id,
             settings=settings,
+            sealer=sealer(settings),
+            limits=limits(settings),
             metrics=metrics,
             checks=tuple(checks),
             disk_free=partial(free_bytes, settings.data),

@@ -8,17 +8,23 @@ import socket
 from typing import IO
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import msgspec
+
 from opengage.assembly.legal_clock import legal_clock
 from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import RefForm, SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
+from opengage.dispatch.importer import Importer
 from opengage.dispatch.law import Law
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import ServiceProfile
 from opengage.ids import new_id
+from opengage.operations.sealed_secrets import password_of
+from opengage.sealing import Sealer, Unsealable
 from opengage.settings import Settings
 from opengage.smpp.connection import Backoff
+from opengage.store.blobs import Blobs
 from opengage.store.contract import Store
 
 _SMPP_PORT = 2775
@@ -30,11 +36,15 @@ _LONGEST_SYSTEM_ID = 15
 _BACKOFF = Backoff(first=0.2, cap=30.0)
 
 
-def dispatcher(settings: Settings, store: Store, owner: str) -> Dispatcher:
+def dispatcher(settings: Settings, store: Store, sealer: Sealer, owner: str) -> Dispatcher:
     """The dispatcher over a store, holding its leases in the name of `owner`."""
 
     def connect(profile: ServiceProfile) -> Carrier:
-        return _carrier(settings, profile)
+        try:
+            password = password_of(sealer, profile)
+        except Unsealable as error:
+            raise Invalid(f"The carrier's password cannot be used. {error}") from error
+        return _carrier(settings, msgspec.structs.replace(profile, password=password))
 
     dispatch = DispatchSettings(
         owner=owner,
@@ -47,6 +57,12 @@ def dispatcher(settings: Settings, store: Store, owner: str) -> Dispatcher:
     )
     law = Law(legal_clock(settings.quiet_hours_file))
     return Dispatcher(store, SystemClock(), new_id, connect, law, dispatch)
+
+
+def importer(settings: Settings, store: Store, owner: str) -> Importer:
+    """What carries out imports, holding them in the name of `owner`."""
+    assert settings.files is not None, "settings that were loaded name the folder"
+    return Importer(store, Blobs(settings.files), SystemClock(), new_id, owner)
 
 
 def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:

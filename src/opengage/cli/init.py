@@ -6,6 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from opengage.assembly.schema import migrate
+from opengage.assembly.secrets import sealer
 from opengage.assembly.store import open_store
 from opengage.cli import options
 from opengage.clock import SystemClock
@@ -81,6 +82,7 @@ async def _create(
             phone_number=phone_number,
             rate=rate,
             quiet_hours=quiet_hours,
+            sealer=sealer(settings),
         )
     finally:
         await store.close()

@@ -7,9 +7,12 @@ from pathlib import Path
 import rich_click as click
 
 from opengage import logs
+from opengage.assembly.secrets import sealer
 from opengage.assembly.store import open_store
-from opengage.assembly.worker import dispatcher, worker_name
+from opengage.assembly.webhooks import deliver
+from opengage.assembly.worker import dispatcher, importer, worker_name
 from opengage.cli import options
+from opengage.operations.sealed_secrets import seal_stored
 from opengage.settings import Settings
 from opengage.store import revision
 
@@ -32,6 +35,16 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         try:
             await revision.require(store)
             log.info("worker started", action="start", owner=owner)
-            await dispatcher(settings, store, owner).run(stop)
+            seals = sealer(settings)
+            await seal_stored(store, seals)
+            importing = asyncio.create_task(importer(settings, store, owner).run())
+            try:
+                # whichever fails ends the process, which is started anew
+                await asyncio.gather(
+                    dispatcher(settings, store, seals, owner).run(stop), deliver(settings, store, seals, stop)
+                )
+            finally:
+                importing.cancel()
+                await asyncio.gather(importing, return_exceptions=True)
         finally:
             await store.close()

@@ -13,8 +13,8 @@ from opengage import logs
 from opengage.clock import Instant
 from opengage.domain.ledger import Moves
 from opengage.domain.states import Reason
-from opengage.ids import Id, to_wire
-from opengage.store import lanes, ledgers, tables
+from opengage.ids import Id, NewId, to_wire
+from opengage.store import endings, lanes, tables
 from opengage.store.contract import Settled, Store, Transaction
 
 log = logs.get(__name__)
@@ -32,7 +32,7 @@ _COUNT: Final = (
 _CLAIMS: Final = sa.select(_envelopes.c.claims).where(*_KEY)
 
 
-async def claim(store: Store, lease: lanes.Lease, engagement_id: Id, now: Instant) -> None:
+async def claim(store: Store, lease: lanes.Lease, engagement_id: Id, now: Instant, new_id: NewId) -> None:
     """Count that the next envelope of an engagement is about to be handled; set it aside if it was too often.
 
     Raises Fenced when the lane is no longer ours.
@@ -46,18 +46,24 @@ async def claim(store: Store, lease: lanes.Lease, engagement_id: Id, now: Instan
             claims = (await tx.rows(_CLAIMS, **key))[0][0] or 0
             if claims > MOST_CLAIMS:
                 settled = Settled(envelope.envelope_id, Reason.UNKNOWN, envelope.text_id)
-                await _set_aside(tx, lease, engagement_id, settled, envelope.reason, now)
+                await _set_aside(tx, lease, engagement_id, settled, envelope.reason, now, new_id)
 
 
 async def _set_aside(
-    tx: Transaction, lease: lanes.Lease, engagement_id: Id, settled: Settled, before: Reason, now: Instant
+    tx: Transaction,
+    lease: lanes.Lease,
+    engagement_id: Id,
+    settled: Settled,
+    before: Reason,
+    now: Instant,
+    new_id: NewId,
 ) -> None:
     """Close an envelope that costs every worker its life."""
-    await tx.batches.settle_envelopes(lease.account_id, [settled], now)
+    await endings.close(tx, lease.account_id, engagement_id, [settled], now, new_id)
     moves = Moves()
     moves.leave(lease.account_id, engagement_id, before)
     moves.arrive(lease.account_id, engagement_id, settled.reason)
-    await ledgers.move_and_complete(tx, moves, now)
+    await endings.move_and_complete(tx, moves, now, new_id)
     log.error(
         "an envelope was in hand each time that its worker was lost: it is set aside",
         action="set-aside",

@@ -77,8 +77,8 @@ class Dispatcher:
         self._connect = connect
         self._law = law
         self._settings = settings
-        self._scheduler = Scheduler(store, clock)
-        self._guardian = Guardian(store, clock)
+        self._scheduler = Scheduler(store, clock, new_id)
+        self._guardian = Guardian(store, clock, new_id)
         self._rescuer = Rescuer(store, clock, new_id, random.random)
         self._lanes: dict[tuple[int, Id], _Lane] = {}
         self._recorders: dict[Id, tuple[Recorder, asyncio.Task[None]]] = {}

@@ -11,8 +11,9 @@ from opengage.domain import guard
 from opengage.domain.guard import Counts, Fail, Limits, Pass
 from opengage.domain.ledger import Dimension
 from opengage.domain.records import Engagement
-from opengage.ids import Id, to_wire
-from opengage.store import ledgers, work
+from opengage.domain.states import EngagementStatus
+from opengage.ids import Id, NewId, to_wire
+from opengage.store import endings, ledgers, work
 from opengage.store.contract import Store, Transaction
 
 log = logs.get(__name__)
@@ -21,9 +22,10 @@ log = logs.get(__name__)
 class Guardian:
     """Lets canaries pass, and pauses what goes wrong."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, new_id: NewId) -> None:
         self._store = store
         self._clock = clock
+        self._new_id = new_id
 
     async def sweep(self) -> None:
         """Look at every engagement that has a canary out or a limit."""
@@ -45,6 +47,9 @@ class Guardian:
     async def _pause(self, engagement: Engagement, why: str, now: Instant) -> None:
         async with self._store.writing() as tx:
             paused = await work.pause(tx, engagement, why, now)
+            if paused:
+                key = (engagement.account_id, engagement.id)
+                await endings.announce(tx, [key], EngagementStatus.PAUSED, now, self._new_id)
         if paused:
             log.warning("engagement paused", action="paused", engagement_id=to_wire(engagement.id), why=why)
 

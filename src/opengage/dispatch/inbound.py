@@ -18,8 +18,9 @@ from opengage.domain.outcomes import Inbound
 from opengage.domain.records import Account, Membership, PhoneNumber, ServiceProfile, Suppression, Text, TextResult
 from opengage.domain.segments import count
 from opengage.domain.states import TextStatus
+from opengage.domain.webhooks import Event, Happening
 from opengage.ids import Id, NewId, floor
-from opengage.store import ledgers, rows, tables, work
+from opengage.store import ledgers, outbox, rows, tables, work
 from opengage.store.contract import Transaction, Turn
 
 log = logs.get(__name__)
@@ -70,12 +71,14 @@ async def record_inbound(
 ) -> None:
     """Store texts that handsets sent to this profile's numbers, and do what their keywords ask for."""
     parties = await matching.parties(tx, profile)
+    happened: list[Happening] = []
     for inbound in texts:
         numbers = await _numbers(tx, parties, inbound.recipient)
         if not numbers:
             log.warning("a text to a number that is not ours", action="inbound", recipient=inbound.recipient)
         for number in numbers:
-            await _Receipt(tx, number, inbound, now, new_id).record()
+            happened += await _Receipt(tx, number, inbound, now, new_id).record()
+    await outbox.announce(tx, happened, now, new_id)
 
 
 async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient: str) -> list[PhoneNumber]:
@@ -97,19 +100,25 @@ class _Receipt:
         self._inbound = inbound
         self._now = now
         self._new_id = new_id
+        self._happened: list[Happening] = []
 
-    async def record(self) -> None:
-        """Store it, and do what it asks for."""
+    async def record(self) -> list[Happening]:
+        """Store it, and do what it asks for; what is to be told to those who listen."""
         owner = await rows.first(self._tx, Membership, account_id=self._account_id, role="owner")
         assert owner is not None, "an account is made with its owner"
         inbound = self._inbound
-        await rows.insert(
-            self._tx,
-            self._text(owner.id, inbound.body, sender=inbound.sender, recipient=inbound.recipient, direction="inbound"),
+        text = self._text(
+            owner.id, inbound.body, sender=inbound.sender, recipient=inbound.recipient, direction="inbound"
         )
+        await rows.insert(self._tx, text)
+        self._happens(Event.TEXT_RECEIVED, "texts", text.id)
         keyword = recognise(inbound.body)
         if keyword is not None and await self._obey(keyword):
             await self._answer(keyword, owner.id)
+        return self._happened
+
+    def _happens(self, event: Event, subject_type: str, subject_id: Id) -> None:
+        self._happened.append(Happening(self._account_id, event, subject_type, subject_id))
 
     async def _obey(self, keyword: Keyword) -> bool:
         """Do what a keyword asks for; whether it is to be answered."""
@@ -119,7 +128,9 @@ class _Receipt:
         if keyword is Keyword.STOP:
             if sender in await tx.batches.suppressed(self._account_id, [sender]):
                 return False
-            await rows.insert(tx, self._suppression())
+            suppression = self._suppression()
+            await rows.insert(tx, suppression)
+            self._happens(Event.SUPPRESSION_CREATED, "suppressions", suppression.id)
             await self._count_opt_out()
             return True
         since = floor(Instant(self._now - _QUIET_SECONDS * SECOND))
@@ -164,6 +175,7 @@ class _Receipt:
             kind=TextStatus.QUEUED.value,
         )
         await rows.insert(self._tx, queued)
+        self._happens(Event.TEXT_QUEUED, "texts", text.id)
 
     def _text(self, author: Id, body: str, *, sender: str, recipient: str, direction: str) -> Text:
         """A text that is no envelope's; nobody of the account wrote it, so its owner stands for it."""

@@ -22,7 +22,7 @@ from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, 
 from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, made_at, to_wire
-from opengage.store import lanes, ledgers, receipts, rows, work
+from opengage.store import endings, lanes, receipts, rows, work
 from opengage.store import pools as pooled
 from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered
 
@@ -64,7 +64,7 @@ class Intents:
     def __init__(self, number: PhoneNumber, clock: Clock, new_id: NewId, law: Law, max_segments: int) -> None:
         self._number = number
         self._clock = clock
-        self._new_id = new_id
+        self.new_id = new_id
         self._law = law
         self._max_segments = max_segments
         self._words: dict[Id, _Words] = {}
@@ -140,7 +140,7 @@ class Intents:
 
     async def _decide(self, tx: Transaction, batch: _Batch, gate: Gate) -> Plan:
         """What becomes of each; texts whose segments no longer pass the gate stay due, at least one passes."""
-        decided = plan(batch.due, batch.words.template, await self._known(tx, batch), batch.rules, self._new_id)
+        decided = plan(batch.due, batch.words.template, await self._known(tx, batch), batch.rules, self.new_id)
         passing, segments = 0, 0
         for intent in decided.intents:
             segments += intent.segments
@@ -187,14 +187,14 @@ class Intents:
                 texted = [Recent(intent.recipient, intent.text_id, own) for intent in decided.intents]
                 await tx.batches.remember(account_id, texted)
         if decided.settled:
-            await tx.batches.settle_envelopes(account_id, decided.settled, now)
+            await endings.close(tx, account_id, engagement_id, decided.settled, now, self.new_id)
         if decided.held:
             await tx.batches.hold_envelopes(account_id, decided.held, now)
         before = {envelope.envelope_id: envelope.reason for envelope in batch.due}
         for (left, arrived), count in Counter((before[id_], reason) for id_, reason in _places(decided)).items():
             moves.leave(account_id, engagement_id, left, count)
             moves.arrive(account_id, engagement_id, arrived, count)
-        await ledgers.move_and_complete(tx, moves, now)
+        await endings.move_and_complete(tx, moves, now, self.new_id)
 
     def _outgoing(self, batch: _Batch) -> Outgoing:
         return Outgoing(

@@ -38,7 +38,7 @@ from opengage.domain.retry import Trouble
 from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations.settling import Chance, Settling
-from opengage.store import ledgers
+from opengage.store import endings
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
@@ -301,7 +301,7 @@ class Recorder:
                 resolved = self._settling()
                 await self._match_parked(tx, resolved)
                 await resolved.write_texts(tx, moves)
-            completed = await ledgers.move_and_complete(tx, moves, self._clock.now())
+            completed = await endings.move_and_complete(tx, moves, self._clock.now(), self._new_id)
         for text_id in settling.newly_in_doubt:
             log.warning(
                 "no answer: the text is in doubt and is not sent again", action="in-doubt", text_id=to_wire(text_id)

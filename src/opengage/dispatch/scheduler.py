@@ -7,9 +7,9 @@ an engagement that was paused when its last receipt came, and the leftovers of a
 from opengage import logs
 from opengage.clock import Clock, Instant
 from opengage.domain.ledger import Moves
-from opengage.domain.states import Reason
-from opengage.ids import Id, to_wire
-from opengage.store import ledgers, pools, work
+from opengage.domain.states import EngagementStatus, Reason
+from opengage.ids import Id, NewId, to_wire
+from opengage.store import endings, ledgers, pools, work
 from opengage.store.contract import Store
 
 log = logs.get(__name__)
@@ -18,9 +18,10 @@ log = logs.get(__name__)
 class Scheduler:
     """Moves engagements into `processing` and out of it; each change is guarded by the state it starts from."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, new_id: NewId) -> None:
         self._store = store
         self._clock = clock
+        self._new_id = new_id
 
     async def start_due(self) -> None:
         """Let every scheduled engagement begin whose time has come."""
@@ -30,8 +31,9 @@ class Scheduler:
         if not due:
             return
         async with self._store.writing() as tx:
-            await work.start_due(tx, now)
-        for _, engagement_id in due:
+            started = await work.start_due(tx, now)
+            await endings.announce(tx, started, EngagementStatus.PROCESSING, now, self._new_id)
+        for _, engagement_id in started:
             log.info("engagement started", action="started", engagement_id=to_wire(engagement_id))
 
     async def sweep(self) -> None:
@@ -45,14 +47,14 @@ class Scheduler:
         # one transaction each: a remainder of a million is closed bit by bit, and lanes have their turns between
         for account_id, engagement_id, reason in over:
             async with self._store.writing() as tx:
-                moves = await work.close_remainder(tx, account_id, engagement_id, reason, now)
-                await ledgers.move_and_complete(tx, moves, now)
+                moves = await work.close_remainder(tx, account_id, engagement_id, reason, now, self._new_id)
+                await endings.move_and_complete(tx, moves, now, self._new_id)
         if settled:
             async with self._store.writing() as tx:
                 for account_id, engagement_id in settled:
                     moves = Moves()
                     moves.touch(account_id, engagement_id)
-                    await ledgers.move_and_complete(tx, moves, now)
+                    await endings.move_and_complete(tx, moves, now, self._new_id)
         for account_id, engagement_id in pooled:
             await self._release(account_id, engagement_id, now)
 

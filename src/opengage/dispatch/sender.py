@@ -236,7 +236,7 @@ class Sender:
         if self._careful_for:
             room = 1
             self._careful_for -= 1
-            await careful.claim(self._store, self.lease, chosen.id, self._clock.now())
+            await careful.claim(self._store, self.lease, chosen.id, self._clock.now(), self._intents.new_id)
         # half a window at a time: while the network has one half, the other is being written
         limit = max(1, min(room, self._pace.window // 2, chosen.room))
         async with self._store.writing() as tx:

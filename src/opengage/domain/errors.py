@@ -49,6 +49,8 @@ class Code(IntEnum):
     BODY_TOO_LARGE = 124
     MEDIA_TYPE = 125
     METHOD = 126
+    UPLOAD_FORM = 160
+    NOT_ACCEPTABLE = 127
     UNAVAILABLE = 130
     INTERNAL = 131
     OVERLOADED = 132
@@ -57,6 +59,10 @@ class Code(IntEnum):
     ANSWER_NOT_KEPT = 142
     CHANGED = 143
     TOO_MANY_REQUESTS = 144
+    TOO_LONG = 150
+    SUPPRESSED = 151
+    SENDER_OFF = 152
+    MISSING_VARIABLE = 153
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -148,6 +154,12 @@ class Unsupported(OpengageError):
     """A media type that is not spoken here."""
 
     code = Code.MEDIA_TYPE
+
+
+class NotAcceptable(OpengageError):
+    """An answer is asked for in a form that is not spoken here."""
+
+    code = Code.NOT_ACCEPTABLE
 
 
 class Unavailable(OpengageError):

@@ -78,6 +78,28 @@ def parse(text: str) -> str:
     return _parse_slowly(text)
 
 
+def parse_written(text: str, default_region: str | None) -> str:
+    """`parse`, but a number without a country code belongs to a region: an ISO 3166 code such as "US", or None.
+
+    "00" before the country code is read as a plus sign where that region dials it. Raises InvalidNumber.
+    """
+    if default_region is None or text.lstrip(_SPACES + _INVISIBLE).startswith(("+", "\uff0b")):
+        return parse(text)
+    digits = text.translate(_CLEAN) if len(text) <= LONGEST_INPUT else ""
+    if not (digits.isascii() and digits.isdigit()):
+        raise InvalidNumber("this is no phone number", "write its digits alone")
+    try:
+        found = phonenumbers.parse(digits, default_region)
+    except phonenumbers.NumberParseException as error:
+        raise InvalidNumber(f"this is no phone number of {default_region}", "check its digits") from error
+    return parse(phonenumbers.format_number(found, PhoneNumberFormat.E164))
+
+
+def is_region(code: str) -> bool:
+    """Whether numbers without a country code can belong to this region: an ISO 3166 code in capitals."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
 def is_valid(text: str) -> bool:
     """Whether parse accepts the text."""
     try:

@@ -1,4 +1,5 @@
-"""When to try again, if at all: asked by the recorder after a carrier's refusal, and by webhooks and connections.
+"""When to try again, if at all: asked by the recorder after a carrier's refusal. Webhooks have
+a schedule of their own (`domain.webhooks`).
 
 A pure decision: what happened, how often it was tried, and a random number in; seconds or None out. Only what is
 known not to have been taken may be tried again. A submit without an answer is in doubt: it is not in this table,
@@ -20,8 +21,6 @@ class Trouble(StrEnum):
     """The carrier refused for now (system error, handset busy), and surely did not take the text."""
     DISCONNECTED = "disconnected"
     """No connection, or none that is bound: nothing was submitted."""
-    CALLBACK = "callback"
-    """A customer's server did not take a webhook."""
     REJECTED = "rejected"
     """Refused for good."""
     IN_DOUBT = "in-doubt"
@@ -44,7 +43,6 @@ POLICIES: Mapping[Trouble, Policy] = MappingProxyType(
         Trouble.THROTTLED: Policy(first=1.0, cap=30.0, attempts=60),
         Trouble.TEMPORARY: Policy(first=5.0, cap=900.0, attempts=8),
         Trouble.DISCONNECTED: Policy(first=0.5, cap=30.0, attempts=None),
-        Trouble.CALLBACK: Policy(first=5.0, cap=3600.0, attempts=12),
     }
 )
 """What is retried, and how. What is not listed is never retried."""

@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
 
     type: str
     id: str
-    attributes: Any
+    attributes: Any | msgspec.UnsetType
     relationships: Any | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -88,9 +88,11 @@ def resource(answer: Answer) -> bytes:
     return _encode(answer)
 
 
-def one(answer: Answer, *, included: bool = False) -> bytes:
-    """A document of one resource; `included` only where it is on record."""
-    tail = b',"included":[]}\n' if included else b"}\n"
+def one(answer: Answer | None, *, included: Sequence[Answer] | None = None) -> bytes:
+    """A document of one resource, or null; `included` where it is asked for, or on record."""
+    if included:
+        return _encode({"data": answer, "included": included}) + b"\n"
+    tail = b"}\n" if included is None else b',"included":[]}\n'
     return b"".join((b'{"data":', _encode(answer), tail))
 
 
@@ -99,8 +101,9 @@ def many(resources: Sequence[bytes]) -> bytes:
     return b"".join((b'{"data":[', b",".join(resources), b"]}\n"))
 
 
-NULL: Final = b'{"data":null}\n'
-"""A document of a to-one relationship that leads to nothing."""
+def count(number: int) -> bytes:
+    """A document that only tells how many resources a bulk request has made."""
+    return _encode({"meta": {"count": number}}) + b"\n"
 
 
 class Identifiers(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
@@ -108,7 +111,7 @@ class Identifiers(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
     links: dict[str, str | None]
     data: Identifier | Sequence[Identifier] | msgspec.UnsetType | None = msgspec.UNSET
-    meta: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    meta: dict[str, int | bool] | msgspec.UnsetType = msgspec.UNSET
 
 
 def identifiers(found: Identifiers) -> bytes:
@@ -116,9 +119,18 @@ def identifiers(found: Identifiers) -> bytes:
     return _encode(found) + b"\n"
 
 
-def listing(answers: Sequence[Answer], links: dict[str, str | None], total: int) -> bytes:
-    """One page of a list, its links, and how many there are in all."""
-    return _encode({"data": answers, "links": links, "meta": {"total": total}}) + b"\n"
+class Listing(msgspec.Struct, gc=False, frozen=True):
+    """One page of a list, what is included, its links, and how many there are in all."""
+
+    data: Sequence[Answer]
+    included: Sequence[Answer] | msgspec.UnsetType
+    links: dict[str, str | None]
+    meta: dict[str, int | bool]
+
+
+def listing(page: Listing) -> bytes:
+    """A document of one page of a list."""
+    return _encode(page) + b"\n"
 
 
 def errors(shown: Sequence[Error], total: int) -> bytes:

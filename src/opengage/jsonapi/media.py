@@ -32,12 +32,31 @@ def refusal(content_type: str | None, content_encoding: str | None) -> str | Non
     return None
 
 
+def accept_refusal(accept: str | None) -> str | None:
+    """Why there is no such answer, with the mending; None when there is one.
+
+    A client that names JSON:API's type with parameters that it does not have, and never without, gets nothing else
+    (JSON:API 1.1, server responsibilities).
+    """
+    if not accept or JSON_API not in accept.lower():
+        return None
+    named = [parameters for name, parameters in map(_parse, _split(accept, ",")) if name == JSON_API]
+    if not named or any(_is_spoken(parameters) for parameters in named):
+        return None
+    return f"Accept “{accept[:80]}” asks for JSON:API with parameters that are not spoken. Name {JSON_API} alone."
+
+
+def _is_spoken(parameters: dict[str, str]) -> bool:
+    """Whether an instance of the media type is one that we can answer with."""
+    return set(parameters) <= {"q", "ext", "profile"} and set(_extensions(parameters)) <= {_BULK}
+
+
 def answer_type(accept: str | None) -> str:
     """`application/json` as recorded, unless the client's Accept names JSON:API's own type; then that, with its ext."""
     if not accept or JSON_API not in accept.lower():
         return JSON
     for name, parameters in map(_parse, _split(accept, ",")):
-        if name == JSON_API and not _is_zero(parameters.get("q", "1")):
+        if name == JSON_API and _is_spoken(parameters) and not _is_zero(parameters.get("q", "1")):
             return f"{JSON_API}; ext={_BULK}" if _BULK in _extensions(parameters) else JSON_API
     return JSON
 

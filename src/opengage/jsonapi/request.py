@@ -35,7 +35,7 @@ class ToOne(msgspec.Struct, gc=False, frozen=True):
 class ToMany(msgspec.Struct, gc=False, frozen=True):
     """A to-many relationship as a client writes it."""
 
-    data: list[Identifier] = []
+    data: tuple[Identifier, ...] = ()
 
 
 class NoRelationships(msgspec.Struct, gc=False, frozen=True):
@@ -57,7 +57,7 @@ class Resource(Protocol[A_co, R_co]):
 
     @property
     def attributes(self) -> A_co:
-        """Its attributes, typed."""
+        """Its attributes, typed; empty when it was sent without and none is required."""
         ...
 
     @property
@@ -80,6 +80,7 @@ MOST_FAULTS: Final = 100
 _DOCUMENT: Final = msgspec.json.Decoder(_Document)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_IDENTIFIER: Final = msgspec.json.Decoder(Identifier)
 _EMPTY: Final = msgspec.Raw(b"{}")
 _BOM: Final = b"\xef\xbb\xbf"
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -151,6 +152,27 @@ def _no_json(error: Exception) -> str:
     return f"The body is not valid JSON: {error}. Check quotes, commas, brackets and \\u escapes."
 
 
+def identifiers(body: bytes) -> list[Identifier]:
+    """The resource identifiers of a document that writes a to-many relationship. Raises DocumentError."""
+    items = split(body)
+    if not isinstance(items, list):
+        detail = 'A relationship to many is an array: send {"data": [{"type": …, "id": …}]}.'
+        raise DocumentError(Fault(FaultKind.WRONG_TYPE, detail, "/data"))
+    found: list[Identifier] = []
+    faults: list[Fault] = []
+    for place, raw in enumerate(items):
+        try:
+            found.append(_IDENTIFIER.decode(raw))
+        except _JSON_ERRORS as error:
+            some = list(islice(_explain(raw, Identifier, f"/data/{place}"), MOST_FAULTS))
+            faults += some or [Fault(FaultKind.MALFORMED, _no_json(error), f"/data/{place}")]
+        if len(faults) >= MOST_FAULTS:
+            break
+    if faults:
+        raise DocumentError(faults)
+    return found
+
+
 class Reader(Generic[A_co, R_co]):
     """Reads the resources of one type."""
 
@@ -168,6 +190,16 @@ class Reader(Generic[A_co, R_co]):
             kw_only=True,
         )
         self._decode: Callable[[msgspec.Raw], Any] = msgspec.json.Decoder(self._model).decode
+
+    @property
+    def resource_type(self) -> str:
+        """The type of resources that it reads."""
+        return self._type
+
+    @property
+    def model(self) -> Any:
+        """The struct that a resource object is read into: its schema is that of a request."""
+        return self._model
 
     def one(self, body: bytes, *, addressed: str | None = None) -> Resource[A_co, R_co]:
         """The single resource of a document; for an update, `addressed` is the id of its URL.

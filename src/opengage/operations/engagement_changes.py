@@ -3,6 +3,7 @@
 Step 3 of a text's path. The status is another matter: see `scheduling`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -58,6 +59,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     pause_failure_ratio: float | msgspec.UnsetType | None = _UNSET
     pause_opt_out_ratio: float | msgspec.UnsetType | None = _UNSET
     phone_number_ids: list[Id] | msgspec.UnsetType = _UNSET
+    list_ids: Sequence[Id] = ()
+    """Whose contacts it addresses; none given changes nothing."""
     """The sender pool."""
 
 

@@ -14,11 +14,11 @@ from opengage.domain.ledger import Ledger
 from opengage.domain.records import Activity, Engagement, PhoneNumber
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
-from opengage.operations import engagement_changes, fields, scheduling
+from opengage.operations import contact_lists, engagement_changes, fields, scheduling
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagement_changes import MOST_NUMBERS, Changes
 from opengage.operations.reading import hold
-from opengage.store import ledgers, pools, rows, work
+from opengage.store import endings, ledgers, pools, rows, work
 from opengage.store.contract import Store, Transaction
 
 NOUN = "engagement"
@@ -33,6 +33,8 @@ class Shown(msgspec.Struct, frozen=True):
     ledger: Ledger | None = None
     phone_number_ids: Sequence[Id] = ()
     """Its sender pool, or its activity's number alone."""
+    list_ids: Sequence[Id] = ()
+    """Whose contacts it addresses."""
 
 
 async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, changes: Changes) -> Shown:
@@ -57,8 +59,11 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
         await _write_pool(tx, engagement, changes, problems)
         fields.refuse(problems)
         await rows.insert(tx, engagement)
+        if changes.list_ids:
+            await contact_lists.address(tx, engagement, changes.list_ids, problems)
+            fields.refuse(problems)
         numbers = await pools.of_many(tx, actor.account_id, [engagement.id])
-    return Shown(engagement, phone_number_ids=numbers[engagement.id])
+    return Shown(engagement, phone_number_ids=numbers[engagement.id], list_ids=sorted(changes.list_ids))
 
 
 async def show(tx: Transaction, account_id: int, found: Sequence[Engagement]) -> list[Shown]:
@@ -67,10 +72,12 @@ async def show(tx: Transaction, account_id: int, found: Sequence[Engagement]) ->
     activities = await rows.find_many(tx, Activity, account_id, wanted)
     ids = [one.id for one in found]
     balances, numbers = await ledgers.read_many(tx, account_id, ids), await pools.of_many(tx, account_id, ids)
-    return [
+    lists = await contact_lists.addressed(tx, account_id, ids)
+    shown = [
         _shown(one, activities.get(one.activity_id) if one.activity_id else None, balances[one.id], numbers[one.id])
         for one in found
     ]
+    return [msgspec.structs.replace(one, list_ids=lists[one.engagement.id]) for one in shown]
 
 
 def _shown(engagement: Engagement, activity: Activity | None, ledger: Ledger, numbers: Sequence[Id]) -> Shown:
@@ -78,7 +85,14 @@ def _shown(engagement: Engagement, activity: Activity | None, ledger: Ledger, nu
 
 
 async def update(
-    store: Store, clock: Clock, actor: Actor, id_: Id | None, changes: Changes, *, undo_seconds: int = 0
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    actor: Actor,
+    id_: Id | None,
+    changes: Changes,
+    *,
+    undo_seconds: int = 0,
 ) -> Shown:
     """Change an engagement: its name, when it goes out, how fast, its sender pool, its status.
 
@@ -93,14 +107,23 @@ async def update(
         problems: list[Problem] = []
         values = engagement_changes.values(engagement, changes, problems)
         await _write_pool(tx, engagement, changes, problems)
+        if changes.list_ids:
+            await contact_lists.address(tx, engagement, changes.list_ids, problems)
         changed = msgspec.structs.replace(engagement, **values)
+        if status is EngagementStatus.SCHEDULED and engagement.status is EngagementStatus.PENDING:
+            await contact_lists.fill_from_lists(tx, changed, new_id, actor.membership_id, now)
         values |= await scheduling.status_values(tx, changed, status, now, undo_seconds, problems)
         fields.refuse(problems)
         if status is EngagementStatus.CANCELED and engagement.status is not status:
-            moves = await work.close_remainder(tx, engagement.account_id, engagement.id, Reason.CANCELED, now)
-            await ledgers.move(tx, moves)
+            await ledgers.move(tx, await work.close_remainder(tx, *_key(engagement), Reason.CANCELED, now, new_id))
+        if status is not engagement.status:
+            await endings.announce(tx, [_key(engagement)], status, now, new_id)
         changed = await rows.change(tx, engagement, **values, updated_at=now, updated_by=actor.membership_id)
         return (await show(tx, actor.account_id, [changed]))[0]
+
+
+def _key(engagement: Engagement) -> tuple[int, Id]:
+    return engagement.account_id, engagement.id
 
 
 async def _write_pool(tx: Transaction, engagement: Engagement, changes: Changes, problems: list[Problem]) -> None:

@@ -14,7 +14,7 @@ from opengage.domain.ledger import Moves
 from opengage.domain.records import Engagement, Envelope
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
-from opengage.operations import fields
+from opengage.operations import fields, webhook_deliveries
 from opengage.operations.actors import Actor, require_writer
 from opengage.store import ledgers, rows
 from opengage.store.contract import NewEnvelope, Store, Transaction
@@ -27,6 +27,8 @@ class Shown(msgspec.Struct, frozen=True):
 
     envelope: Envelope
     engagement: Engagement
+    callbacks: Sequence[webhook_deliveries.Shown] = ()
+    """What came of its callback so far."""
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -62,6 +64,8 @@ async def add(
         for engagement_id, some_ids, some in _grouped(targets, ids, new):
             await tx.batches.insert_envelopes(actor.account_id, engagement_id, actor.membership_id, some_ids, some, now)
             moves.arrive(actor.account_id, engagement_id, Reason.NONE, len(some_ids))
+            if any(one.callback for one in some) and not engagements[engagement_id].has_callbacks:
+                await rows.change(tx, engagements[engagement_id], has_callbacks=True)
         await ledgers.move(tx, moves)
     return Added(ids, now, engagements)
 
@@ -106,11 +110,18 @@ async def show(tx: Transaction, account_id: int, envelopes: Sequence[Envelope]) 
     """Envelopes with their engagements, in a fixed number of statements."""
     wanted = [envelope.engagement_id for envelope in envelopes]
     engagements = await rows.find_many(tx, Engagement, account_id, wanted)
-    return [Shown(envelope, engagements[envelope.engagement_id]) for envelope in envelopes]
+    asked = [envelope.id for envelope in envelopes if envelope.callback]
+    told = await webhook_deliveries.of_subjects(tx, account_id, asked)
+    return [Shown(each, engagements[each.engagement_id], told.get(each.id, ())) for each in envelopes]
 
 
 async def total(tx: Transaction, account_id: int, equal: Mapping[str, Any]) -> int | None:
-    """How many envelopes an account has, one of its engagements, or one reason of that: the ledger knows."""
-    if not set(equal) <= {"engagement_id", "reason"}:
+    """How many envelopes an account has, one of its engagements, or one status or reason of that: the ledger knows."""
+    engagement_id, asked = equal.get("engagement_id"), set(equal) - {"engagement_id"}
+    if not asked:
+        return await ledgers.count(tx, account_id, engagement_id)
+    if engagement_id is None or len(asked) > 1 or not asked <= {"status", "reason"} or None in equal.values():
         return None
-    return await ledgers.count(tx, account_id, equal.get("engagement_id"), equal.get("reason"))
+    ledger = await ledgers.read(tx, account_id, engagement_id)
+    by_status = msgspec.structs.asdict(ledger)
+    return int(by_status[equal["status"]] if "status" in asked else ledger.reasons.get(equal["reason"], 0))

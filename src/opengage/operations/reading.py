@@ -1,12 +1,9 @@
-"""Reading one record or one page of them.
+"""Reading one record.
 
 Step 3 of a text's path, looking back. Another account's id is missing, like one that never was.
 """
 
-from collections.abc import Sequence
-from typing import Generic, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from opengage.domain.errors import NotFound
 from opengage.domain.records import Record
@@ -17,14 +14,6 @@ from opengage.store import lists, rows
 from opengage.store.contract import Transaction
 
 R = TypeVar("R", bound=Record)
-T = TypeVar("T")
-
-
-class Listed(msgspec.Struct, Generic[T], frozen=True):
-    """One page: the items, and how many there are in all."""
-
-    items: Sequence[T]
-    total: int
 
 
 async def load(tx: Transaction, actor: Actor, record: type[R], id_: Id | None, noun: str) -> R:

@@ -13,7 +13,7 @@ from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.retry import Trouble, next_delay
 from opengage.domain.states import CLOSED, STATUS_OF, TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
-from opengage.store import ledgers
+from opengage.store import endings, outbox
 from opengage.store.contract import Result, Step, Transaction, Unanswered
 
 Chance = Callable[[], float]
@@ -72,7 +72,7 @@ class Settling:
         """Write what changed, with its ledger moves; the engagements that are completed by it."""
         moves = Moves()
         await self.write_texts(tx, moves)
-        return await ledgers.move_and_complete(tx, moves, self._now)
+        return await endings.move_and_complete(tx, moves, self._now, self._new_id)
 
     async def write_texts(self, tx: Transaction, moves: Moves) -> None:
         """Write what changed, and leave its ledger moves to the caller.
@@ -83,6 +83,8 @@ class Settling:
         for account_id, results in sorted(self._results.items()):
             steps = [step for step in self._steps.values() if step.text.account_id == account_id]
             await tx.batches.step(account_id, steps, results, self._now)
+            own = {step.text.text_id: step for step in steps}
+            await outbox.announce_results(tx, account_id, own, results, self._now, self._new_id)
             for step in steps:
                 engagement_id = step.text.engagement_id
                 if engagement_id is not None and step.text.envelope_id is not None:

@@ -106,16 +106,12 @@ async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:
     return balance([(Reason(reason), count) for reason, count in rows])
 
 
-async def count(tx: Transaction, account_id: int, engagement_id: Id | None = None, reason: str | None = None) -> int:
-    """How many envelopes an account or one of its engagements has, without looking at any of them.
-
-    With `reason`: how many of that engagement stand there.
-    """
+async def count(tx: Transaction, account_id: int, engagement_id: Id | None = None) -> int:
+    """How many envelopes an account or one of its engagements has, without looking at any of them."""
     if engagement_id is None:
         rows = await tx.rows(_COUNT, account_id=account_id)
         return int(rows[0][0])
-    ledger = await read(tx, account_id, engagement_id)
-    return ledger.total if reason is None else ledger.reasons.get(reason, 0)
+    return (await read(tx, account_id, engagement_id)).total
 
 
 async def read_many(tx: Transaction, account_id: int, engagement_ids: Sequence[Id]) -> dict[Id, Ledger]:

@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from opengage.domain import records
+from opengage.domain.imports import ImportStatus
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store import tables
@@ -29,6 +30,7 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.PhoneNumber: tables.phone_numbers,
     records.TextTemplate: tables.text_templates,
     records.TextTemplateRevision: tables.text_template_revisions,
+    records.Tag: tables.tags,
     records.Engagement: tables.engagements,
     records.Activity: tables.activities,
     records.Envelope: tables.envelopes,
@@ -37,6 +39,15 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.TextResult: tables.text_results,
     records.Suppression: tables.suppressions,
     records.AuditEvent: tables.audit_events,
+    records.WebhookEndpoint: tables.webhook_endpoints,
+    records.WebhookDelivery: tables.webhook_deliveries,
+    records.WebhookAttempt: tables.webhook_attempts,
+    records.Contact: tables.contacts,
+    records.ContactList: tables.lists,
+    records.ContactImport: tables.contact_imports,
+    records.ContactImportError: tables.contact_import_errors,
+    records.Upload: tables.uploads,
+    records.File: tables.files,
 }
 
 
@@ -52,10 +63,12 @@ _MANY: Final = 512
 
 _CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
     bool: bool,
+    bool | None: lambda value: None if value is None else bool(value),
     EngagementStatus: EngagementStatus,
     EnvelopeStatus: EnvelopeStatus,
     Reason: Reason,
     TextStatus: TextStatus,
+    ImportStatus: ImportStatus,
 }
 
 
@@ -136,6 +149,14 @@ def _update(record: type[records.Record], changed: tuple[str, ...]) -> sa.Update
 
 
 @cache
+def _delete(record: type[records.Record]) -> sa.Delete:
+    table = TABLES[record]
+    return sa.delete(table).where(
+        table.c.account_id == sa.bindparam("key_account_id"), table.c.id == sa.bindparam("key_id")
+    )
+
+
+@cache
 def _select_many(record: type[records.Record], count: int) -> sa.Select[Any]:
     table = TABLES[record]
     wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
@@ -159,6 +180,28 @@ def _hold_shared(record: type[records.Record], count: int) -> sa.Select[Any]:
 async def insert(tx: Transaction, record: records.Record) -> None:
     """Write a new record."""
     await tx.run(_insert(type(record)), **msgspec.structs.asdict(record))
+
+
+@cache
+def _insert_many(record: type[records.Record], count: int) -> sa.Insert:
+    names = record.__struct_fields__
+    placed: list[dict[str, Any]] = [{name: sa.bindparam(f"{name}_{place}") for name in names} for place in range(count)]
+    return sa.insert(TABLES[record]).values(placed)
+
+
+async def insert_many(tx: Transaction, new: Sequence[records.Record]) -> None:
+    """Write new records of one class, many in a statement: few round trips, and few statements to compile."""
+    start = 0
+    while start < len(new):
+        # in powers of two; not more, because SQLite looks for each parameter's name among all of them
+        count = min(32, 1 << (len(new) - start).bit_length() - 1)
+        values = {
+            f"{name}_{place}": value
+            for place, record in enumerate(new[start : start + count])
+            for name, value in msgspec.structs.asdict(record).items()
+        }
+        await tx.run(_insert_many(type(new[0]), count), **values)
+        start += count
 
 
 async def find(tx: Transaction, record: type[R], account_id: int, id_: Id, *, lock: bool = False) -> R | None:
@@ -212,6 +255,15 @@ async def page(tx: Transaction, record: type[R], *, limit: int, offset: int, **e
     return Page(found, total[0][0])
 
 
+async def find_locked(tx: Transaction, record: type[R], account_id: int, id_: Id) -> R | None:
+    """The record of this id in this account, for whoever writes it next: others wait until this transaction ends.
+
+    SQLite has one writer anyway.
+    """
+    rows = await tx.rows(_select_locked(record), account_id=account_id, id=id_)
+    return from_row(record, rows[0]) if rows else None
+
+
 async def hold(
     tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id], *, shared: bool = False
 ) -> dict[Id, R]:
@@ -227,3 +279,8 @@ async def change(tx: Transaction, record: R, **fields: Any) -> R:
     statement = _update(type(record), tuple(sorted(fields)))
     await tx.run(statement, key_account_id=record.account_id, key_id=record.id, **fields)
     return msgspec.structs.replace(record, **fields)
+
+
+async def delete(tx: Transaction, record: records.Record) -> None:
+    """Remove a record; one that is gone already stays gone."""
+    await tx.run(_delete(type(record)), key_account_id=record.account_id, key_id=record.id)

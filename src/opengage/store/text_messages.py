@@ -24,12 +24,14 @@ def _carried() -> sa.Select[Any]:
         _TEXTS.created_by,
         _TEXTS.updated_by,
         _TEXTS.body,
-        sa.false().label("is_draft"),
-        sa.literal_column("'{}'", sa.Text).label("meta"),
-        sa.null().label("text_template_id"),
+        sa.cast(sa.false(), sa.Boolean).label("is_draft"),
+        sa.cast(sa.literal_column("'{}'"), sa.Text).label("meta"),
+        sa.cast(sa.null(), sa.LargeBinary).label("text_template_id"),
         _TEXTS.envelope_id,
     ).where(_TEXTS.text_message_id.is_(None))
 
 
 ALL: Final = sa.union_all(_own(), _carried()).subquery("all_text_messages")
-"""What `lists` reads: looks like the table, and both databases look into each half by account and id."""
+"""What `lists` reads: looks like the table, and both databases walk each half by account and id.
+
+For that SQLite wants every column to have the same type in both halves: hence the casts."""

@@ -9,8 +9,8 @@ from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Moves
 from opengage.domain.records import Activity, Engagement
 from opengage.domain.states import EngagementStatus, Reason
-from opengage.ids import Id
-from opengage.store import rows, tables
+from opengage.ids import Id, NewId
+from opengage.store import endings, rows, tables
 from opengage.store.contract import Settled, Transaction
 
 _engagements: Final = tables.engagements
@@ -29,6 +29,8 @@ _MAY_START: Final = sa.or_(_STARTS_AT.is_(None), sa.bindparam("now") >= _STARTS_
 _START: Final = (
     sa.update(_engagements)
     .where(
+        _engagements.c.account_id == sa.bindparam("key_account_id"),
+        _engagements.c.id == sa.bindparam("key_id"),
         _engagements.c.status == EngagementStatus.SCHEDULED.value,
         _MAY_START,
     )
@@ -179,9 +181,9 @@ CHUNK: Final = 20_000
 """Envelopes closed in one transaction, at most: others must have their turn."""
 
 
-async def start_due(tx: Transaction, now: Instant) -> None:
-    """Scheduled engagements whose time has come are processing from here on."""
-    await tx.run(_START, now=now)
+async def start_due(tx: Transaction, now: Instant) -> list[tuple[int, Id]]:
+    """Scheduled engagements whose time has come are processing from here on; (account, engagement) of each."""
+    return [key for key in await due(tx, now) if await tx.run(_START, key_account_id=key[0], key_id=key[1], now=now)]
 
 
 async def due(tx: Transaction, now: Instant) -> list[tuple[int, Id]]:
@@ -264,7 +266,9 @@ async def pause(tx: Transaction, engagement: Engagement, why: str, now: Instant)
     return bool(await tx.run(_PAUSE, key_account_id=engagement.account_id, key_id=engagement.id, why=why, now=now))
 
 
-async def close_remainder(tx: Transaction, account_id: int, engagement_id: Id, reason: Reason, now: Instant) -> Moves:
+async def close_remainder(
+    tx: Transaction, account_id: int, engagement_id: Id, reason: Reason, now: Instant, new_id: NewId
+) -> Moves:
     """Close envelopes that have not left, up to `CHUNK` of them; the moves that the ledger must make.
 
     Those under way are not touched.
@@ -273,7 +277,7 @@ async def close_remainder(tx: Transaction, account_id: int, engagement_id: Id, r
     found = await tx.rows(_REMAINDER, account_id=account_id, engagement_id=engagement_id, most=CHUNK)
     if found:
         settled = [Settled(id_, reason, text_id) for id_, _, text_id in found]
-        await tx.batches.settle_envelopes(account_id, settled, now)
+        await endings.close(tx, account_id, engagement_id, settled, now, new_id)
     for before, count in Counter(before for _, before, _ in found).items():
         moves.leave(account_id, engagement_id, Reason(before), count)
         moves.arrive(account_id, engagement_id, reason, count)

@@ -10,7 +10,9 @@ from sqlalchemy.sql import Executable
 
 import postgres
 from opengage.domain.records import Envelope
-from opengage.store import lanes, lists, singles, tables, work
+from opengage.ids import Id
+from opengage.store import lanes, list_statements, singles, tables, work
+from opengage.store.asks import Ask, Condition
 from opengage.store.postgres import batches, statements
 from opengage.store.postgres.options import PostgresOptions
 from opengage.store.postgres.transaction import Compiled
@@ -122,13 +124,14 @@ def test_a_window_needs_no_sorting(postgres_server: postgres.Server, database: s
     assert "Sort" not in [node["Node Type"] for node in plan(postgres_server, database, STATEMENTS[name])]
 
 
+WITHIN: Final = (list_statements.shape_of(Condition("engagement_id", (Id(bytes(16)),))),)
 COMPOSED: Final[dict[str, tuple[Executable, set[str]]]] = {
     "the next time": (work._NEXT_AT, {"envelopes_due"}),
     "the next time of nobody": (work._NEXT_AT_OF_NOBODY, {"envelopes_due"}),
     "the next single": (singles._NEXT_AT, {"texts_due"}),
     "a lease": (lanes._REQUIRE, {"lanes_pkey"}),
     "an engagement's envelopes": (
-        lists._select_page(Envelope, (("engagement_id", False),)),
+        list_statements.select_page(Envelope, WITHIN, Ask(50).keys, after=True),
         {"envelopes_account_id_engagement_id_id"},
     ),
 }

@@ -9,10 +9,11 @@ from typing import Final
 
 import msgspec
 
-from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, Through, ToMany, ToOne
+from opengage.api.resources.linkage import to_many, to_one
+from opengage.api.resources.resource import Field, Kind, Resource, Through, ToMany, ToOne
 from opengage.domain.ledger import Ledger
 from opengage.domain.records import Engagement
+from opengage.domain.states import EngagementStatus
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NONE_OF_THEM, NOTHING, Answer, Linked, Many, One, linked, raw_json
 from opengage.jsonapi.request import Identifier
@@ -142,7 +143,7 @@ def _relationships(base: str, id_: str, shown: Shown) -> Relationships:
         activity=to_one("activities", engagement.activity_id),
         reviews=linked(f"{base}/{TYPE}/{id_}/reviews"),
         latest_review=NOTHING,
-        lists=NONE_OF_THEM,
+        lists=to_many("lists", shown.list_ids),
         caller_ids=NONE_OF_THEM,
         email_ids=NONE_OF_THEM,
         phone_numbers=Many(numbers),
@@ -173,4 +174,10 @@ RESOURCE: Final = Resource[Engagement, Shown](
     },
     answer=answer,
     show=engagements.show,
+    fields={
+        "name": Field("name"),
+        "status": Field("status", Kind.WORD, words=frozenset(EngagementStatus), sorts=False),
+        "created-at": Field("created_at", Kind.INSTANT),
+        "is-archived": Field("is_archived", Kind.BOOLEAN, sorts=False),
+    },
 )

@@ -4,10 +4,11 @@ from typing import Final
 
 import msgspec
 
+from opengage.api.resources.callback_status import Attempt, attempts
 from opengage.api.resources.linkage import to_one
 from opengage.api.resources.resource import Field, Kind, Resource, ToOne
 from opengage.domain.records import Engagement, Envelope
-from opengage.domain.states import Reason
+from opengage.domain.states import EnvelopeStatus, Reason
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NOTHING, Answer, One, raw_json
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
@@ -38,7 +39,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     scheduled_at: str | None
     processed_at: str | None
     completed_at: str | None
-    callback_status: tuple[str, ...]
+    callback_status: list[Attempt]
     reason: str | None
     hold_reason: str | None
     hold_until: str | None
@@ -57,16 +58,17 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     text: One
     identity: One
     assigned: One
-    phone_number: One
+    sender: One
 
 
 def answer(_: str, shown: Shown) -> Answer:
     """An envelope as its resource object; kind and activity follow from the engagement, once it has one."""
     envelope, engagement = shown.envelope, shown.engagement
-    return Answer(TYPE, to_wire(envelope.id), _attributes(envelope, engagement), _relationships(envelope, engagement))
+    return Answer(TYPE, to_wire(envelope.id), _attributes(shown), _relationships(envelope, engagement))
 
 
-def _attributes(envelope: Envelope, engagement: Engagement) -> Attributes:
+def _attributes(shown: Shown) -> Attributes:
+    envelope, engagement = shown.envelope, shown.engagement
     # what its own rule does not hold, a gate of its engagement may
     waits = envelope.next_at is not None and envelope.hold_reason is None
     gate = engagement.hold_reason if waits else None
@@ -88,7 +90,7 @@ def _attributes(envelope: Envelope, engagement: Engagement) -> Attributes:
         scheduled_at=to_text_or_none(envelope.scheduled_at),
         processed_at=to_text_or_none(envelope.processed_at),
         completed_at=to_text_or_none(envelope.completed_at),
-        callback_status=(),
+        callback_status=attempts(shown.callbacks),
         reason=envelope.reason.value or None,
         hold_reason=envelope.hold_reason or gate,
         hold_until=to_text_or_none(until),
@@ -107,7 +109,7 @@ def _relationships(envelope: Envelope, engagement: Engagement) -> Relationships:
         text=to_one("texts", envelope.text_id),
         identity=NOTHING,
         assigned=NOTHING,
-        phone_number=to_one("phone-numbers", envelope.phone_number_id),
+        sender=to_one("phone-numbers", envelope.phone_number_id),
     )
 
 
@@ -127,13 +129,19 @@ RESOURCE: Final = Resource[Envelope, Shown](
         "text": ToOne("texts", "text_id"),
         "identity": ToOne("identities"),
         "assigned": ToOne("memberships"),
-        "phone-number": ToOne("phone-numbers", "phone_number_id"),
+        "sender": ToOne("phone-numbers", "phone_number_id"),
     },
     answer=answer,
     show=envelopes.show,
     fields={
+        "status": Field("status", Kind.WORD, words=frozenset(EnvelopeStatus), within="engagement.id"),
         "reason": Field("reason", Kind.WORD, words=REASONS, within="engagement.id"),
+        "phone-number": Field("phone_number", Kind.PHONE, within="engagement.id"),
+        "is-priority": Field("is_priority", Kind.BOOLEAN, within="engagement.id"),
+        "created-at": Field("created_at", Kind.INSTANT, within="engagement.id"),
+        "completed-at": Field("completed_at", Kind.INSTANT, within="engagement.id"),
         "hold-reason": Field("hold_reason", within="engagement.id"),
     },
     total=envelopes.total,
+    is_large=True,
 )

@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, ToOne, as_it_is
+from opengage.api.resources.resource import Field, Kind, Resource, ToOne, as_it_is
 from opengage.domain.records import PhoneNumber
 from opengage.ids import to_wire
-from opengage.jsonapi.document import Answer, One
+from opengage.jsonapi.document import Answer, One, raw_json
 from opengage.jsonapi.timestamps import to_text
 
 TYPE: Final = "phone-numbers"
@@ -23,6 +23,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     updated_at: str
     rate: float | None
     is_active: bool
+    budgets: msgspec.Raw | None
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -43,6 +44,7 @@ def answer(_: str, number: PhoneNumber) -> Answer:
             updated_at=to_text(number.updated_at),
             rate=number.rate,
             is_active=number.is_active,
+            budgets=raw_json(number.budgets) if number.budgets else None,
         ),
         Relationships(to_one("service-profiles", number.service_profile_id)),
     )
@@ -56,4 +58,8 @@ RESOURCE: Final = Resource[PhoneNumber, PhoneNumber](
     relationships={"service-profile": ToOne("service-profiles", "service_profile_id")},
     answer=answer,
     show=as_it_is,
+    fields={
+        "phone-number": Field("phone_number", Kind.PHONE),
+        "is-active": Field("is_active", Kind.BOOLEAN, sorts=False),
+    },
 )

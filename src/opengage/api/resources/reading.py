@@ -3,62 +3,136 @@
 Each is read in one transaction, in a number of statements that does not grow with the page.
 """
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
+import msgspec
+
+from opengage.api.resources import cursors, documents
+from opengage.api.resources.asking import WHOLE, Wanted, inverse_column, listed, order_text, shown
+from opengage.api.resources.documents import Parts, Reader
 from opengage.api.resources.registry import BY_TYPE
-from opengage.api.resources.resource import Resource, Through, ToOne
-from opengage.domain.errors import NotFound
-from opengage.domain.records import Record
-from opengage.ids import Id
-from opengage.operations.actors import Actor
-from opengage.operations.reading import Listed, load
+from opengage.api.resources.resource import Across, Resource, Through
+from opengage.domain.errors import Code, Invalid, NotFound, Problem
+from opengage.ids import Id, from_wire
+from opengage.jsonapi.document import Answer
+from opengage.jsonapi.query import Query, Selection
+from opengage.jsonapi.request import Identifier
+from opengage.operations.fields import missing
 from opengage.store import lists
+from opengage.store.asks import Among, Ask, Condition
 from opengage.store.contract import Store, Transaction
 
-R = TypeVar("R", bound=Record)
-S = TypeVar("S")
+Anything = Resource[Any, Any]
 
 
-async def find(store: Store, actor: Actor, resource: Resource[R, S], id_: Id | None) -> S:
-    """What is shown of one. Raises NotFound, Forbidden; None stands for a text that is no id."""
-    _require(actor, resource)
+class Listed(msgspec.Struct, frozen=True):
+    """One page of a list."""
+
+    parts: Parts
+    total: int | None
+    """None for more than anybody counts."""
+    more: bool
+    cursor: str | None
+    """Where the next page begins, when there is one."""
+
+
+Linkage = Identifier | tuple[Identifier, ...] | None
+
+
+async def one(store: Store, reader: Reader, resource: Anything, id_: str, selection: Selection) -> Parts:
+    """One resource. Raises NotFound, Forbidden, DocumentError."""
+    reader.require(resource)
+    wanted = shown(resource, selection)
     async with store.reading() as tx:
-        record = await load(tx, actor, resource.record, id_, resource.noun)
-        return (await resource.show(tx, actor.account_id, [record]))[0]
+        return await _one(tx, reader, resource, from_wire(id_), wanted)
 
 
-async def find_many(store: Store, actor: Actor, resource: Resource[R, S], ids: list[Id]) -> list[S]:
-    """What is shown of those of these ids that exist, in their order."""
-    _require(actor, resource)
+async def page(store: Store, reader: Reader, resource: Anything, query: Query) -> Listed:
+    """One page of a list. Raises Forbidden, DocumentError."""
+    reader.require(resource)
+    ask, wanted = listed(resource, query)
     async with store.reading() as tx:
-        found = await lists.find_many(tx, resource.record, actor.account_id, ids)
-        return list(await resource.show(tx, actor.account_id, [found[id_] for id_ in ids if id_ in found]))
+        return await _page(tx, reader, resource, query, ask, wanted)
 
 
-async def page(
-    store: Store, actor: Actor, resource: Resource[R, S], *, limit: int, offset: int, equal: Mapping[str, Any]
-) -> Listed[S]:
-    """One page of the actor's resources whose record's fields equal these, oldest first."""
-    _require(actor, resource)
-    asked = {**resource.equal, **equal}
+async def linkage(store: Store, reader: Reader, resource: Anything, id_: str, name: str) -> Linkage:
+    """What a relationship that is told as linkage holds. Raises NotFound, Forbidden."""
+    reader.require(resource)
     async with store.reading() as tx:
-        found = await lists.page(tx, resource.record, actor.account_id, limit=limit, offset=offset, equal=asked)
-        shown = await resource.show(tx, actor.account_id, found)
-        return Listed(shown, await _total(tx, actor, resource, asked))
+        found = await _one(tx, reader, resource, from_wire(id_), WHOLE)
+    held: Linkage = getattr(found.primary[0].relationships, documents.struct_name(name)).data
+    return held
 
 
-async def _total(tx: Transaction, actor: Actor, resource: Resource[R, S], equal: Mapping[str, Any]) -> int:
-    known = await resource.total(tx, actor.account_id, equal)
-    return await lists.count(tx, resource.record, actor.account_id, equal) if known is None else known
+async def related(store: Store, reader: Reader, held: Identifier | None, led: Anything, selection: Selection) -> Parts:
+    """What linkage to one leads to, or nothing. Raises NotFound, Forbidden, DocumentError."""
+    wanted = shown(led, selection)
+    if held is None:
+        return Parts([], None if wanted.tree is None else [])
+    return await one(store, reader, led, held.id, selection)
 
 
-def _require(actor: Actor, resource: Resource[R, S]) -> None:
-    if resource.require is not None:
-        resource.require(actor)
+async def related_page(store: Store, reader: Reader, resource: Anything, id_: str, name: str, query: Query) -> Listed:
+    """A page of what a relationship to many leads to. Raises NotFound, Forbidden, DocumentError."""
+    led, relationship = target(resource, name), resource.relationships[name]
+    reader.require(resource)
+    reader.require(led)
+    back = f"{relationship.inverse}.id" if isinstance(relationship, Through) else "id"
+    ask, wanted = listed(led, query, back)
+    async with store.reading() as tx:
+        here = (await _one(tx, reader, resource, from_wire(id_), WHOLE)).primary[0]
+        if isinstance(relationship, Across):
+            among = Among(relationship.pairs, relationship.mine, relationship.theirs, from_wire(id_))
+            return await _page(tx, reader, led, query, msgspec.structs.replace(ask, among=among), wanted)
+        if isinstance(relationship, Through):
+            condition = Condition(inverse_column(led, relationship), (from_wire(id_),))
+        else:
+            ids = tuple(found for link in documents.linked(here, name) if (found := from_wire(link.id)))
+            if not ids:
+                return Listed(Parts([], None if wanted.tree is None else []), 0, more=False, cursor=None)
+            condition = Condition("id", ids)
+        asked = msgspec.structs.replace(ask, conditions=(condition, *ask.conditions))
+        return await _page(tx, reader, led, query, asked, wanted)
 
 
-def target(resource: Resource[Any, Any], name: str) -> Resource[Any, Any]:
+async def _one(tx: Transaction, reader: Reader, resource: Anything, id_: Id | None, wanted: Wanted) -> Parts:
+    found = await lists.find_many(tx, resource.record, reader.account_id, [id_]) if id_ else {}
+    visible = reader.seen(resource, list(found.values()))
+    if not visible:
+        raise NotFound(missing(resource.noun))
+    return await documents.parts(tx, reader, resource, visible, wanted)
+
+
+async def _page(tx: Transaction, reader: Reader, resource: Anything, query: Query, ask: Ask, wanted: Wanted) -> Listed:
+    asked = msgspec.structs.replace(ask, conditions=(*documents.equal(reader, resource), *ask.conditions))
+    if asked.is_large:
+        asked = await _resolved(tx, reader.account_id, asked)
+    found = await lists.page(tx, resource.record, reader.account_id, asked)
+    parts = await documents.parts(tx, reader, resource, found.records, wanted)
+    total = await _total(tx, reader.account_id, resource, asked)
+    cursor = cursors.write(order_text(query), found.last) if found.more and found.last else None
+    return Listed(parts, total, found.more, cursor)
+
+
+async def _resolved(tx: Transaction, account_id: int, ask: Ask) -> Ask:
+    try:
+        return await lists.resolved(tx, account_id, ask)
+    except lists.TooBroad:
+        detail = f"The filters lead to more than {lists.REACHED} resources on the way. Filter more narrowly, or by ids."
+        raise Invalid([Problem(Code.BAD_PARAMETER, detail, parameter="filter")]) from None
+
+
+async def _total(tx: Transaction, account_id: int, resource: Anything, ask: Ask) -> int | None:
+    """How many fit: as somebody keeps count of, or counted as far as that is cheap."""
+    if ask.among is None and all(condition.is_plain for condition in ask.conditions):
+        equal = {condition.column: condition.values[0] for condition in ask.conditions}
+        known = await resource.total(tx, account_id, equal)
+        if known is not None and len(equal) == len(ask.conditions):
+            return known
+    return await lists.count(tx, resource.record, account_id, ask.conditions, ask.among)
+
+
+def target(resource: Anything, name: str) -> Anything:
     """What a relationship leads to. Raises NotFound when the resource has no such relationship, or nothing is there."""
     found = resource.relationships.get(name)
     led = BY_TYPE.get(found.target) if found else None
@@ -68,9 +142,6 @@ def target(resource: Resource[Any, Any], name: str) -> Resource[Any, Any]:
     return led
 
 
-def inverse_column(led: Resource[Any, Any], relationship: Through) -> str:
-    """The field of the target's record that holds the id of the one that is led from."""
-    back = led.relationships[relationship.inverse]
-    assert isinstance(back, ToOne), "an inverse is a to-one relationship"
-    assert back.column is not None, "an inverse is stored"
-    return back.column
+def identifiers(answers: list[Answer]) -> list[Identifier]:
+    """These resources as linkage."""
+    return [Identifier(answer.type, answer.id) for answer in answers]

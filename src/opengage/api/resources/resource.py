@@ -6,7 +6,7 @@ relationships lead, and what its lists can be asked for. Nothing in it reads or 
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     ID = "id"
     TEXT = "text"
     WORD = "word"
+    PHONE = "phone"
     WHOLE = "whole"
     NUMBER = "number"
     BOOLEAN = "boolean"
@@ -34,7 +35,10 @@ class Kind(StrEnum):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """An attribute that lists can be filtered by. Describe only what an index finds."""
+    """An attribute that lists can be filtered by. Describe only what an index finds.
+
+    Lists can be sorted by it too when it never lacks a value and `within` is None.
+    """
 
     column: str
     """The field of the record."""
@@ -43,6 +47,10 @@ class Field(msgspec.Struct, frozen=True):
     """For a WORD: every value that there is."""
     within: str | None = None
     """The path that must be filtered by as well, when only within it there is an index: `engagement.id`."""
+    sorts: bool = True
+
+
+ID: Final = Field("id", Kind.ID)
 
 
 class ToOne(msgspec.Struct, frozen=True):
@@ -71,7 +79,19 @@ class Through(msgspec.Struct, frozen=True):
     """Whether there are so few for each that a document may include them all."""
 
 
-Relationship = ToOne | ToMany | Through
+class Across(msgspec.Struct, frozen=True):
+    """A relationship to any number of resources that a table of pairs joins, told as an address."""
+
+    target: str
+    pairs: str
+    """The name of the table, whose key is the account, `mine` and `theirs`."""
+    mine: str
+    """Its column of ids of this resource."""
+    theirs: str
+    """Its column of ids of the target."""
+
+
+Relationship = ToOne | ToMany | Through | Across
 
 Show = Callable[[Transaction, int, Sequence[R]], Awaitable[Sequence[S]]]
 """(transaction, account, records) to what is shown of each, in a number of statements that does not grow with them."""
@@ -108,10 +128,21 @@ class Resource(msgspec.Struct, Generic[R, S], frozen=True):
     fields: Mapping[str, Field] = {}
     """The attributes that lists can be filtered by; ids of indexed relationships come by themselves."""
     total: Total = uncounted
+    is_large: bool = False
+    """Whether it may have millions: then no list of it is sorted by what its relationships lead to."""
     equal: Mapping[str, Any] = {}
     """Fields of the record and what they equal in every list: `{"deleted_at": None}` hides what is deleted."""
+    shown_as: str | None = None
+    """The type that is answered, when it is another one's: revisions are shown as the templates that they were."""
+    seen: Callable[[Actor], Mapping[str, Any]] | None = None
+    """Fields of the record and what they equal in all that this member sees; None when every member sees all."""
     require: Callable[[Actor], None] | None = None
     """Raises Forbidden for those who may not read it; None when every member may."""
+
+    @property
+    def told_type(self) -> str:
+        """The type that its resource objects have."""
+        return self.shown_as or self.type
 
     @property
     def members(self) -> dict[str, str]:
@@ -126,4 +157,10 @@ class Resource(msgspec.Struct, Generic[R, S], frozen=True):
             for name, found in self.relationships.items()
             if isinstance(found, ToOne) and found.indexed and found.column
         }
-        return linked | dict(self.fields)
+        return {"id": ID} | linked | dict(self.fields)
+
+    @property
+    def sorts(self) -> dict[str, str]:
+        """By attribute, the field that its lists are sorted by. Ids grow with time: their order is that of creation."""
+        known = {name: one.column for name, one in self.fields.items() if one.sorts and one.within is None}
+        return {"id": "id"} | known | {"created-at": "id"}

@@ -73,4 +73,5 @@ RESOURCE: Final = Resource[TextMessage, TextMessage](
     },
     answer=answer,
     show=as_it_is,
+    is_large=True,
 )

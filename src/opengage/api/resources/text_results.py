@@ -5,8 +5,9 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, ToOne, as_it_is
+from opengage.api.resources.resource import Field, Kind, Resource, ToOne, as_it_is
 from opengage.domain.records import TextResult
+from opengage.domain.states import TextStatus
 from opengage.ids import to_wire
 from opengage.jsonapi.document import Answer, One
 from opengage.jsonapi.timestamps import to_text
@@ -47,4 +48,6 @@ RESOURCE: Final = Resource[TextResult, TextResult](
     relationships={"text": ToOne("texts", "text_id", indexed=True)},
     answer=answer,
     show=as_it_is,
+    fields={"kind": Field("kind", Kind.WORD, words=frozenset(TextStatus), within="text.id")},
+    is_large=True,
 )

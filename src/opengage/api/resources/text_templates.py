@@ -5,11 +5,14 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, Through, ToMany, ToOne, as_it_is
+from opengage.api.resources.resource import Field, Kind, Resource, Through, ToMany, ToOne
 from opengage.domain.records import TextTemplate
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NONE_OF_THEM, Answer, Linked, Many, One, linked
+from opengage.jsonapi.request import Identifier
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
+from opengage.operations import text_templates
+from opengage.operations.text_templates import Shown
 
 TYPE: Final = "text-templates"
 
@@ -38,12 +41,13 @@ class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     updated_by: One
 
 
-def answer(base: str, template: TextTemplate) -> Answer:
-    """A template as its resource object."""
-    id_ = to_wire(template.id)
+def answer(base: str, shown: Shown) -> Answer:
+    """A template, or one of its revisions, as its resource object."""
+    template = shown.template
+    primary = to_wire(template.text_template_id or template.id)
     return Answer(
         TYPE,
-        id_,
+        to_wire(template.id),
         Attributes(
             name=template.name,
             body=template.body,
@@ -54,10 +58,10 @@ def answer(base: str, template: TextTemplate) -> Answer:
         ),
         Relationships(
             files=NONE_OF_THEM,
-            primary=to_one(TYPE, template.id),
+            primary=One(Identifier(TYPE, primary)),
             revision=to_one(TYPE, template.revision_id),
-            revisions=linked(f"{base}/{TYPE}/{id_}/revisions"),
-            tags=NONE_OF_THEM,
+            revisions=linked(f"{base}/{TYPE}/{primary}/revisions"),
+            tags=Many(tuple(Identifier("tags", to_wire(id_)) for id_ in shown.tag_ids)),
             deleted_by=to_one("memberships", template.deleted_by),
             created_by=to_one("memberships", template.created_by),
             updated_by=to_one("memberships", template.updated_by),
@@ -65,21 +69,27 @@ def answer(base: str, template: TextTemplate) -> Answer:
     )
 
 
-RESOURCE: Final = Resource[TextTemplate, TextTemplate](
+RESOURCE: Final = Resource[TextTemplate, Shown](
     type=TYPE,
     noun="text template",
     record=TextTemplate,
     attributes=Attributes,
     relationships={
         "files": ToMany("files"),
-        "primary": ToOne("text-templates", "id"),
+        "primary": ToOne("text-templates"),
         "revision": ToOne("text-templates", "revision_id"),
-        "revisions": Through("text-template-revisions", "text-template"),
+        "revisions": Through("text-template-revisions", "primary"),
         "tags": ToMany("tags"),
         "deleted-by": ToOne("memberships", "deleted_by"),
         "created-by": ToOne("memberships", "created_by"),
         "updated-by": ToOne("memberships", "updated_by"),
     },
     answer=answer,
-    show=as_it_is,
+    show=text_templates.show,
+    fields={
+        "name": Field("name"),
+        "created-at": Field("created_at", Kind.INSTANT),
+        "is-archived": Field("is_archived", Kind.BOOLEAN, sorts=False),
+    },
+    equal={"deleted_at": None},
 )

@@ -5,8 +5,9 @@ from typing import Final
 import msgspec
 
 from opengage.api.resources.linkage import to_one
-from opengage.api.resources.resource import Resource, Through, ToOne, as_it_is
+from opengage.api.resources.resource import Field, Kind, Resource, Through, ToOne, as_it_is
 from opengage.domain.records import Text
+from opengage.domain.states import TextStatus
 from opengage.ids import to_wire
 from opengage.jsonapi.document import NOTHING, Answer, Linked, One, linked, raw_json
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
@@ -117,4 +118,10 @@ RESOURCE: Final = Resource[Text, Text](
     },
     answer=answer,
     show=as_it_is,
+    fields={
+        "status": Field("status", Kind.WORD, words=frozenset(TextStatus), within="engagement.id"),
+        "to": Field("recipient", Kind.PHONE, within="engagement.id"),
+        "created-at": Field("created_at", Kind.INSTANT, within="engagement.id"),
+    },
+    is_large=True,
 )

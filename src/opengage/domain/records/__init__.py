@@ -5,10 +5,13 @@ Frozen: a change makes a new record. Ids are 16 bytes, instants whole microsecon
 """
 
 from opengage.domain.records.base import Authored, Record
-from opengage.domain.records.blasts import Activity, Engagement, Envelope, TextTemplate, TextTemplateRevision
+from opengage.domain.records.blasts import Activity, Engagement, Envelope, Tag, TextTemplate, TextTemplateRevision
+from opengage.domain.records.contacts import Contact, ContactImport, ContactImportError, ContactList
+from opengage.domain.records.files import File, Upload
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
 from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership, Session, SigningKey
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
+from opengage.domain.records.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Account",
@@ -16,8 +19,13 @@ __all__ = [
     "ApiToken",
     "AuditEvent",
     "Authored",
+    "Contact",
+    "ContactImport",
+    "ContactImportError",
+    "ContactList",
     "Engagement",
     "Envelope",
+    "File",
     "Membership",
     "PhoneNumber",
     "Record",
@@ -25,9 +33,14 @@ __all__ = [
     "Session",
     "SigningKey",
     "Suppression",
+    "Tag",
     "Text",
     "TextMessage",
     "TextResult",
     "TextTemplate",
     "TextTemplateRevision",
+    "Upload",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

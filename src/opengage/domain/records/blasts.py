@@ -15,6 +15,8 @@ class TextTemplate(Authored, frozen=True, kw_only=True):
     is_archived: bool = False
     deleted_at: Instant | None = None
     deleted_by: Id | None = None
+    text_template_id: Id | None = None
+    """Of a revision that is shown as the template that it was: the template that it belongs to."""
 
 
 class TextTemplateRevision(Authored, frozen=True, kw_only=True):
@@ -23,6 +25,12 @@ class TextTemplateRevision(Authored, frozen=True, kw_only=True):
     text_template_id: Id
     name: str
     body: str
+
+
+class Tag(Authored, frozen=True, kw_only=True):
+    """A word to file templates under; no two of an account read the same."""
+
+    name: str
 
 
 class Engagement(Authored, frozen=True, kw_only=True):
@@ -69,6 +77,8 @@ class Engagement(Authored, frozen=True, kw_only=True):
     """What keeps the whole engagement from sending right now, and until when, as far as that is known."""
     hold_until: Instant | None = None
     copied_from: Id | None = None
+    has_callbacks: bool | None = None
+    """Whether any of its envelopes has a callback: where none has, nobody looks for one. None means no."""
 
 
 class Activity(Authored, frozen=True, kw_only=True):

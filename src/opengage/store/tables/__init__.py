@@ -13,10 +13,21 @@ from opengage.store.tables.blasts import (
     envelopes,
     ledger,
     ledger_details,
+    tags,
     text_template_revisions,
+    text_template_tags,
     text_templates,
 )
 from opengage.store.tables.columns import metadata
+from opengage.store.tables.contacts import (
+    contact_import_errors,
+    contact_imports,
+    contacts,
+    engagement_lists,
+    list_contacts,
+    lists,
+)
+from opengage.store.tables.files import account_keys, files, text_message_files, text_template_files, uploads
 from opengage.store.tables.network import budget_uses, lanes, phone_numbers, service_profiles
 from opengage.store.tables.people import (
     accounts,
@@ -36,20 +47,29 @@ from opengage.store.tables.texts import (
     text_segments,
     texts,
 )
+from opengage.store.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints
 
 __all__ = [
+    "account_keys",
     "accounts",
     "activities",
     "api_tokens",
     "audit_events",
     "budget_uses",
+    "contact_import_errors",
+    "contact_imports",
+    "contacts",
+    "engagement_lists",
     "engagement_numbers",
     "engagements",
     "envelopes",
+    "files",
     "idempotency_keys",
     "lanes",
     "ledger",
     "ledger_details",
+    "list_contacts",
+    "lists",
     "memberships",
     "metadata",
     "parked_receipts",
@@ -59,10 +79,18 @@ __all__ = [
     "sessions",
     "signing_keys",
     "suppressions",
+    "tags",
+    "text_message_files",
     "text_messages",
     "text_results",
     "text_segments",
+    "text_template_files",
     "text_template_revisions",
+    "text_template_tags",
     "text_templates",
     "texts",
+    "uploads",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_endpoints",
 ]

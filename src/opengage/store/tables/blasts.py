@@ -14,6 +14,11 @@ text_templates = table(
     boolean("is_archived"),
     whole("deleted_at", null=True),
     id_("deleted_by", null=True),
+    # empty in every row: `store.text_templates` shows revisions as templates that have it
+    id_("text_template_id", null=True),
+    sa.Index(None, "account_id", "name", "id"),
+    sa.Index(None, "account_id", "created_at"),
+    sa.Index(None, "account_id", "is_archived", "id"),
 )
 
 text_template_revisions = table(
@@ -24,6 +29,19 @@ text_template_revisions = table(
     text("body"),
     sa.Index(None, "account_id", "text_template_id", "id"),
 )
+
+tags = table("tags", *authors(), text("name"), sa.UniqueConstraint("account_id", "name"))
+
+text_template_tags = sa.Table(
+    "text_template_tags",
+    metadata,
+    account(),
+    id_("text_template_id", key=True),
+    id_("tag_id", key=True),
+    sa.Index(None, "account_id", "tag_id"),
+    sqlite_with_rowid=False,
+)
+"""Which templates are filed under which tags."""
 
 engagements = table(
     "engagements",
@@ -63,8 +81,12 @@ engagements = table(
     text("hold_reason", null=True),
     whole("hold_until", null=True),
     id_("copied_from", null=True),
+    sa.Column("has_callbacks", sa.Boolean(create_constraint=False), nullable=True),
     one_of("status", EngagementStatus),
     sa.Index(None, "account_id", "status"),
+    sa.Index(None, "account_id", "name", "id"),
+    sa.Index(None, "account_id", "created_at"),
+    sa.Index(None, "account_id", "is_archived", "id"),
 )
 
 engagement_numbers = sa.Table(
@@ -88,6 +110,8 @@ activities = table(
     id_("phone_number_id"),
     id_("text_template_id"),
     sa.Index(None, "account_id", "engagement_id", "id"),
+    sa.Index(None, "account_id", "phone_number_id", "id"),
+    sa.Index(None, "account_id", "text_template_id", "id"),
 )
 
 envelopes = table(

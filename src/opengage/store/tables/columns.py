@@ -1,10 +1,9 @@
 """What tables are made of: the metadata that they join, and the columns that they share."""
 
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-
-from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 
 metadata = sa.MetaData(
     naming_convention={
@@ -51,7 +50,7 @@ def authors() -> list[sa.Column[Any]]:
     return [id_("created_by"), id_("updated_by")]
 
 
-def one_of(column: str, values: type[EngagementStatus | EnvelopeStatus | Reason | TextStatus]) -> sa.CheckConstraint:
+def one_of(column: str, values: type[StrEnum]) -> sa.CheckConstraint:
     """The CHECK that a column holds one of a closed list."""
     # SQLite builds an IN list anew for each row it checks, at 14 µs; a chain of comparisons costs next to nothing
     return sa.CheckConstraint(" OR ".join(f"{column} = '{value.value}'" for value in values), name=column)

@@ -28,6 +28,7 @@ phone_numbers = table(
     boolean("is_active"),
     text("budgets", null=True),
     sa.UniqueConstraint("account_id", "phone_number"),
+    sa.Index(None, "account_id", "is_active", "id"),
 )
 
 lanes = sa.Table(

@@ -28,6 +28,7 @@ memberships = table(
     sa.UniqueConstraint("account_id", "email"),
     # whoever logs in names an e-mail address and no account
     sa.Index(None, "email"),
+    sa.Index(None, "account_id", "is_active", "id"),
 )
 
 api_tokens = table(
@@ -39,6 +40,7 @@ api_tokens = table(
     whole("last_used_at", null=True),
     whole("revoked_at", null=True),
     sa.UniqueConstraint("key"),
+    sa.Index(None, "account_id", "membership_id", "id"),
 )
 
 sessions = table(
