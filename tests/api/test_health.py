@@ -4,7 +4,7 @@ import httpx
 import msgspec
 import pytest
 
-from api_client import Client, Settings, StandingClock, in_process
+from api_client import SEALER, Client, Settings, StandingClock, in_process
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
 from opengage.domain.errors import Unavailable
@@ -28,7 +28,7 @@ async def test_a_draining_process_lives_and_is_not_ready(
     store: SqliteStore, clock: StandingClock, settings: Settings
 ) -> None:
     """/readyz is red with the cause and Retry-After, /healthz green."""
-    async with in_process(create_app(ApiState(store, clock, new_id, settings, checks=(refuse,)))) as http:
+    async with in_process(create_app(ApiState(store, clock, new_id, settings, SEALER, checks=(refuse,)))) as http:
         answer = await http.get("/readyz")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert "about to stop" in answer.json()["errors"][0]["detail"]

@@ -16,7 +16,6 @@ from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.scheduler import Scheduler
 from opengage.domain.errors import Conflict, Fenced
 from opengage.domain.outcomes import Deferred
-from opengage.domain.records import Engagement
 from opengage.domain.states import EngagementStatus
 from opengage.ids import new_id
 from opengage.operations import backups
@@ -66,7 +65,7 @@ async def turn(world: World, tenant: Tenant, window: int) -> None:
 async def work_until_rest(world: World, tenant: Tenant) -> None:
     """What a worker does in an hour: takes the lane, rescues, starts, sends, resends by policy."""
     rescuer = Rescuer(world.store, world.clock, new_id, lambda: 0.0)
-    scheduler = Scheduler(world.store, world.clock)
+    scheduler = Scheduler(world.store, world.clock, new_id)
     for _ in range(5):
         world.expire_lanes()
         world.clock.advance(700)
@@ -132,8 +131,8 @@ async def test_no_policy_sends_again_what_is_in_doubt(world: World, later: World
 async def test_a_scheduled_blast_is_a_draft_again(world: World, later: World) -> None:
     """It may have begun since: it begins once somebody schedules it."""
     tenant = await world.tenant()
-    scheduled = {"status": EngagementStatus.SCHEDULED, "starts_at": Instant(world.clock.now() + 1)}
-    engagement: Engagement = await world.engagement(tenant, 2, **scheduled)
+    starts_at = Instant(world.clock.now() + 1)
+    engagement = await world.engagement(tenant, 2, status=EngagementStatus.SCHEDULED, starts_at=starts_at)
     told = await restored(later.store, later, await backed_up(world.store, world))
     assert told.unscheduled == 1
     await work_until_rest(later, tenant)

@@ -6,6 +6,7 @@ Step 1 of a text's path, around everything else of it.
 import time
 from typing import Any, cast
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from opengage.metrics import Metrics
@@ -15,7 +16,7 @@ def measured(app: ASGIApp, metrics: Metrics) -> ASGIApp:
     """An application whose answers are counted."""
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         began, status = time.perf_counter(), 500
@@ -30,7 +31,7 @@ def measured(app: ASGIApp, metrics: Metrics) -> ASGIApp:
             await app(scope, receive, noting)
         finally:
             route = str(cast("dict[str, Any]", scope).get("path_template") or "none")
-            method = str(scope["method"])
+            method = str(cast("dict[str, Any]", scope)["method"])
             metrics.count("opengage_http_requests_total", method, route, str(status))
             metrics.observe("opengage_http_request_seconds", time.perf_counter() - began, method, route)
 

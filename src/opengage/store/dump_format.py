@@ -58,7 +58,7 @@ class Unreadable(Invalid):
     """The file is no backup, or not a whole one; nothing was restored."""
 
 
-_decoder: Final = msgspec.msgpack.Decoder(Header | Page | End)
+_decoder: Final[msgspec.msgpack.Decoder[Header | Page | End]] = msgspec.msgpack.Decoder(Header | Page | End)
 _encoder: Final = msgspec.msgpack.Encoder()
 
 

@@ -34,17 +34,22 @@ _WRITTEN: Final = sa.select(sa.func.coalesce(sa.func.sum(tables.ledger_details.c
     tables.ledger_details.c.dimension == Dimension.MINUTE.value
 )
 _LANES: Final = sa.select(_lanes.expires_at > sa.bindparam("now"), _lanes.unhealthy_since, _lanes.under_way)
+_WEBHOOKS: Final = (
+    sa.select(sa.func.count())
+    .select_from(tables.webhook_deliveries)
+    .where(tables.webhook_deliveries.c.next_at.is_not(None))
+)
 _PARKED: Final = sa.select(sa.func.count()).select_from(tables.parked_receipts)
 
 
 async def read(tx: Transaction) -> list[Gauge]:
     """Every gauge that the database knows."""
-    envelopes = dict(await tx.rows(_ENVELOPES))
+    envelopes: dict[str, int] = dict(await tx.rows(_ENVELOPES))
     found: list[Gauge] = [
         ("opengage_envelopes", (STATUS_OF[reason].value, reason.value), float(envelopes.get(reason.value, 0)))
         for reason in Reason
     ]
-    engagements = dict(await tx.rows(_ENGAGEMENTS))
+    engagements: dict[str, int] = dict(await tx.rows(_ENGAGEMENTS))
     found += [("opengage_engagements", (each.value,), engagements.get(each.value, 0)) for each in EngagementStatus]
     found.append(("opengage_queue_envelopes", (), float((await tx.rows(_QUEUE))[0][0])))
     found.append(("opengage_in_doubt_envelopes", (), float(envelopes.get(Reason.IN_DOUBT.value, 0))))
@@ -59,4 +64,5 @@ async def read(tx: Transaction) -> list[Gauge]:
     found += [("opengage_lanes", (state,), count) for state, count in states.items()]
     found.append(("opengage_lane_texts_under_way", (), sum(under_way or 0 for _, under_way in held)))
     found.append(("opengage_parked_receipts", (), float((await tx.rows(_PARKED))[0][0])))
+    found.append(("opengage_webhook_deliveries_waiting", (), float((await tx.rows(_WEBHOOKS))[0][0])))
     return found
