@@ -64,7 +64,7 @@ class Shared:
     def __init__(self) -> None:
         self.store, self.clock, self.settings = Current(), Current(), Current()
         self.settings.target, self.clock.target = Settings(), StandingClock()
-        state: Any = ApiState(self.store, self.clock, new_id, self.settings, SEALER)  # type: ignore[arg-type]
+        state: Any = ApiState(self.store, self.clock, new_id, self.settings, SEALER)
         self.app = create_app(state)
 
 
