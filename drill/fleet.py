@@ -104,7 +104,9 @@ class Fleet:
         }
         self.opengage("migrate")
         self.webs = [Node("web", folder / f"web-{each}", server.url, self._settings) for each in range(WEBS)]
-        self.workers = [Node("worker", folder / f"worker-{each}", server.url, self._settings) for each in range(WORKERS)]
+        self.workers = [
+            Node("worker", folder / f"worker-{each}", server.url, self._settings) for each in range(WORKERS)
+        ]
         self.carriers: list[Proxy] = []
         for web in self.webs:
             until(web.answers, what="a web node")

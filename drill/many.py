@@ -68,6 +68,18 @@ def _end_of(tenant: Tenant, engagement_id: str) -> dict[str, Any]:
     return found
 
 
+def _goes_on(smsc: Smsc, before: int, texts: int) -> int:
+    """Wait until texts go out (again); how many have."""
+    began = smsc.counts()["submits"]
+
+    def goes() -> int:
+        now: int = smsc.counts()["submits"]
+        return now if now > began or now - before >= texts else 0
+
+    submits: int = until(goes, 30, "texts to go out")
+    return submits - before
+
+
 def _places(made: Fleet, aside: Aside) -> Counter[str]:
     """A recount of every envelope by its reason, row by row."""
     return Counter(dict(made.look(aside, "SELECT reason, count(*) FROM envelopes GROUP BY reason")))
@@ -83,7 +95,7 @@ def _play(asked: argparse.Namespace, folder: Path, aside: Aside) -> tuple[Row, l
         blasts = [_blast(tenant, asked.texts // NUMBERS) for tenant in tenants]
         until(lambda: len(made.lanes(aside)) and sum(made.lanes(aside).values()) == NUMBERS, what="every lane's owner")
         for name in SHORT if asked.short else ROUNDS:
-            at = smsc.counts()["submits"] - before["submits"]
+            at = _goes_on(smsc, before["submits"], asked.texts)
             print(f"drill: {name} (after {at:,} submits)", file=sys.stderr)
             notes.append(f"{name}: {ROUNDS[name](made, aside)}".rstrip(": "))
         smsc.chaos()

@@ -1,7 +1,6 @@
 """A relay that can fail: it stands between a node of the fleet and its database, or between a lane and its carrier."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Callable
 
@@ -88,12 +87,15 @@ class Proxy:
                 each.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        """One direction. An orderly end is passed on as such, a reset as a reset: a process that was killed leaves one."""
+        try:
             while data := await reader.read(_CHUNK):
                 await self._flows.wait()
                 writer.write(data)
                 await writer.drain()
             writer.write_eof()
+        except OSError:
+            writer.transport.abort()
 
     async def _end(self) -> None:
         self._server.close()
