@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import sqlalchemy as sa
 
@@ -138,7 +139,7 @@ class Fleet:
         """What is committed, seen without a relay."""
 
         async def look() -> list[tuple[Any, ...]]:
-            connection = await postgres.asyncpg.connect(self.server.url.render_as_string(hide_password=False))
+            connection = await asyncpg.connect(self.server.url.render_as_string(hide_password=False))
             try:
                 return [tuple(row) for row in await connection.fetch(statement, *parameters)]
             finally:

@@ -87,7 +87,7 @@ class Proxy:
                 each.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One direction. An orderly end is passed on as such, a reset as a reset: a process that was killed leaves one."""
+        """One direction. An orderly end is passed on as such, and a reset as a reset: a killed process leaves one."""
         try:
             while data := await reader.read(_CHUNK):
                 await self._flows.wait()
