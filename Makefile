@@ -11,10 +11,10 @@ LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes 
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint types imports pytest peers format bench drill revision lock clean
+.PHONY: help setup demo serve test lint types imports pytest peers format bench drill drill-fleet revision lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## install everything into .venv; leaves .venv/bin/opengage
 
@@ -72,6 +72,9 @@ bench: $(STAMP) ## benchmarks, each beside the raw limit of the same run
 drill: $(STAMP) ## the proof that no text is lost or doubled: 10,000 schedules, then real processes killed and starved
 	@OPENGAGE_SIMULATION_SCHEDULES=$${OPENGAGE_SIMULATION_SCHEDULES:-10000} $(BIN)/python -m pytest tests/simulation -q
 	@PYTHONPATH=tests $(BIN)/python -m drill $(ARGS)
+
+drill-fleet: $(STAMP) ## the same on many machines over one PostgreSQL: killed, cut off, failed over, restarted
+	@PYTHONPATH=tests $(BIN)/python -m drill.many $(ARGS)
 
 revision: $(STAMP) ## draft the coming release's schema revision from the declared tables
 	@PYTHONPATH=tests $(BIN)/python tests/store/migrations/draft.py 0002 "All that a blast can be told"

@@ -196,7 +196,7 @@ class Settings:
         "The most bytes of request bodies under way at once in a web process; further ones get 503.",
     )
     lease_seconds: float = _setting(
-        15.0,
+        12.0,
         _seconds(0.1, 3600),
         "How long a worker owns a lane without renewing; another one takes over after that.",
     )
