@@ -140,4 +140,4 @@ recent_texts = sa.Table(
 )
 """Who was texted lately, when (the id tells) and from which number: for frequency caps and for senders that stick.
 
-Written only for accounts with a cap and engagements with a pool; swept when the longest cap is over (`dispatch.housekeeper`)."""
+Written only for accounts with a cap and engagements with a pool; `dispatch.housekeeper` sweeps it."""
