@@ -54,7 +54,7 @@ imports: $(STAMP) ## the direction of imports
 
 pytest: $(STAMP) peers ## the tests; ARGS="-k wire" picks some
 	@echo "==> tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 # Foreign SMPP peers for the tests; without npm their tests are skipped (in CI a skip is a failure).
 peers: ## the foreign peers that the tests talk to

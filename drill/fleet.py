@@ -4,6 +4,7 @@ Every node reaches the database through its own `Proxy`, and every phone number 
 machine can be cut off, stalled or failed over while the others go on.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -26,6 +27,8 @@ from processes import Process, Smsc, free_port, until
 from source import SRC
 
 WEBS, WORKERS = 2, 3
+KEY = base64.b64encode(bytes(range(32))).decode()
+"""What seals secrets: every machine on one database must open what the others have sealed."""
 BULK = 10_000
 
 
@@ -42,7 +45,7 @@ class Node:
         self.proxy = Proxy(database.port or 0)
         self.port = free_port()
         self._folder = folder
-        self._settings = settings | {"database_url": _at(database, self.proxy.port)}
+        self._settings = settings | {"database_url": _at(database, self.proxy.port), "secret_key": KEY}
         self.process = self.start()
 
     @property
@@ -124,7 +127,7 @@ class Fleet:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENGAGE_")}
         url = self.server.url.render_as_string(hide_password=False)
         command = [sys.executable, "-m", "opengage", *arguments, "--data", str(self._folder / "verbs")]
-        environment = kept | {"PYTHONPATH": str(SRC), "OPENGAGE_DATABASE_URL": url}
+        environment = kept | {"PYTHONPATH": str(SRC), "OPENGAGE_DATABASE_URL": url, "OPENGAGE_SECRET_KEY": KEY}
         return subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout
 
     def tenant(self, at: int) -> Tenant:

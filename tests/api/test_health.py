@@ -4,6 +4,7 @@ import httpx
 import msgspec
 import pytest
 
+from api.conftest import Shared
 from api_client import SEALER, Client, Settings, StandingClock, in_process
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
@@ -11,6 +12,12 @@ from opengage.domain.errors import Unavailable
 from opengage.ids import new_id
 from opengage.metrics import FAMILIES
 from opengage.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+def shared() -> Shared:
+    """An application of its own: requests of other tests must not be counted here."""
+    return Shared()
 
 
 def refuse() -> None:
