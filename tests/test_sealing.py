@@ -58,7 +58,11 @@ def test_keys_are_read_from_text() -> None:
     assert parse_keys(f"# remark\n{text(NEW)}\n\n{text(OLD)},{text(OLD)}\n") == [NEW, OLD, OLD]
 
 
-@pytest.mark.parametrize("words", ["", "# nothing", "short", text(b"x" * 16), text(NEW) + "," + "no key"])
+@pytest.mark.parametrize(
+    "words",
+    ["", "# nothing", "short", text(b"x" * 16), text(NEW) + "," + "no key"],
+    ids=["empty", "a comment", "short", "half a key", "a key and none"],
+)
 def test_what_is_no_key_is_refused(words: str) -> None:
     """With the way to make one, and without a word of what was given."""
     with pytest.raises(UnusableKey, match="openssl rand") as refused:
