@@ -91,8 +91,10 @@ def test_a_key_file_that_others_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_key_file_that_cannot_be_is_told(tmp_path: Path) -> None:
     """No folder, or no key inside: the message names the file."""
+    no_folder = tmp_path / "file"
+    no_folder.touch()
     with pytest.raises(UnusableKey, match="cannot be used"):
-        key_file(tmp_path / "missing" / "secret.key")
+        key_file(no_folder / "secret.key")
     path = tmp_path / "secret.key"
     path.write_text("nonsense", "ascii")
     path.chmod(0o600)
