@@ -81,7 +81,11 @@ def test_a_page_that_was_taken_out_is_told() -> None:
         read(gzip.compress(plain.replace(frame, b"")))
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip at all", gzip.compress(b"hello"), gzip.compress(b"\0\0\0\5hello")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip at all", gzip.compress(b"hello"), gzip.compress(b"\0\0\0\5hello")],
+    ids=["empty", "no gzip at all", "gzip of words", "gzip of a size"],
+)
 def test_other_files_are_refused(content: bytes) -> None:
     """In words."""
     with pytest.raises(Unreadable):
