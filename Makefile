@@ -11,10 +11,10 @@ LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes 
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint types imports pytest peers format bench revision lock clean
+.PHONY: help setup demo serve test lint types imports pytest peers format bench drill drill-fleet revision lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## install everything into .venv; leaves .venv/bin/opengage
 
@@ -54,7 +54,7 @@ imports: $(STAMP) ## the direction of imports
 
 pytest: $(STAMP) peers ## the tests; ARGS="-k wire" picks some
 	@echo "==> tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 # Foreign SMPP peers for the tests; without npm their tests are skipped (in CI a skip is a failure).
 peers: ## the foreign peers that the tests talk to
@@ -69,6 +69,13 @@ format: $(STAMP) ## let ruff rewrite the code
 bench: $(STAMP) ## benchmarks, each beside the raw limit of the same run
 	@$(BIN)/python -m bench $(ARGS)
 
+drill: $(STAMP) ## the proof that no text is lost or doubled: 10,000 schedules, then real processes killed and starved
+	@OPENGAGE_SIMULATION_SCHEDULES=$${OPENGAGE_SIMULATION_SCHEDULES:-10000} $(BIN)/python -m pytest tests/simulation -q
+	@PYTHONPATH=tests $(BIN)/python -m drill $(ARGS)
+
+drill-fleet: $(STAMP) ## the same on many machines over one PostgreSQL: killed, cut off, failed over, restarted
+	@PYTHONPATH=tests $(BIN)/python -m drill.many $(ARGS)
+
 revision: $(STAMP) ## draft the coming release's schema revision from the declared tables
 	@PYTHONPATH=tests $(BIN)/python tests/store/migrations/draft.py 0002 "All that a blast can be told"
 	@$(BIN)/ruff format --quiet src/opengage/store/migrations/versions
@@ -81,4 +88,4 @@ lock: ## renew the lock files (needs uv)
 
 clean: ## remove what setup, tests and demo left
 	rm -rf .venv demo-data build dist $(PEERS)/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests bench drill examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

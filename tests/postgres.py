@@ -201,39 +201,72 @@ def _binaries() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-@contextlib.contextmanager
-def _started() -> Iterator[sa.URL]:
-    """A server in a folder that goes with it."""
-    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-"))
-    somebody = _as_somebody()
-    if somebody:
-        os.chown(folder, _NOBODY, _NOBODY)
-    port = free_port()
-    binaries, data = _binaries(), folder / "data"
-    flags = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions"]
-    try:
+class Instance:
+    """A server of our own in a folder: it can be stopped, and started again on another port."""
+
+    def __init__(self, folder: Path, **flags: str) -> None:
+        self._folder = folder
+        self._data = folder / "data"
+        self._flags = _FLAGS | flags
+        self._somebody = _as_somebody()
+        if self._somebody:
+            os.chown(folder, _NOBODY, _NOBODY)
+        flagged = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
         subprocess.run(
-            [binaries / "initdb", "-D", data, *flags], check=True, capture_output=True, cwd=folder, **somebody
+            [_binaries() / "initdb", "-D", self._data, *flagged, "--no-instructions"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **self._somebody,
         )
-        settings = [f"--{name}={value}" for name, value in _FLAGS.items()]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [binaries / "postgres", "-D", data, f"--port={port}", *settings],
+        self.start()
+
+    def start(self) -> None:
+        """Start it on a free port, and wait until it answers."""
+        self.port = free_port()
+        settings = [f"--{name}={value}" for name, value in self._flags.items()]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [_binaries() / "postgres", "-D", self._data, f"--port={self.port}", *settings],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                cwd=folder,
+                cwd=self._folder,
                 start_new_session=True,
-                **somebody,
+                **self._somebody,
             )
+        _wait_until_ready(self._process, self._data, self._folder / "log")
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT is a fast shutdown, SIGQUIT an immediate one, as if it had crashed."""
+        self._process.send_signal(number)
+        self._process.wait(_PATIENCE)
+
+    @property
+    def url(self) -> sa.URL:
+        """Where it answers."""
+        return sa.URL.create("postgresql", "postgres", "", "127.0.0.1", self.port, "postgres")
+
+
+@contextlib.contextmanager
+def instance(**flags: str) -> Iterator[Instance]:
+    """A server in a folder that goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-"))
+    try:
+        made = Instance(folder, **flags)
         try:
-            _wait_until_ready(process, data, folder / "log")
-            yield sa.URL.create("postgresql", "postgres", "", "127.0.0.1", port, "postgres")
+            yield made
         finally:
-            process.send_signal(signal.SIGINT)  # a fast shutdown
-            process.wait(_PATIENCE)
+            made.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _started() -> Iterator[sa.URL]:
+    """The address of a server of our own."""
+    with instance() as made:
+        yield made.url
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", data: Path, log: Path) -> None:

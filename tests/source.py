@@ -61,3 +61,13 @@ def _base(path: Path, node: ast.ImportFrom) -> str:
     here = module_name(path).split(".")
     package = here if path.name == "__init__.py" else here[:-1]
     return ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
+
+
+def functions_of_tests() -> set[str]:
+    """The names of all tests."""
+    return {
+        node.name
+        for path in python_files("tests")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    }

@@ -20,7 +20,8 @@ def run(folder: Path, sources: dict[str, str], ci: str) -> subprocess.CompletedP
     for name, source in sources.items():
         (folder / f"test_{name}.py").write_text(source, "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--rootdir", "."]
-    environment = {**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    tests = str(Path(__file__).parent)
+    environment = {**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": tests}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

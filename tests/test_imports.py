@@ -9,7 +9,7 @@ import pytest
 
 from source import imports, module_name, parsed, python_files, shown
 
-BASE = ("opengage.clock", "opengage.ids", "opengage.logs")
+BASE = ("opengage.clock", "opengage.ids", "opengage.logs", "opengage.metrics")
 
 
 @dataclass(frozen=True)

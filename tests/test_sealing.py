@@ -58,7 +58,11 @@ def test_keys_are_read_from_text() -> None:
     assert parse_keys(f"# remark\n{text(NEW)}\n\n{text(OLD)},{text(OLD)}\n") == [NEW, OLD, OLD]
 
 
-@pytest.mark.parametrize("words", ["", "# nothing", "short", text(b"x" * 16), text(NEW) + "," + "no key"])
+@pytest.mark.parametrize(
+    "words",
+    ["", "# nothing", "short", text(b"x" * 16), text(NEW) + "," + "no key"],
+    ids=["empty", "a comment", "short", "half a key", "a key and none"],
+)
 def test_what_is_no_key_is_refused(words: str) -> None:
     """With the way to make one, and without a word of what was given."""
     with pytest.raises(UnusableKey, match="openssl rand") as refused:
@@ -87,8 +91,10 @@ def test_a_key_file_that_others_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_key_file_that_cannot_be_is_told(tmp_path: Path) -> None:
     """No folder, or no key inside: the message names the file."""
+    no_folder = tmp_path / "file"
+    no_folder.touch()
     with pytest.raises(UnusableKey, match="cannot be used"):
-        key_file(tmp_path / "missing" / "secret.key")
+        key_file(no_folder / "secret.key")
     path = tmp_path / "secret.key"
     path.write_text("nonsense", "ascii")
     path.chmod(0o600)

@@ -14,6 +14,9 @@ from opengage.clock import Instant
 Id = NewType("Id", bytes)
 """The 16 bytes of a UUID, big-endian."""
 
+LAST = Id(b"\xff" * 16)
+"""No id is greater."""
+
 NewId = Callable[[], Id]
 """Whatever makes fresh identities; passed in, so that a test can make them predictable."""
 

@@ -114,6 +114,7 @@ def key_file(path: Path) -> list[bytes]:
 
 def _make(path: Path) -> None:
     """Write a new key whole or not at all: of two processes that start at once, the second one reads the first's."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

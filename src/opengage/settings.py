@@ -196,7 +196,7 @@ class Settings:
         "The most bytes of request bodies under way at once in a web process; further ones get 503.",
     )
     lease_seconds: float = _setting(
-        15.0,
+        12.0,
         _seconds(0.1, 3600),
         "How long a worker owns a lane without renewing; another one takes over after that.",
     )
@@ -253,6 +253,10 @@ class Settings:
         _whole(0, 86_400),
         "How long a scheduled engagement can still be taken back before its first text leaves; an engagement's own "
         "`undo-seconds` comes first.",
+    )
+    drain_seconds: float = _setting(0.0, _seconds(0, 600), "How long `web` answers on after a SIGTERM, `/readyz` red.")
+    disk_reserve_bytes: int = _setting(
+        1 << 26, _whole(0, 1 << 50), "SQLite: `/readyz` is red with less room than this on the data folder's disk."
     )
     quiet_hours_file: Path | None = _setting(
         None, _path, "Rules of the legal clock to use instead of those that Opengage brings."

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -46,10 +47,41 @@ async def store(tmp_path: Path, migrated: Path) -> AsyncIterator[SqliteStore]:
     await opened.close()
 
 
+class Current:
+    """What stands for one thing in the application that tests share: whatever the test at hand has put in."""
+
+    def __init__(self) -> None:
+        self.target: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        """The thing's own."""
+        return getattr(self.target, name)
+
+
+class Shared:
+    """One application for all tests that change no setting which it reads when it is made: making it takes long."""
+
+    def __init__(self) -> None:
+        self.store, self.clock, self.settings = Current(), Current(), Current()
+        self.settings.target, self.clock.target = Settings(), StandingClock()
+        state: Any = ApiState(self.store, self.clock, new_id, self.settings, SEALER)
+        self.app = create_app(state)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Shared:
+    """See Shared."""
+    return Shared()
+
+
 @pytest.fixture
-async def http(store: SqliteStore, clock: StandingClock, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def http(
+    store: SqliteStore, clock: StandingClock, settings: Settings, shared: Shared
+) -> AsyncIterator[httpx.AsyncClient]:
     """A plain HTTP client of the API, with no header of its own choice."""
-    app = create_app(ApiState(store, clock, new_id, settings, SEALER))
+    shared.store.target, shared.clock.target, shared.settings.target = store, clock, settings
+    is_usual = settings == Settings(files=settings.files) and type(clock) is StandingClock
+    app = shared.app if is_usual else create_app(ApiState(store, clock, new_id, settings, SEALER))
     async with in_process(app) as client:
         yield client
 

@@ -94,6 +94,7 @@ def test_what_is_open_to_all(client: Client) -> None:
     assert outside(client.http._transport.app) == {  # type: ignore[attr-defined]
         "/healthz",
         "/readyz",
+        "/metrics",
         "/api/errors/{code:int}",
         "/api/docs",
         "/api/docs/{name:str}",

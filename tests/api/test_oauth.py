@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from api.conftest import Shared
 from api_client import START, Client, StandingClock
 from opengage.api.oauth import PATHS
 from opengage.clock import SECOND, Instant
@@ -26,6 +27,12 @@ from opengage.store import rows, tables
 from opengage.store.sqlite import SqliteStore
 
 EMAIL, PASSWORD = "Ann@Example.org", "correct horse battery"
+
+
+@pytest.fixture
+def shared() -> Shared:
+    """An application of its own: what it remembers of guesses must not meet the next test."""
+    return Shared()
 
 
 async def ask(client: Client, path: str = "/identity/v1/oauth2/tokens", **form: str) -> httpx.Response:

@@ -4,21 +4,41 @@ Whoever changes a safeguard sees which tests hold it.
 """
 
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
-from dispatch import test_inbound, test_recorder, test_redelivery, test_rescuer, test_sender
-from dispatch.world import World
+from dispatch import (
+    test_careful,
+    test_gates,
+    test_inbound,
+    test_law,
+    test_recorder,
+    test_redelivery,
+    test_rescuer,
+    test_routes,
+    test_sender,
+    test_singles,
+    test_unsure,
+)
+from dispatch.world import World, accept
+from opengage.dispatch import careful, gates, matching, planning, rescuer
+from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.sender import Sender
+from opengage.domain import states
+from opengage.domain.legal_clock import LegalClock
 from opengage.domain.records import Activity, Engagement
 from opengage.domain.redelivery import Redeliveries
-from opengage.domain.states import EngagementStatus
+from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
 from opengage.ids import new_id
+from opengage.operations import settling
 from opengage.store import lanes, receipts, rows, work
+from opengage.store.sqlite import batches, statements
 from opengage.store.sqlite.batches import SqliteBatches
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
@@ -27,6 +47,10 @@ Behaviour = Callable[[World], Awaitable[None]]
 
 async def _nothing(*_: Any) -> None:
     return
+
+
+async def _never(*_: Any) -> bool:
+    return False
 
 
 async def _nobody(*_: Any) -> set[Any]:
@@ -139,6 +163,120 @@ def no_recall(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Recorder, "recall", _nothing)
 
 
+def no_legal_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The law holds nobody."""
+    monkeypatch.setattr(LegalClock, "held", lambda *_: None)
+
+
+def no_memory_of_who_was_texted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frequency caps begin anew with each batch."""
+    monkeypatch.setattr(SqliteBatches, "recent", _none)
+
+
+def no_count_within_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one batch all may pass a cap that has room for one."""
+    monkeypatch.setattr(planning._Planner, "_over_cap", lambda *_: None)
+
+
+def no_validity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is too late."""
+    monkeypatch.setattr("opengage.dispatch.law.expires_at", lambda _: None)
+
+
+def no_weekly_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engagement's weekly hours are always open."""
+    monkeypatch.setattr(gates, "closed_hours", lambda *_: None)
+
+
+def no_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No canary is waited for, no limit counts."""
+
+    async def wide_open(*_: Any) -> gates.Gate:
+        return gates.Gate(1_000_000, 1_000_000)
+
+    monkeypatch.setattr(gates, "ask", wide_open)
+
+
+def no_spending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets are asked, and never used up."""
+    monkeypatch.setattr(gates, "spend", _nothing)
+
+
+def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody watches how a blast does."""
+    monkeypatch.setattr(Guardian, "sweep", _nothing)
+
+
+def no_careful_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a crash envelopes are handled as ever."""
+    monkeypatch.setattr(careful, "claim", _nothing)
+
+
+def steps_from_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text moves, whatever became of it since it was read."""
+    guard = "AND texts.status = some.before\n    AND texts.settled_at IS NULL"
+    assert guard in statements.STEP_TEXTS
+    monkeypatch.setattr(statements, "STEP_TEXTS", statements.STEP_TEXTS.replace(guard, ""))
+
+
+def nothing_is_final(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receipt moves a text that is closed, past all three guards: envelope, state machine, store."""
+    change, unanswered = states.change, batches._unanswered
+
+    def free(status: TextStatus, event: TextEvent) -> TextStatus | None:
+        return change(TextStatus.SENT, event) or change(status, event)
+
+    monkeypatch.setattr(settling, "change", free)
+    monkeypatch.setattr(batches, "_unanswered", lambda row: msgspec.structs.replace(unanswered(row), is_settled=False))
+    steps_from_any_state(monkeypatch)
+
+
+def any_doubt_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receipt resolves the first doubt of its recipient."""
+
+    async def first(tx: Any, party: Any, strays: Any) -> dict[int, Any]:
+        doubtful = await tx.batches.in_doubt(*party, [receipt.recipient for receipt in strays])
+        candidates = {number: text for number, text in doubtful if text.segments == 1}
+        return {id(each): candidates[each.recipient] for each in strays if each.recipient in candidates}
+
+    monkeypatch.setattr(matching, "_in_doubt", first)
+
+
+def every_doubt_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy `resend` is everybody's."""
+    resend = Rescuer.resend_doubtful
+
+    async def always(self: Rescuer, lease: Any, profile: Any) -> int:
+        return await resend(self, lease, msgspec.structs.replace(profile, in_doubt_policy="resend"))
+
+    monkeypatch.setattr(Rescuer, "resend_doubtful", always)
+
+
+def stopped_engagements_send_their_doubts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `resend` it is not asked whether the engagement runs."""
+
+    async def running(tx: Any, kind: Any, account_id: int, ids: Any) -> dict[Any, Any]:
+        found = await rows.find_many(tx, kind, account_id, ids)
+        return {key: msgspec.structs.replace(each, status=EngagementStatus.PROCESSING) for key, each in found.items()}
+
+    monkeypatch.setattr(rescuer, "rows", SimpleNamespace(find_many=running))
+
+
+def nothing_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that was reported as failed is taken for failed."""
+    monkeypatch.setattr(Sender, "_take_back", _nothing)
+
+
+def everything_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After such a commit the texts under way are put off too."""
+    monkeypatch.setattr(Recorder, "under_way", lambda _: set())
+
+
+def replies_are_tried_blindly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that was reported as failed is written again."""
+    monkeypatch.setattr(Recorder, "_is_stored", _never)
+
+
 async def _cut(world: World) -> None:
     async with test_redelivery.rigged(world) as rig:
         await test_redelivery.test_cut_between_commit_and_acknowledgement(rig, 1)
@@ -158,8 +296,20 @@ async def _paused(world: World) -> None:
 
 
 async def _in_doubt(world: World) -> None:
-    rescuer = Rescuer(world.store, world.clock, new_id, lambda: 0.0)
-    await test_rescuer.test_a_lost_workers_texts_are_in_doubt_by_name(world, rescuer)
+    made = Rescuer(world.store, world.clock, new_id, lambda: 0.0)
+    await test_rescuer.test_a_lost_workers_texts_are_in_doubt_by_name(world, made)
+
+
+async def _answered_late(world: World) -> None:
+    await test_recorder.test_an_answer_after_anothers_rescue_still_counts(world, accept, "sent")
+
+
+async def _kept_in_doubt(world: World) -> None:
+    await test_routes.test_a_doubt_is_sent_again_by_policy_alone(world, None, 61, 0)
+
+
+async def _stopped_in_doubt(world: World) -> None:
+    await test_routes.test_a_doubt_of_a_stopped_engagement_is_not_sent_again(world, EngagementStatus.CANCELED)
 
 
 HELD_BY: list[tuple[Mutation, Behaviour]] = [
@@ -182,6 +332,29 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (acknowledged_when_read, test_recorder.test_nothing_is_acknowledged_before_the_commit),
     (room_by_the_carriers_window_alone, test_sender.test_the_window_holds_what_is_not_recorded_yet),
     (lost_texts_go_again, _in_doubt),
+    (no_suppression_check, test_singles.test_a_suppressed_number_gets_no_single_text),
+    (no_epoch_check, test_singles.test_a_stale_epoch_sends_no_single_text),
+    (no_legal_clock, test_law.test_at_night_a_text_is_held_until_the_morning),
+    (no_legal_clock, test_singles.test_the_night_holds_a_single_text),
+    (no_memory_of_who_was_texted, test_law.test_the_cap_holds_over_all_engagements),
+    (no_count_within_the_batch, test_law.test_within_one_batch_the_cap_counts_too),
+    (no_validity, test_law.test_what_has_lapsed_is_never_submitted),
+    (no_weekly_hours, test_gates.test_outside_its_weekly_hours_nothing_goes),
+    (no_gates, test_gates.test_a_canary_goes_first_and_the_rest_when_it_did_well),
+    (no_gates, test_gates.test_budgets_of_a_service_profile_are_shared_by_its_numbers),
+    (no_spending, test_gates.test_budgets_of_a_service_profile_are_shared_by_its_numbers),
+    (no_guard, test_gates.test_too_many_failures_pause_a_blast),
+    (no_guard, test_gates.test_too_many_opt_outs_pause_a_blast),
+    (no_careful_claims, test_careful.test_an_envelope_in_hand_at_three_crashes_is_set_aside),
+    (steps_from_any_state, _answered_late),
+    (nothing_is_final, test_recorder.test_a_repeated_or_contradicting_receipt_changes_nothing),
+    (any_doubt_fits, test_recorder.test_a_receipt_that_fits_two_texts_resolves_neither),
+    (any_doubt_fits, test_recorder.test_a_receipt_that_may_be_of_a_long_text_resolves_no_short_one),
+    (every_doubt_goes_again, _kept_in_doubt),
+    (stopped_engagements_send_their_doubts_again, _stopped_in_doubt),
+    (nothing_is_taken_back, test_unsure.test_what_was_written_all_the_same_is_taken_back),
+    (everything_is_taken_back, test_unsure.test_what_is_under_way_is_not_taken_back),
+    (replies_are_tried_blindly, test_unsure.test_what_a_handset_said_is_stored_once),
 ]
 
 

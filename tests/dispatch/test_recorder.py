@@ -203,8 +203,8 @@ async def test_a_receipt_that_was_parked_settles_what_a_crash_left(world: World)
 
 @pytest.mark.parametrize(
     "strange",
-    [{"reference": 1}, {"recipient": "+12025550199"}],
-    ids=["another reference", "another recipient"],
+    [{"reference": 1}, {"recipient": "+12025550199"}, {"reference": None, "sender": "+12025550198"}],
+    ids=["another reference", "another recipient", "another sender"],
 )
 async def test_a_receipt_of_somebody_else_resolves_no_doubt(world: World, strange: dict[str, Any]) -> None:
     """A receipt that fits no text in doubt is parked, whatever else it looks like."""
@@ -229,6 +229,22 @@ async def test_a_receipt_that_fits_two_texts_resolves_neither(world: World) -> N
     recorder.receipts([receipt_for(world.carrier.submitted[0], carrier_ref="which", reference=None)])
     await recorder.commit()
     assert (await world.ledger(engagement)).reasons == {"in-doubt": 2}
+
+
+async def test_a_receipt_that_may_be_of_a_long_text_resolves_no_short_one(world: World) -> None:
+    """Two texts in doubt to one number, one of them long: without a reference it may be a segment's receipt."""
+    tenant = await world.tenant()
+    for body in ("Hello", "x" * 200):
+        await world.engagement(tenant, 1, body=body)
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    for _ in range(2):
+        await sender.turn()
+    recorder.outcomes([Unknown(text.text_id, "no-answer") for text in world.carrier.submitted])
+    await recorder.commit()
+    recorder.receipts([receipt_for(world.carrier.submitted[1], carrier_ref="which", reference=None)])
+    await recorder.commit()
+    assert set(world.look("SELECT reason FROM envelopes")) == {("in-doubt",)}
 
 
 async def test_an_early_receipt_resolves_nobody_elses_doubt(world: World) -> None:

@@ -5,6 +5,7 @@ import pytest
 from dispatch.world import World, accept, receipt_for, recipient
 from opengage.dispatch.rescuer import Rescuer
 from opengage.domain.outcomes import CONNECTION_LOST, NEVER_SENT, Deferred, Unknown
+from opengage.domain.states import EngagementStatus
 from opengage.ids import new_id
 
 
@@ -123,4 +124,22 @@ async def test_a_doubt_is_not_sent_again_for_ever(world: World) -> None:
         world.wait(120, sender)
         await rescuer.resend_doubtful(sender.lease, profile)
     assert len(world.carrier.submitted) == 3
+    assert (await world.ledger(engagement)).reasons == {"in-doubt": 1}
+
+
+@pytest.mark.parametrize("status", [EngagementStatus.PAUSED, EngagementStatus.CANCELED])
+async def test_a_doubt_of_a_stopped_engagement_is_not_sent_again(world: World, status: EngagementStatus) -> None:
+    """It stays what it is: closed as canceled it would deny a text that may have arrived."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    recorder = world.recorder(tenant)
+    world.carrier.answer = lambda each: Unknown(each.text_id, CONNECTION_LOST)
+    sender = await world.sender(tenant, recorder)
+    await sender.turn()
+    await recorder.commit()
+    profile = await world.set(tenant.profile, in_doubt_policy="resend")
+    await world.set(engagement, status=status)
+    world.wait(120, sender)
+    rescuer = Rescuer(world.store, world.clock, new_id, lambda: 0.0)
+    assert await rescuer.resend_doubtful(sender.lease, profile) == 0
     assert (await world.ledger(engagement)).reasons == {"in-doubt": 1}

@@ -157,6 +157,8 @@ class HookedStore:
         self.before_writing: Callable[[], Awaitable[None]] = _nothing
         self.failures = 0
         """How many of the next commits fail."""
+        self.lies = 0
+        """How many of the next commits are reported as failed, though they are durable."""
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """See Store.reading."""
@@ -171,6 +173,9 @@ class HookedStore:
             if self.failures:
                 self.failures -= 1
                 raise Unavailable("The disk is full. Make room.")
+        if self.lies:
+            self.lies -= 1
+            raise Unavailable("The connection was lost. Nobody knows whether the transaction was committed.")
 
     async def changed(self, within: float) -> None:
         """See Store.changed."""

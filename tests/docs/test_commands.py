@@ -11,7 +11,7 @@ from opengage.cli import VERBS, cli
 from source import ROOT
 
 REFERENCE = ROOT / "docs/reference/cli.md"
-_TITLE = re.compile(r"^## opengage (\w+)$", re.MULTILINE)
+_TITLE = re.compile(r"^## opengage ([a-z-]+)$", re.MULTILINE)
 _FLAG = re.compile(r"^\| `(--[a-z][a-z-]*)", re.MULTILINE)
 
 

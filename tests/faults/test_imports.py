@@ -33,7 +33,7 @@ def told(tenant: Tenant, import_id: str) -> dict[str, Any]:
     return found
 
 
-def test_a_killed_worker(server: Server, tenants: Tenants) -> None:
+def test_a_worker_killed_in_an_import(server: Server, tenants: Tenants) -> None:
     """Its successors go on with the next row, twice over, and the counts are those of the table."""
     tenant = tenants.new()
     import_id = queued(tenant)

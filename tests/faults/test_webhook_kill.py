@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import standardwebhooks
 
 from blasts import Tenants
@@ -69,6 +70,7 @@ def receiving() -> Iterator[Hooks]:
             thread.join()
 
 
+@pytest.mark.timeout(240)
 def test_a_kill_between_commit_and_delivery(server: Server, smsc: Smsc, tenants: Tenants) -> None:
     """Every event of the blast arrives, those under way at the kill too, under the id that they had before it."""
     tenant = tenants.new(smsc.address)
@@ -83,6 +85,7 @@ def test_a_kill_between_commit_and_delivery(server: Server, smsc: Smsc, tenants:
         before = set(hooks.asked)
         hooks.may_answer.set()
         texts = {each["id"] for each in tenant.every("texts", engagement_id=engagement_id)}
-        until(lambda: set(hooks.answered.values()) == texts, 60, "every event")
+        # those under way come again when the lease of their delivery has run out
+        until(lambda: set(hooks.answered.values()) == texts, 150, "every event")
         assert len(texts) == len(hooks.answered) == COUNT
         assert before <= set(hooks.answered)

@@ -1,5 +1,6 @@
 """The main job with PostgreSQL underneath, and what it is there for: several machines on one database."""
 
+import base64
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +17,9 @@ from running import run
 PASSWORD = "hunter2"
 """The server trusts everybody; what is in the address must not be seen all the same."""
 
+KEY = base64.b64encode(bytes(range(32))).decode()
+"""What seals secrets: every machine on one database must have the same."""
+
 
 @pytest.fixture(scope="module")
 def url(postgres_server: postgres.Server) -> Iterator[str]:
@@ -27,7 +31,7 @@ def url(postgres_server: postgres.Server) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, url: str) -> Iterator[Server]:
     """`opengage serve` on it."""
-    made = Server(tmp_path_factory.mktemp("postgres") / "data", database_url=url, lease_seconds="11")
+    made = Server(tmp_path_factory.mktemp("postgres") / "data", database_url=url, secret_key=KEY, lease_seconds="11")
     with ended(made):
         yield made.ready()
 
@@ -50,7 +54,7 @@ def tenants(server: Server) -> Iterator[Tenants]:
 
 def init(url: str, data: Path, key: str, *more: str) -> dict[str, str]:
     """What `opengage init` tells."""
-    done = run("init", "--data", str(data), "--account", key, "--json", *more, database_url=url)
+    done = run("init", "--data", str(data), "--account", key, "--json", *more, database_url=url, secret_key=KEY)
     assert done.returncode == 0, done.stderr
     assert PASSWORD not in done.stdout + done.stderr
     told: dict[str, str] = json.loads(done.stdout)
@@ -69,7 +73,7 @@ def test_five_calls_and_every_handset_rings(server: Server, tenants: Tenants, ur
 
 def test_a_second_machine_takes_over(server: Server, tenants: Tenants, url: str, smsc: Smsc, tmp_path: Path) -> None:
     """Its worker shares the numbers; when the first machine's is killed, nobody is texted twice and nobody is lost."""
-    second = Process("worker", "--data", str(tmp_path / "second"), database_url=url, lease_seconds="11")
+    second = Process("worker", "--data", str(tmp_path / "second"), database_url=url, secret_key=KEY, lease_seconds="11")
     try:
         until(lambda: second.logged(action="start"), what="the second worker")
         numbers = [f"+120255501{place:02d}" for place in range(10, 14)]

@@ -51,3 +51,13 @@ async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
 async def store(open_store: Open) -> Store:
     """One store on a fresh database."""
     return await open_store()
+
+
+@pytest.fixture
+async def other_store(request: pytest.FixtureRequest, open_store: Open) -> AsyncIterator[Store]:
+    """A fresh store on the other kind of database."""
+    is_postgres = "sqlite" in request.node.callspec.id
+    address = request.getfixturevalue("postgres_url" if is_postgres else "database")
+    made = PostgresStore(PostgresOptions(address)) if is_postgres else SqliteStore(address)
+    yield made
+    await made.close()

@@ -43,6 +43,7 @@ from opengage.api import (
 )
 from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
+from opengage.api.measured import measured
 from opengage.api.resources.registry import RESOURCES
 from opengage.api.state import ApiState, WebRequest, admitted
 
@@ -107,7 +108,12 @@ def create_app(state: ApiState) -> Litestar:
         found = admitted(request)
         return state if found is None else found.api
 
+    def counted(app: ASGIApp) -> ASGIApp:
+        """Every route, counted and timed."""
+        return measured(app, state.metrics)
+
     made = Litestar(
+        middleware=[counted],
         route_handlers=[v1, identity, *health.ROUTES, *documentation.ROUTES, *uploads.PUBLIC, *files.PUBLIC],
         dependencies={"api": Provide(provide_api, sync_to_thread=False)},
         exception_handlers=errors.handlers(state),

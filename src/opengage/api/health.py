@@ -1,4 +1,7 @@
-"""/healthz, /readyz, and the pages that error answers link to. Beside a text's path: what operators and readers ask."""
+"""/healthz, /readyz, /metrics, and the pages that error answers link to: what operators and readers ask.
+
+Beside a text's path.
+"""
 
 import asyncio
 from http import HTTPStatus
@@ -12,10 +15,15 @@ from litestar.response.base import ASGIResponse
 from opengage.api.errors import TITLES
 from opengage.api.state import Api
 from opengage.domain.errors import Code, Unavailable
-from opengage.store import revision, writable
+from opengage.metrics import CONTENT_TYPE
+from opengage.store import gauges, revision, writable
 
 READY_WITHIN: Final = 2.0
 """Seconds that the store may take: whoever asks wants to know now, and a request would wait longer still."""
+
+
+METRICS_WITHIN: Final = 10.0
+"""Seconds that the look at the database may take: Prometheus asks again anyway."""
 
 
 @get("/healthz")
@@ -26,7 +34,10 @@ async def healthz() -> ASGIResponse:
 
 @get("/readyz")
 async def readyz(api: Api) -> ASGIResponse:
-    """The process can serve: its store answers, is migrated and takes a change. 503 otherwise, and soon."""
+    """The process can serve: it is not about to stop, its disk has room, and its store answers, is migrated and takes a
+    change. 503 otherwise, and soon."""
+    for check in api.checks:
+        check()
     try:
         async with asyncio.timeout(READY_WITHIN):
             await revision.require(api.store)
@@ -39,6 +50,17 @@ async def readyz(api: Api) -> ASGIResponse:
     return ASGIResponse(body=b'{"status":"ready"}\n')
 
 
+@get("/metrics")
+async def metrics(api: Api) -> ASGIResponse:
+    """What this process counted, and what the database knows of all of them; see docs/reference/metrics.md."""
+    async with asyncio.timeout(METRICS_WITHIN), api.store.reading() as tx:
+        found = await gauges.read(tx)
+    free = api.disk_free()
+    if free is not None:
+        found.append(("opengage_disk_free_bytes", (), free))
+    return ASGIResponse(body=api.metrics.text(found).encode(), media_type=CONTENT_TYPE)
+
+
 @get("/api/errors/{code:int}")
 async def explain(code: FromPath[int]) -> ASGIResponse:
     """What an error code means: where `links.about` of an error points."""
@@ -49,4 +71,4 @@ async def explain(code: FromPath[int]) -> ASGIResponse:
     return ASGIResponse(body=text.encode(), status_code=HTTPStatus.OK, media_type="text/plain")
 
 
-ROUTES: Final = [healthz, readyz, explain]
+ROUTES: Final = [healthz, readyz, metrics, explain]

@@ -15,6 +15,7 @@ from litestar.params import SkipValidation
 from opengage.clock import Clock
 from opengage.domain.callback_urls import Limits
 from opengage.ids import NewId
+from opengage.metrics import Metrics
 from opengage.operations.actors import Actor
 from opengage.sealing import Sealer
 from opengage.store.blobs import Blobs
@@ -120,6 +121,11 @@ class ApiState(msgspec.Struct, frozen=True):
     sealer: Sealer
     limits: Limits = Limits()
     """Where callbacks may go."""
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
+    checks: tuple[Callable[[], None], ...] = ()
+    """What must hold beside the database before requests are welcome. Each raises Unavailable when it does not."""
+    disk_free: Callable[[], int | None] = lambda: None
+    """Bytes of room on the disk of the data folder; None where nothing is known of it."""
 
     @property
     def blobs(self) -> Blobs:

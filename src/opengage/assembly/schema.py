@@ -14,19 +14,21 @@ from opengage.settings import Settings
 from opengage.store import migrations
 
 
-def migrate(settings: Settings) -> tuple[str | None, str]:
+def migrate(settings: Settings, to: str | None = None) -> tuple[str | None, str]:
     """Make the data folder and bring its database to this version's schema; (revision before, revision after).
+
+    `to` names an earlier revision, for what an earlier version has backed up.
 
     Raises Unavailable when the folder, the file or the server cannot be used.
     """
     if settings.database_url is not None:
-        return _migrate_server(settings, settings.database_url)
+        return _migrate_server(settings, settings.database_url, to)
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         # two processes that start at once on a new folder must not both make its tables
         with (settings.data / "migrate.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            revisions = migrations.upgrade(sa.URL.create("sqlite", database=str(database_path(settings))))
+            revisions = migrations.upgrade(sa.URL.create("sqlite", database=str(database_path(settings))), to)
             _write_ahead(database_path(settings))
             return revisions
     except (OSError, sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
@@ -38,11 +40,11 @@ def migrate(settings: Settings) -> tuple[str | None, str]:
         ) from error
 
 
-def _migrate_server(settings: Settings, url: str) -> migrations.Revisions:
+def _migrate_server(settings: Settings, url: str, to: str | None) -> migrations.Revisions:
     """The same on PostgreSQL. The folder holds what is this machine's own, and nothing that another one needs."""
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return migrations.upgrade_postgres(url)
+        return migrations.upgrade_postgres(url, to)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unavailable(
             f"The database server or the data folder {settings.data} cannot be used ({error}). Check that the server "

@@ -26,6 +26,10 @@ VERBS: Final = {
     "smsc": "opengage.cli.smsc",
     "migrate": "opengage.cli.migrate",
     "verify": "opengage.cli.verify",
+    "doctor": "opengage.cli.doctor",
+    "backup": "opengage.cli.backup",
+    "restore": "opengage.cli.restore",
+    "migrate-data": "opengage.cli.migrate_data",
 }
 """Each verb and the module whose `command` it is."""
 

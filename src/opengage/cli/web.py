@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     store = open_store(settings)
     await revision.require(store)
     server = Server(
-        web_app(settings, store),
+        web_app(settings, store, stop),
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -56,6 +56,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     try:
         log.info("API listening", action="start", url=f"{settings.public_url}/api/v1")
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            # /readyz is red from here on: whoever shares out requests has time to hear of it
+            await asyncio.wait((serving,), timeout=settings.drain_seconds)
         server.stop()  # type: ignore[no-untyped-call]
         await serving
     finally:

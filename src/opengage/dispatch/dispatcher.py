@@ -15,6 +15,7 @@ from opengage import logs
 from opengage.carriers.contract import Carrier
 from opengage.clock import Clock, Instant
 from opengage.dispatch.guardian import Guardian
+from opengage.dispatch.housekeeper import Housekeeper
 from opengage.dispatch.intent import Intents
 from opengage.dispatch.law import Law
 from opengage.dispatch.recorder import Recorder
@@ -79,6 +80,7 @@ class Dispatcher:
         self._settings = settings
         self._scheduler = Scheduler(store, clock, new_id)
         self._guardian = Guardian(store, clock, new_id)
+        self._housekeeper = Housekeeper(store, clock)
         self._rescuer = Rescuer(store, clock, new_id, random.random)
         self._lanes: dict[tuple[int, Id], _Lane] = {}
         self._recorders: dict[Id, tuple[Recorder, asyncio.Task[None]]] = {}
@@ -234,6 +236,7 @@ class Dispatcher:
                 await self._rescuer.close_unconfirmed(lane.sender.lease, profile.id, window)
                 await self._rescuer.resend_doubtful(lane.sender.lease, profile)
         await self._report()
+        await self._housekeeper.sweep(account_id for account_id, _ in self._lanes)
 
     async def _report(self) -> None:
         """Say how each lane is, where that has changed: for the choice among the numbers of a pool."""

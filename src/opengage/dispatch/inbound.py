@@ -68,17 +68,23 @@ async def take_turn(tx: Transaction, profile: ServiceProfile, texts: Sequence[In
 
 async def record_inbound(
     tx: Transaction, profile: ServiceProfile, texts: Sequence[Inbound], now: Instant, new_id: NewId
-) -> None:
-    """Store texts that handsets sent to this profile's numbers, and do what their keywords ask for."""
+) -> list[tuple[int, Id]]:
+    """Store texts that handsets sent to this profile's numbers, and do what their keywords ask for.
+
+    Returns (account, id) of each text that was stored.
+    """
     parties = await matching.parties(tx, profile)
+    stored: list[tuple[int, Id]] = []
     happened: list[Happening] = []
     for inbound in texts:
         numbers = await _numbers(tx, parties, inbound.recipient)
         if not numbers:
             log.warning("a text to a number that is not ours", action="inbound", recipient=inbound.recipient)
         for number in numbers:
-            happened += await _Receipt(tx, number, inbound, now, new_id).record()
+            text_id = await _Receipt(tx, number, inbound, now, new_id, happened).record()
+            stored.append((number.account_id, text_id))
     await outbox.announce(tx, happened, now, new_id)
+    return stored
 
 
 async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient: str) -> list[PhoneNumber]:
@@ -93,17 +99,26 @@ async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient
 class _Receipt:
     """One inbound text coming in to one account's number."""
 
-    def __init__(self, tx: Transaction, number: PhoneNumber, inbound: Inbound, now: Instant, new_id: NewId) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        number: PhoneNumber,
+        inbound: Inbound,
+        now: Instant,
+        new_id: NewId,
+        happened: list[Happening],
+    ) -> None:
+        """`happened` is where it says what is to be told to those who listen."""
         self._tx = tx
         self._number = number
         self._account_id = number.account_id
         self._inbound = inbound
         self._now = now
         self._new_id = new_id
-        self._happened: list[Happening] = []
+        self._happened = happened
 
-    async def record(self) -> list[Happening]:
-        """Store it, and do what it asks for; what is to be told to those who listen."""
+    async def record(self) -> Id:
+        """Store it, and do what it asks for; the id under which it is stored."""
         owner = await rows.first(self._tx, Membership, account_id=self._account_id, role="owner")
         assert owner is not None, "an account is made with its owner"
         inbound = self._inbound
@@ -115,7 +130,7 @@ class _Receipt:
         keyword = recognise(inbound.body)
         if keyword is not None and await self._obey(keyword):
             await self._answer(keyword, owner.id)
-        return self._happened
+        return text.id
 
     def _happens(self, event: Event, subject_type: str, subject_id: Id) -> None:
         self._happened.append(Happening(self._account_id, event, subject_type, subject_id))

@@ -10,12 +10,12 @@ from typing import Final
 import sqlalchemy as sa
 
 from opengage.domain.outcomes import Receipt, ReceiptState, reference_of
-from opengage.domain.records import ServiceProfile
+from opengage.domain.records import ServiceProfile, Text
 from opengage.domain.states import TextEvent
 from opengage.ids import Id
 from opengage.operations.settling import Settling
 from opengage.store import receipts as parking
-from opengage.store import tables
+from opengage.store import rows, tables
 from opengage.store.contract import Transaction, Unanswered
 
 Party = tuple[int, Id]
@@ -113,18 +113,22 @@ async def _name_guesses(
 
 
 async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) -> dict[int, Unanswered]:
-    """Texts in doubt that a receipt of unknown id must be about: same recipient and reference, no other."""
+    """Texts in doubt that a receipt of unknown id must be about: same recipient and reference, no other.
+
+    Without a reference it must be the only text in doubt to this recipient, of one segment, from the receipt's sender.
+    """
     candidates = await tx.batches.in_doubt(*party, [receipt.recipient for receipt in strays])
+    known = await rows.find_many(tx, Text, party[0], [text.text_id for _, text in candidates]) if candidates else {}
     found = {}
     for receipt in strays:
-        fitting = [
-            text
-            for recipient, text in candidates
-            if recipient == receipt.recipient
-            and (receipt.reference == reference_of(text.text_id) or (receipt.reference is None and text.segments == 1))
-        ]
-        if len(fitting) == 1:
-            found[id(receipt)] = fitting[0]
+        fitting = [text for recipient, text in candidates if recipient == receipt.recipient]
+        if receipt.reference is not None:
+            fitting = [text for text in fitting if receipt.reference == reference_of(text.text_id)]
+        if len(fitting) != 1:
+            continue
+        (text,) = fitting
+        if receipt.reference is not None or (text.segments == 1 and known[text.text_id].sender == receipt.sender):
+            found[id(receipt)] = text
     return found
 
 

@@ -15,7 +15,7 @@ import msgspec
 from opengage import logs
 from opengage.carriers.contract import Carrier
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import matching
+from opengage.dispatch import answers, matching
 from opengage.dispatch.inbound import record_inbound, take_turn
 from opengage.dispatch.recall import stored_last
 from opengage.domain.breaker import Breaker
@@ -23,22 +23,17 @@ from opengage.domain.errors import Unavailable
 from opengage.domain.ledger import Moves
 from opengage.domain.outcomes import (
     NEVER_SENT,
-    Accepted,
     Deferred,
     Inbound,
     Outcome,
     Receipt,
-    Refused,
     Submission,
-    Unknown,
 )
-from opengage.domain.records import ServiceProfile
+from opengage.domain.records import ServiceProfile, Text
 from opengage.domain.redelivery import Redeliveries, mark_of
-from opengage.domain.retry import Trouble
-from opengage.domain.states import TextEvent
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations.settling import Chance, Settling
-from opengage.store import endings
+from opengage.store import endings, rows
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
@@ -79,6 +74,8 @@ class _Batch(msgspec.Struct):
     inbound: list[Inbound] = []
     again: list[int] = []
     """Tokens of inbound texts that are stored already, or in this batch."""
+    tried: list[tuple[int, Id]] = []
+    """(account, id) of the inbound texts as the last try wrote them: they tell whether it was committed after all."""
 
     def __bool__(self) -> bool:
         return bool(self.outcomes or self.receipts or self.inbound or self.again)
@@ -100,7 +97,7 @@ class Recorder:
         self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
         self._redeliveries = Redeliveries()
         self._reserved = 0
-        self._senders: set[Feedback] = set()
+        self._senders: dict[Feedback, None] = {}  # in the order of their coming, the same in each run of a simulation
         self._batch = _Batch()
         self._something = asyncio.Event()
         self._idle = asyncio.Event()
@@ -110,11 +107,11 @@ class Recorder:
 
     def join(self, sender: Feedback) -> None:
         """Tell this sender when there is room."""
-        self._senders.add(sender)
+        self._senders[sender] = None
 
     def leave(self, sender: Feedback) -> None:
         """Stop telling it."""
-        self._senders.discard(sender)
+        self._senders.pop(sender, None)
 
     def room(self, window: int) -> int:
         """How many segments may be submitted so that no more than `window` texts await a stored outcome."""
@@ -164,6 +161,10 @@ class Recorder:
         self._expect(sender, texts)
         self.breaker.submitted(submission.text_id for submission in submissions)
         self.carrier.submit(submissions)
+
+    def under_way(self) -> set[Id]:
+        """The texts whose outcome is not stored yet."""
+        return set(self._open)
 
     def withhold(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         """Put off texts whose intent is committed, but whose lane's lease ran out before a byte could leave."""
@@ -263,13 +264,13 @@ class Recorder:
         before = self.breaker.phase
         if batch.outcomes and self.breaker.observe(self._clock.monotonic(), batch.outcomes) is not before:
             self._tell_phase()
-        touched: set[Feedback] = set()
+        touched: dict[Feedback, None] = {}
         for outcome in batch.outcomes:
             found = self._open.pop(outcome.text_id, None)
             if found:
                 sender, text = found
                 sender.answered(text.engagement_id, outcome)
-                touched.add(sender)
+                touched[sender] = None
         if not self._open:
             self._idle.set()
         for each in touched:
@@ -290,11 +291,13 @@ class Recorder:
         settling = self._settling()
         async with self._store.writing() as tx:
             await take_turn(tx, self.profile, batch.inbound)
+            if await self._is_stored(tx, batch):
+                return
             answered = await self._apply_outcomes(tx, settling, batch.outcomes, remembered) if batch.outcomes else {}
             if batch.receipts:
                 await self._apply_receipts(tx, settling, batch.receipts, answered)
             if batch.inbound:
-                await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
+                batch.tried = await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
             moves = Moves()
             await settling.write_texts(tx, moves)
             if settling.newly_in_doubt:
@@ -307,6 +310,13 @@ class Recorder:
                 "no answer: the text is in doubt and is not sent again", action="in-doubt", text_id=to_wire(text_id)
             )
         _tell_completed(completed)
+
+    async def _is_stored(self, tx: Transaction, batch: _Batch) -> bool:
+        """Whether a try that seemed to fail has been committed: what handsets said would be stored twice.
+
+        Outcomes and receipts need no such look: applied again, they change nothing.
+        """
+        return bool(batch.tried) and await rows.find(tx, Text, *batch.tried[0]) is not None
 
     async def match_lately_parked(self) -> None:
         """Match what was parked while its answer was being stored: two workers cannot see each other do that.
@@ -345,10 +355,10 @@ class Recorder:
         answered: dict[str, Unanswered] = {}
         for outcome in outcomes:
             text = remembered.get(outcome.text_id) or texts[outcome.text_id]
-            for number, ref in _refs(outcome):
+            for number, ref in answers.refs(outcome):
                 refs.append((ref, text.text_id, number, text.segments))
                 answered[ref] = text
-            _apply_outcome(settling, text, outcome)
+            answers.apply(settling, text, outcome)
         if refs:
             await tx.batches.add_refs(account_id, profile_id, refs)
             await self._match_parked(tx, settling)
@@ -374,24 +384,3 @@ class Recorder:
 def _tell_completed(engagement_ids: Sequence[Id]) -> None:
     for engagement_id in engagement_ids:
         log.info("engagement completed", action="completed", engagement_id=to_wire(engagement_id))
-
-
-def _refs(outcome: Outcome) -> list[tuple[int, str]]:
-    """(segment number, carrier's id) of the segments that the carrier took."""
-    if isinstance(outcome, Accepted):
-        return list(enumerate(outcome.carrier_refs, start=1))
-    return list(outcome.carrier_refs)
-
-
-def _apply_outcome(settling: Settling, text: Unanswered, outcome: Outcome) -> None:
-    match outcome:
-        case Accepted():
-            settling.apply(text, TextEvent.ACCEPTED, None)
-        case Refused(code=code):
-            settling.apply(text, TextEvent.REFUSED, code)
-        case Unknown(code=code):
-            settling.apply(text, TextEvent.NO_ANSWER, code)
-        case Deferred(code=code, throttled=throttled):
-            never_left = code == NEVER_SENT
-            trouble = Trouble.DISCONNECTED if never_left else Trouble.THROTTLED if throttled else Trouble.TEMPORARY
-            settling.put_off(text, trouble, code)

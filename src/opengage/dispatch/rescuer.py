@@ -10,11 +10,11 @@ from typing import Final
 
 from opengage import logs
 from opengage.clock import SECOND, Clock, Instant
-from opengage.domain.records import ServiceProfile
-from opengage.domain.states import TextEvent, TextStatus
-from opengage.ids import Id, NewId, floor, to_wire
+from opengage.domain.records import Engagement, ServiceProfile
+from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
+from opengage.ids import LAST, Id, NewId, floor, to_wire
 from opengage.operations.settling import Chance, Settling
-from opengage.store import receipts
+from opengage.store import receipts, rows
 from opengage.store.contract import Stale, Store, Unanswered
 from opengage.store.lanes import Lease
 
@@ -27,7 +27,6 @@ _RESEND_AFTER: Final = 60.0
 """Seconds for which a late answer or receipt may still resolve a doubt before the policy `resend` acts."""
 _MOST_ATTEMPTS: Final = 3
 RESEND: Final = "resend"
-_EVERYTHING: Final = Id(b"\xff" * 16)
 
 
 class Rescuer:
@@ -45,7 +44,7 @@ class Rescuer:
         while True:
             async with self._store.reading() as tx:
                 found = await tx.batches.open_texts(
-                    lease.account_id, lease.phone_number_id, TextStatus.SENDING, _EVERYTHING, _BATCH
+                    lease.account_id, lease.phone_number_id, TextStatus.SENDING, LAST, _BATCH
                 )
             left = [text for text, epoch, _ in found if epoch < lease.epoch]
             if not left:
@@ -62,7 +61,8 @@ class Rescuer:
     async def resend_doubtful(self, lease: Lease, profile: ServiceProfile) -> int:
         """Where the service profile's policy says so, take the risk: send again what has been in doubt for a while.
 
-        A text that went in doubt `_MOST_ATTEMPTS` times stays there, for an operator to decide.
+        A text that went in doubt `_MOST_ATTEMPTS` times stays there, for an operator to decide; and so does one of an
+        engagement that no longer runs: it would be closed as canceled, though it may have arrived.
         """
         if profile.in_doubt_policy != RESEND:
             return 0
@@ -71,7 +71,14 @@ class Rescuer:
             found = await tx.batches.open_texts(
                 lease.account_id, lease.phone_number_id, TextStatus.IN_DOUBT, before, _BATCH
             )
-        again = [text for text, _, _ in found if text.attempts < _MOST_ATTEMPTS]
+            ids = {text.engagement_id for text, _, _ in found if text.engagement_id is not None}
+            engagements = await rows.find_many(tx, Engagement, lease.account_id, sorted(ids))
+        running = {each.id for each in engagements.values() if each.status is EngagementStatus.PROCESSING}
+        again = [
+            text
+            for text, _, _ in found
+            if text.attempts < _MOST_ATTEMPTS and (text.engagement_id is None or text.engagement_id in running)
+        ]
         if again:
             await self._settle(lease.account_id, again, TextEvent.RESEND, None)
         return len(again)

@@ -23,7 +23,8 @@ from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome
 from opengage.domain.pacing import Bucket
 from opengage.domain.records import Engagement, PhoneNumber
-from opengage.ids import Id, to_wire
+from opengage.domain.states import TextStatus
+from opengage.ids import LAST, Id, to_wire
 from opengage.store import lanes, work
 from opengage.store.contract import Store, Transaction
 
@@ -90,6 +91,7 @@ class Sender:
         self._under_way: Counter[Id] = Counter()
         self._last: Id | None = None
         self._rested = True
+        self._is_unsure = False
         self._accepted_since = (0, clock.monotonic())
 
     # what the lane keeper asks
@@ -132,6 +134,10 @@ class Sender:
             self._bucket.slow_down(now, observed=max(1.0, count / max(now - since, 0.001)))
             self._accepted_since = (0, now)
 
+    def doubt(self) -> None:
+        """A transaction failed, and it may have been committed: look before anything else is sent."""
+        self._is_unsure = True
+
     # the loop
 
     async def run(self) -> None:
@@ -152,6 +158,7 @@ class Sender:
                     return
                 except Unavailable as error:
                     log.error("the store cannot be used; sending waits", action="send", error=str(error))
+                    self.doubt()
                     pause = 1.0
                 # at least one turn of the loop, in which the carrier's bytes leave before the next batch is written
                 await (self._sleep(pause) if pause else asyncio.sleep(0))
@@ -169,6 +176,8 @@ class Sender:
     async def turn(self) -> float:
         """Send one batch of one engagement, or of single texts; how many seconds to wait before the next turn."""
         recorder = self._route()
+        if self._is_unsure:
+            await self._take_back(recorder)
         room = self._room(recorder)
         if room <= 0:
             return self._until_room(recorder)
@@ -183,6 +192,17 @@ class Sender:
         self._rested = False
         self._submit(recorder, written)
         return 0.0
+
+    async def _take_back(self, recorder: Recorder) -> None:
+        """After a commit that seemed to fail: what was written all the same never left, and waits for another turn."""
+        under_way = set().union(*(each.under_way() for each in self._routes))
+        account_id, own = self.lease.account_id, self._number.id
+        async with self._store.reading() as tx:
+            found = await tx.batches.open_texts(account_id, own, TextStatus.SENDING, LAST, self._pace.window)
+        left = [text for text, epoch, _ in found if epoch == self.lease.epoch and text.text_id not in under_way]
+        self._under_way.update(text.engagement_id or _SINGLES for text in left)
+        recorder.withhold(self, left)
+        self._is_unsure = False
 
     def _route(self) -> Recorder:
         """Its usual carrier; while the circuit of that one is open, the first other that takes texts."""

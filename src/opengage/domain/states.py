@@ -142,6 +142,8 @@ class TextEvent(StrEnum):
     """In doubt, and an operator closes it as unknown: it is not sent again."""
     CONFIRM = "confirm"
     """In doubt, and an operator knows that it arrived."""
+    RESTORED = "restored"
+    """Its row comes from a backup: it may have left since, whatever the row says."""
 
 
 _CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
@@ -153,6 +155,8 @@ _CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
     (TextStatus.SENDING, TextEvent.REFUSED): TextStatus.FAILED,
     (TextStatus.SENDING, TextEvent.DEFERRED): TextStatus.QUEUED,
     (TextStatus.SENDING, TextEvent.NO_ANSWER): TextStatus.IN_DOUBT,
+    (TextStatus.QUEUED, TextEvent.RESTORED): TextStatus.IN_DOUBT,
+    (TextStatus.SENDING, TextEvent.RESTORED): TextStatus.IN_DOUBT,
     # the answer to a submit that was given up on may still come, and so may its receipt
     (TextStatus.IN_DOUBT, TextEvent.ACCEPTED): TextStatus.SENT,
     (TextStatus.IN_DOUBT, TextEvent.REFUSED): TextStatus.FAILED,

@@ -30,7 +30,9 @@ _ADD: Final = sa.text(
     " ON CONFLICT (account_id, scope_id, period, began_at) DO UPDATE SET used = budget_uses.used + excluded.used"
 )
 
-_SWEEP: Final = sa.delete(_uses).where(_uses.c.began_at < sa.bindparam("before"))
+_SWEEP: Final = sa.delete(_uses).where(
+    _uses.c.account_id == sa.bindparam("account_id"), _uses.c.began_at < sa.bindparam("before")
+)
 
 
 async def read(tx: Transaction, account_id: int, scope_id: Id, period: str, began_at: Instant) -> int:
@@ -45,6 +47,6 @@ async def add(tx: Transaction, account_id: int, scope_id: Id, period: str, began
     await tx.run(_ADD, account_id=account_id, scope_id=scope_id, period=period, began_at=began_at, used=used)
 
 
-async def sweep(tx: Transaction, before: Instant) -> None:
-    """Forget periods that began before."""
-    await tx.run(_SWEEP, before=before)
+async def sweep(tx: Transaction, account_id: int, before: Instant) -> None:
+    """Forget an account's periods that began before; there are a few for each limit."""
+    await tx.run(_SWEEP, account_id=account_id, before=before)

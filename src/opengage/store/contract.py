@@ -196,6 +196,10 @@ class Store(Protocol):
 class Batches(Protocol):
     """What runs once per batch of envelopes or texts. All ids in one call belong to one account."""
 
+    async def load(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write rows of a table as they stand: what a dump holds, of whichever accounts. The names are trusted."""
+        ...
+
     async def insert_envelopes(
         self,
         account_id: int,

@@ -90,7 +90,7 @@ def test_a_broken_upgrade_leaves_nothing(
     """When it fails at its very end the database is as it was, and the next try starts from there."""
     script = migrations.script
     with monkeypatch.context() as broken:
-        broken.setattr(migrations, "script", lambda before: script(before) + "SELECT 1 / 0;")
+        broken.setattr(migrations, "script", lambda *between: script(*between) + "SELECT 1 / 0;")
         with pytest.raises(asyncpg.DivisionByZeroError):
             upgrade_postgres(url)
     assert postgres_server.look(url, TABLES) == []

@@ -152,4 +152,4 @@ def test_rows_can_travel_as_arrays() -> None:
     """Behind a pooler new rows are one array for each column, of the column's own type."""
     told = batches.insertion(tables.text_results, ["account_id", "text_id", "kind"])
     arrays = "unnest($1::bigint[], $2::bytea[], $3::text[])"
-    assert told == f"INSERT INTO text_results (account_id, text_id, kind) SELECT * FROM {arrays}"
+    assert told == f'INSERT INTO text_results ("account_id", "text_id", "kind") SELECT * FROM {arrays}'

@@ -46,8 +46,8 @@ Revisions = tuple[str | None, str]
 """(revision before, None when the database was empty; revision after)"""
 
 
-def upgrade(url: sa.URL) -> Revisions:
-    """Bring an SQLite database to the newest revision; running it twice is the same as once.
+def upgrade(url: sa.URL, to: str | None = None) -> Revisions:
+    """Bring an SQLite database to a revision, the newest if none is named; running it twice is the same as once.
 
     All or nothing: an upgrade that fails, or whose process dies, leaves the database as it was. Processes that upgrade
     at the same time take turns, and those that come later find it done.
@@ -56,13 +56,27 @@ def upgrade(url: sa.URL) -> Revisions:
     try:
         with engine.begin() as connection:
             before = current(connection)
-            if before != newest():
+            after = target(before, to)
+            if before != after:
                 config = _config()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, after)
     finally:
         engine.dispose()
-    return before, newest()
+    return before, after
+
+
+def target(before: str | None, to: str | None) -> str:
+    """The revision that an upgrade leads to: the one that was named, or the newest.
+
+    A database that a later version of Opengage has upgraded already stays as it is: a restart on the old version
+    (a rollback, a rolling restart) is no reason to stop, and `store.revision` says whether that schema can be used.
+    """
+    history = ScriptDirectory.from_config(_config())
+    known = {script.revision for script in history.walk_revisions()}
+    if before is not None and before not in known:
+        return before
+    return to or newest()
 
 
 def script(before: str | None, after: str = "head") -> str:
@@ -74,13 +88,13 @@ def script(before: str | None, after: str = "head") -> str:
     return config.output_buffer.getvalue()
 
 
-def upgrade_postgres(url: str) -> Revisions:
+def upgrade_postgres(url: str, to: str | None = None) -> Revisions:
     """The same for a PostgreSQL database, named as in the setting `database_url`, with the same promises."""
     with ThreadPoolExecutor(1) as thread:  # the caller may be within an event loop
-        return thread.submit(asyncio.run, _upgrade_postgres(url)).result()
+        return thread.submit(asyncio.run, _upgrade_postgres(url, to)).result()
 
 
-async def _upgrade_postgres(url: str) -> Revisions:
+async def _upgrade_postgres(url: str, to: str | None) -> Revisions:
     connection = await asyncpg.connect(url, statement_cache_size=0)
     try:
         async with connection.transaction():
@@ -89,11 +103,12 @@ async def _upgrade_postgres(url: str) -> Revisions:
             before: str | None = None
             if await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
                 before = await connection.fetchval("SELECT version_num FROM alembic_version")
-            if before != newest():
-                await connection.execute(script(before))
+            after = target(before, to)
+            if before != after:
+                await connection.execute(script(before, after))
     finally:
         await connection.close()
-    return before, newest()
+    return before, after
 
 
 def _engine(url: sa.URL) -> sa.Engine:

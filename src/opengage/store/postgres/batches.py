@@ -34,14 +34,21 @@ from opengage.store.postgres import statements as sql
 
 _STATUSES: Final = {status.value: status for status in TextStatus}
 _REASONS: Final = {reason.value: reason for reason in Reason}
-_ARRAYS: Final = {sa.BigInteger: "bigint[]", sa.LargeBinary: "bytea[]", sa.Text: "text[]", sa.Boolean: "boolean[]"}
+_ARRAYS: Final = {
+    sa.BigInteger: "bigint[]",
+    sa.Float: "double precision[]",
+    sa.LargeBinary: "bytea[]",
+    sa.Text: "text[]",
+    sa.Boolean: "boolean[]",
+}
 
 
 def insertion(table: sa.Table, columns: Sequence[str]) -> str:
     """The statement that inserts rows handed over as one array for each column."""
     kinds = [_ARRAYS[type(table.c[name].type)] for name in columns]
     arrays = ", ".join(f"${place}::{kind}" for place, kind in enumerate(kinds, 1))
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our names
+    names = ", ".join(f'"{name}"' for name in columns)  # some are words of the language, such as window
+    return f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays})"  # noqa: S608 - our names
 
 
 def _unanswered(row: Iterable[Any]) -> Unanswered:
@@ -78,6 +85,11 @@ class PostgresBatches:
             await self._connection.copy_records_to_table(table.name, records=new, columns=columns)
         else:
             await self._connection.execute(insertion(table, columns), *_columns(new, len(columns)))
+
+    async def load(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """See Batches.load."""
+        clean = [tuple(_text(value) if isinstance(value, str) else value for value in row) for row in rows]
+        await self._insert(tables.metadata.tables[table], columns, clean)
 
     async def insert_envelopes(
         self,

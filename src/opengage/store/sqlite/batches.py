@@ -72,6 +72,12 @@ class SqliteBatches:
     def _run(self, statement: str, **parameters: Any) -> int:
         return self._connection.execute(statement, parameters).rowcount
 
+    async def load(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """See Batches.load."""
+        names, places = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
+        statement = f'INSERT INTO "{table}" ({names}) VALUES ({places})'  # noqa: S608 - names of ours
+        self._connection.executemany(statement, rows)
+
     async def insert_envelopes(
         self,
         account_id: int,

@@ -134,8 +134,10 @@ recent_texts = sa.Table(
     sa.Column("phone_number", sa.Text, primary_key=True),
     id_("text_id", key=True),
     id_("phone_number_id"),
+    # by age, to forget the oldest: ids grow, so that a new one is written at its end
+    sa.Index(None, "account_id", "text_id"),
     sqlite_with_rowid=False,
 )
 """Who was texted lately, when (the id tells) and from which number: for frequency caps and for senders that stick.
 
-Written only for accounts with a cap and engagements with a pool; swept when the longest cap is over."""
+Written only for accounts with a cap and engagements with a pool; `dispatch.housekeeper` sweeps it."""

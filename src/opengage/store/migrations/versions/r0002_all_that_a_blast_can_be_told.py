@@ -239,6 +239,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "phone_number", "text_id", name=op.f("recent_texts_pkey")),
         sqlite_with_rowid=False,
     )
+    with op.batch_alter_table("recent_texts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("recent_texts_account_id_text_id"), ["account_id", "text_id"], unique=False)
+
     op.create_table(
         "sessions",
         sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
