@@ -12,7 +12,7 @@ from opengage.operations.files import MOST_FILES
 
 TEMPLATES, MESSAGES = "text-templates", "text-messages"
 GIF = b"GIF89a\x02\x00\x01\x00;"
-WORDS = {TEMPLATES: {"name": "T", "body": "Hi"}, MESSAGES: {"body": "Hi", "is-draft": True}}
+WORDS: dict[str, dict[str, Any]] = {TEMPLATES: {"name": "T", "body": "Hi"}, MESSAGES: {"body": "Hi", "is-draft": True}}
 BOTH = pytest.mark.parametrize("kind", [TEMPLATES, MESSAGES])
 
 
@@ -36,7 +36,7 @@ def files(answer: httpx.Response) -> list[str]:
 
 async def made(client: Client, kind: str, **targets: list[str]) -> tuple[str, list[str]]:
     """A new template, or draft of a message: its id and its files."""
-    answer = await client.post(f"/{kind}", document(kind, **targets))
+    answer = await client.post(f"/{kind}", document(kind, None, **targets))
     assert answer.status_code == 201, answer.text
     return answer.json()["data"]["id"], files(answer)
 

@@ -13,7 +13,12 @@ SECTIONS = dict(SECTION.findall((ROOT / "docs/reference/resources.md").read_text
 EVERYWHERE = {"created-at", "updated-at", "created-by", "updated-by"}
 """What the page says of all resources together."""
 
-WRITTEN_ONLY = {"service-profiles": {"url", "password"}, "api-tokens": {"secret"}}
+WRITTEN_ONLY = {
+    "service-profiles": {"url", "password"},
+    "api-tokens": {"secret"},
+    "text-templates": {"uploads"},
+    "text-messages": {"uploads"},
+}
 """What only a request, or only one answer, has."""
 
 
