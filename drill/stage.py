@@ -20,6 +20,8 @@ from processes import Process, Server, Smsc, ended, free_port, until
 from source import SRC
 
 WINDOW = 200
+_WINDOWS = 20
+"""A blast takes at least so many windows: there is time to do something to it, however small it is."""
 RECEIPTS_WITHIN = 20
 """Seconds until a text without a receipt is closed as unconfirmed: what died with the network does not hold us up."""
 
@@ -31,7 +33,12 @@ class Stage:
         self.folder = folder
         self.smsc = smsc
         self.texts = texts
-        self.settings = {"window": str(WINDOW), "receipt_window_seconds": str(RECEIPTS_WITHIN), "log_format": "json"}
+        window = max(1, min(WINDOW, texts // _WINDOWS))
+        self.settings = {
+            "window": str(window),
+            "receipt_window_seconds": str(RECEIPTS_WITHIN),
+            "log_format": "json",
+        }
         if database_url is not None:
             self.settings["database_url"] = database_url
         self._accounts = 0
