@@ -1,6 +1,7 @@
 """Rules that hold for every test of the tree."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -9,6 +10,10 @@ import postgres
 
 IN_CI = bool(os.environ.get("CI"))
 """Continuous integration has every tool that the tests want, so a skip there hides a hole."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts what runs in its background deaf to Ctrl-C, and every process of the tests would be so too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
