@@ -8,6 +8,7 @@ import pytest
 from dispatch.world import ScriptedCarrier, World, accept, receipt_for, recipient, until
 from opengage.carriers.contract import Carrier
 from opengage.clock import SECOND, Instant, SystemClock
+from opengage.dispatch import dispatcher
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
 from opengage.domain.errors import Invalid
 from opengage.domain.outcomes import Inbound, Submission, Unknown
@@ -40,6 +41,11 @@ class Worker:
         if profile.id in self.without_address:
             raise Invalid("It has no address.")
         return self.carrier
+
+    async def looks(self) -> None:
+        """It has swept once more."""
+        before = self.dispatcher._swept_at
+        await until(lambda: self.dispatcher._swept_at > before)
 
     async def end(self) -> None:
         """An orderly stop."""
@@ -77,8 +83,9 @@ class Workers:
 
 
 @pytest.fixture
-async def workers(world: World) -> AsyncIterator[Workers]:
-    """Workers of this world."""
+async def workers(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
+    """Workers of this world, who sweep more often than others."""
+    monkeypatch.setattr(dispatcher, "_SWEEP", 0.2)
     made = Workers(world)
     yield made
     await made.end()
@@ -287,3 +294,91 @@ async def test_a_successor_expects_again_what_a_lost_worker_stored(
     after.carrier.sink.inbound([text])
     await until(lambda: after.carrier.acknowledged)
     assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(2 if in_order else 1,)]
+
+
+async def test_a_new_rate_counts_from_then_on(world: World, workers: Workers) -> None:
+    """Nobody has to be restarted, what is in flight is heard to its end, and nothing is sent twice or in doubt."""
+    tenant = await world.tenant(rate=1.0)
+    engagement = await world.engagement(tenant, 200)
+    worker = workers.start()
+    worker.carrier.answer = accept
+    await until(lambda: worker.carrier.submitted)
+    await world.set(tenant.number, rate=None, updated_at=tenant.number.updated_at + 1)
+    await until(lambda: list(world.statuses().values()) == ["sent"] * 200, 15)
+    assert sorted(worker.carrier.recipients) == sorted(recipient(number) for number in range(200))
+    assert (await world.ledger(engagement)).reasons == {"sent": 200}
+    assert [epoch for _, epoch in lanes_of(world)] == [2]
+
+
+async def test_a_lane_that_is_let_go_waits_for_its_answers(world: World, workers: Workers) -> None:
+    """As long as a text has no answer its lane is not taken anew: it would be in doubt."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    worker = workers.start()
+    await until(lambda: worker.carrier.submitted)
+    await world.set(tenant.number, label="Renamed", updated_at=tenant.number.updated_at + 1)
+    await until(lambda: worker.dispatcher._leaving)
+    await worker.looks()
+    await worker.looks()
+    assert lanes_of(world) == [("one", 1)]
+    assert worker.carrier.sink
+    worker.carrier.sink.outcomes([accept(worker.carrier.submitted[0])])
+    await until(lambda: lanes_of(world) == [("one", 2)])
+    assert (await world.ledger(engagement)).reasons == {"sent": 1}
+
+
+async def test_a_profile_that_is_mended_is_connected_anew(world: World, workers: Workers) -> None:
+    """Its old connections take their leave, those by the new address serve every number of it."""
+    tenant = await world.tenant()
+    other = await world.second_number(tenant)
+    worker = workers.start()
+    await until(lambda: len(worker.dispatcher._lanes) == 2)
+    before = {id(recorder) for recorder, _ in worker.dispatcher._recorders.values()}
+    await world.set(tenant.profile, url="smpp://b@127.0.0.1", updated_at=tenant.profile.updated_at + 1)
+    await until(lambda: {epoch for _, epoch in lanes_of(world)} == {2})
+    await until(lambda: worker.carrier.stopped and len(worker.dispatcher._recorders) == 1)
+    (recorder, _), *_ = worker.dispatcher._recorders.values()
+    assert recorder.profile.url == "smpp://b@127.0.0.1"
+    assert id(recorder) not in before
+    await until(lambda: {id_ for _, id_ in worker.dispatcher._lanes} == {tenant.number.id, other.id})
+
+
+async def test_a_profile_without_an_address_is_tried_again_once_it_is_changed(world: World, workers: Workers) -> None:
+    """And not before: until then its lane is at rest, and told to be unhealthy."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 1)
+    worker = workers.start()
+    worker.without_address.add(tenant.profile.id)
+    await until(lambda: world.look("SELECT 1 FROM lanes WHERE unhealthy_since IS NOT NULL"))
+    worker.without_address.clear()
+    await world.set(tenant.profile, url="smpp://b@127.0.0.1", updated_at=tenant.profile.updated_at + 1)
+    await until(lambda: worker.carrier.submitted)
+
+
+async def test_a_profile_that_is_switched_off_carries_nothing(world: World, workers: Workers) -> None:
+    """Its lane is at rest, and goes on once it is switched on again."""
+    tenant = await world.tenant()
+    off = await world.set(tenant.profile, is_active=False)
+    await world.engagement(tenant, 3)
+    worker = workers.start()
+    await until(lambda: world.look("SELECT 1 FROM lanes WHERE unhealthy_since IS NOT NULL"))
+    assert worker.carrier.submitted == []
+    await world.set(off, is_active=True, updated_at=off.updated_at + 1)
+    await until(lambda: len(worker.carrier.submitted) == 3)
+
+
+async def test_a_number_that_is_switched_off_sends_nothing_and_hears_everything(world: World, workers: Workers) -> None:
+    """Its blast waits, receipts and replies come in, and it goes on where it stood."""
+    tenant = await world.tenant()
+    off = await world.set(tenant.number, is_active=False)
+    await world.engagement(tenant, 3)
+    await world.single(tenant, recipient(9))
+    worker = workers.start()
+    worker.carrier.answer = accept
+    await until(lambda: worker.carrier.sink)
+    assert worker.carrier.sink
+    worker.carrier.sink.inbound([Inbound(recipient(7), tenant.number.phone_number, "Hello?", 1)])
+    await until(lambda: worker.carrier.acknowledged)
+    assert worker.carrier.submitted == []
+    await world.set(off, is_active=True, updated_at=off.updated_at + 1)
+    await until(lambda: len(worker.carrier.submitted) == 4)

@@ -379,3 +379,17 @@ async def test_envelopes_with_priority_come_first(world: World) -> None:
         world.wait(1, sender)
     assert world.carrier.recipients[0] == recipient(1)
     assert sorted(world.carrier.recipients[1:]) == [recipient(0), recipient(20), recipient(21)]
+
+
+async def test_a_number_switched_off_between_look_and_intent_sends_nothing(world: World) -> None:
+    """The transaction that writes the intent looks again, for a blast and for a single text."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    await world.single(tenant, recipient(9))
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    await world.set(tenant.number, is_active=False)
+    async with world.store.writing() as tx:
+        assert await sender._intents.write(tx, sender.lease, recorder.profile, engagement.id, 10) is None
+        assert await sender._singles.write(tx, sender.lease, recorder.profile, 10) is None
+    assert world.statuses() == {recipient(9): "queued"}

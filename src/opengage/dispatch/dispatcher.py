@@ -57,13 +57,26 @@ class DispatchSettings(msgspec.Struct, frozen=True):
     most_lanes: int = 1000
 
 
+_Key = tuple[int, Id]
+"""A lane: its account and phone number."""
+
+_Line = tuple[Id, Instant]
+"""A service profile as it was at a time: one that is changed gets a recorder, and connections, of its own."""
+
+
 class _Lane(msgspec.Struct):
     sender: Sender
     profiles: list[ServiceProfile]
+    setup: lanes.Setup
     task: asyncio.Task[None]
     crashed: bool = False
     unhealthy_since: Instant | None = None
     reported: tuple[float | None, int, Instant | None] = (None, 0, None)
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether it has ended, and every text of it has its answer."""
+        return self.task.done() and not self.sender.under_way
 
 
 class Dispatcher:
@@ -82,10 +95,12 @@ class Dispatcher:
         self._guardian = Guardian(store, clock, new_id)
         self._housekeeper = Housekeeper(store, clock)
         self._rescuer = Rescuer(store, clock, new_id, random.random)
-        self._lanes: dict[tuple[int, Id], _Lane] = {}
-        self._recorders: dict[Id, tuple[Recorder, asyncio.Task[None]]] = {}
+        self._lanes: dict[_Key, _Lane] = {}
+        self._leaving: dict[_Key, _Lane] = {}
+        self._unusable: dict[_Key, lanes.Setup] = {}
+        self._recorders: dict[_Line, tuple[Recorder, asyncio.Task[None]]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._must_take = False
-        self._unusable: set[Id] = set()
         self._kept_at = self._taken_at = self._swept_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -150,32 +165,56 @@ class Dispatcher:
                 _end(lane.task)
                 del self._lanes[key]
 
+    async def _let_go_of_changed(self) -> None:
+        """Let lanes whose number or service profile was changed end in order: they are taken anew as they are now."""
+        async with self._store.reading() as tx:
+            setups = await lanes.setups(tx, self._settings.owner)
+        for key, setup in list(self._unusable.items()):
+            if setups.get(key, setup) != setup:
+                del self._unusable[key]
+        for key, lane in list(self._lanes.items()):
+            if setups.get(key, lane.setup) != lane.setup:
+                lane.sender.retire()
+                self._leaving[key] = self._lanes.pop(key)
+        for key, lane in list(self._leaving.items()):
+            if lane.has_settled:
+                async with self._store.writing() as tx:
+                    await lanes.let_go(tx, lane.sender.lease)
+                del self._leaving[key]
+
     async def _take_lanes(self) -> None:
         """Take lanes that nobody holds."""
         most = self._settings.most_lanes - len(self._lanes)
         async with self._store.reading() as tx:
             found = await lanes.free(tx, self._settings.owner, self._settings.most_lanes + 1)
-        known = self._unusable | {phone_number_id for _, phone_number_id in self._lanes}
-        wanted = [number for number in found if number.id not in known]
+        known = {*self._unusable, *self._lanes, *self._leaving}
+        wanted = [number for number in found if (number.account_id, number.id) not in known]
         for number in wanted[: max(0, most)]:
-            await self._take(number)
+            await self._take(number.account_id, number.id)
 
-    async def _take(self, number: PhoneNumber) -> None:
-        until = self._clock.monotonic() + self._settings.lease_seconds
+    async def _take(self, account_id: int, id_: Id) -> None:
+        key, until = (account_id, id_), self._clock.monotonic() + self._settings.lease_seconds
         async with self._store.writing() as tx:
+            number = await rows.find(tx, PhoneNumber, account_id, id_)
+            if number is None:
+                return
             lease = await lanes.take(tx, number, self._settings.owner, self._settings.lease_seconds)
+            if lease is None:
+                return
             profiles = await self._profiles(tx, number)
-            crashes = await lanes.crashes(tx, lease) if lease else 0
-        if lease is None or not profiles:
-            return
+            crashes = await lanes.crashes(tx, lease)
+        setup = _setup(number, profiles)
         rescued = await self._rescuer.rescue(lease)
-        log.info("lane taken", action="lane", phone_number_id=to_wire(number.id), epoch=lease.epoch, in_doubt=rescued)
+        log.info("lane taken", action="lane", phone_number_id=to_wire(id_), epoch=lease.epoch, in_doubt=rescued)
         try:
+            profiles = _switched_on(profiles)
             routes = [await self._recorder(profile, after_crash=crashes > 0) for profile in profiles]
         except Invalid as error:
-            # the lane stays ours, and at rest: the next start finds the settings mended
-            self._unusable.add(number.id)
-            log.error("a service profile cannot be used", action="lane", account=number.account_id, error=str(error))
+            # the lane stays ours, and at rest until its number or service profile is changed
+            self._unusable[key] = setup
+            log.error("a service profile cannot be used", action="lane", account=account_id, error=str(error))
+            async with self._store.writing() as tx:
+                await lanes.report(tx, lease, rate=None, under_way=0, unhealthy_since=self._clock.now())
             return
         if rescued:
             for recorder in routes:
@@ -183,15 +222,14 @@ class Dispatcher:
         sender = self._sender(number, lease, routes, careful_for=self._settings.window if crashes else 0)
         sender.valid_until = until
         task = asyncio.create_task(sender.run())
-        self._lanes[number.account_id, number.id] = _Lane(sender, profiles, task, crashed=crashes > 0)
+        self._lanes[key] = _Lane(sender, profiles, setup, task, crashed=crashes > 0)
 
     async def _profiles(self, tx: Transaction, number: PhoneNumber) -> list[ServiceProfile]:
         """The service profile of a number, and the one that takes over from it."""
         usual = await rows.find(tx, ServiceProfile, number.account_id, number.service_profile_id)
-        if usual is None:
-            return []
-        fallback = usual.fallback_id and await rows.find(tx, ServiceProfile, number.account_id, usual.fallback_id)
-        return [usual, fallback] if fallback and fallback.is_active else [usual]
+        fallback_id = usual and usual.fallback_id
+        fallback = await rows.find(tx, ServiceProfile, number.account_id, fallback_id) if fallback_id else None
+        return [profile for profile in (usual, fallback) if profile]
 
     def _sender(self, number: PhoneNumber, lease: lanes.Lease, routes: list[Recorder], *, careful_for: int) -> Sender:
         most, law, usual = self._settings.max_segments, self._law, routes[0].profile
@@ -213,17 +251,35 @@ class Dispatcher:
         After a crash it expects once more what the lost worker stored last; whoever leaves in order has acknowledged
         everything.
         """
-        found = self._recorders.get(profile.id)
+        line = profile.id, profile.updated_at
+        found = self._recorders.get(line)
         if found is None:
             recorder = Recorder(profile, self._connect(profile), self._store, self._clock, self._new_id, random.random)
             if after_crash:
                 await recorder.recall()
             found = recorder, asyncio.create_task(recorder.run())
-            self._recorders[profile.id] = found
+            self._recorders[line] = found
             recorder.carrier.start(recorder)
         return found[0]
 
+    async def _close(self, recorder: Recorder, task: asyncio.Task[None]) -> None:
+        """Take leave of a carrier, once every outcome is stored."""
+        await recorder.drain(self._settings.stop_timeout_seconds * 0.8)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def _close_unused(self) -> None:
+        """Whom no lane needs any more: its service profile was changed or removed, or its lanes were lost."""
+        held = [*self._lanes.values(), *self._leaving.values()]
+        needed = {(profile.id, profile.updated_at) for lane in held for profile in lane.profiles}
+        for line in [line for line in self._recorders if line not in needed]:
+            task = asyncio.create_task(self._close(*self._recorders.pop(line)))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
     async def _sweep(self) -> None:
+        await self._let_go_of_changed()
+        self._close_unused()
         for recorder, _ in self._recorders.values():
             recorder.tick()
         await self._scheduler.sweep()
@@ -268,17 +324,29 @@ class Dispatcher:
 
     async def _stop(self) -> None:
         """Stop taking, wait for what is in flight, take leave of the carriers, release the leases."""
-        for lane in self._lanes.values():
+        held = [*self._lanes.values(), *self._leaving.values()]
+        for lane in held:
             lane.task.cancel()
-        await asyncio.gather(*(lane.task for lane in self._lanes.values()), return_exceptions=True)
-        within = self._settings.stop_timeout_seconds * 0.8
-        await asyncio.gather(*(recorder.drain(within) for recorder, _ in self._recorders.values()))
-        for _, task in self._recorders.values():
-            task.cancel()
-        await asyncio.gather(*(task for _, task in self._recorders.values()), return_exceptions=True)
+        await asyncio.gather(*(lane.task for lane in held), return_exceptions=True)
+        closing = [self._close(recorder, task) for recorder, task in self._recorders.values()]
+        await asyncio.gather(*closing, *self._closing)
         async with self._store.writing() as tx:
             await lanes.release(tx, self._settings.owner)
         log.info("worker stopped", action="stopped", lanes=len(self._lanes))
+
+
+def _setup(number: PhoneNumber, profiles: list[ServiceProfile]) -> lanes.Setup:
+    """As `lanes.setups` tells it."""
+    usual, *fallback = [profile.updated_at for profile in profiles]
+    return number.updated_at, usual, fallback[0] if fallback else None
+
+
+def _switched_on(profiles: list[ServiceProfile]) -> list[ServiceProfile]:
+    """Those that may be used. Raises Invalid when that is none."""
+    found = [profile for profile in profiles if profile.is_active]
+    if not found:
+        raise Invalid("It is switched off, and so is the one that takes over, if any. Switch one of them on.")
+    return found
 
 
 def _end(task: asyncio.Task[None]) -> None:

@@ -78,6 +78,8 @@ class Intents:
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         await lanes.require(tx, lease)
+        if not await lanes.is_on(tx, lease.account_id, self._number.id):
+            return None
         if not await work.hold_running(tx, lease.account_id, chosen):
             return None
         running = await work.running(tx, lease.account_id, self._number.id)

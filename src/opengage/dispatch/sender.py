@@ -92,6 +92,7 @@ class Sender:
         self._last: Id | None = None
         self._rested = True
         self._is_unsure = False
+        self._is_retired = False
         self._accepted_since = (0, clock.monotonic())
 
     # what the lane keeper asks
@@ -115,6 +116,11 @@ class Sender:
     def is_healthy(self) -> bool:
         """Whether any of its carriers takes texts."""
         return any(recorder.takes_texts for recorder in self._routes)
+
+    def retire(self) -> None:
+        """Begin nothing more: `run` returns after the turn under way, and answers are still heard."""
+        self._is_retired = True
+        self._wake.set()
 
     # what the recorder tells
 
@@ -141,11 +147,11 @@ class Sender:
     # the loop
 
     async def run(self) -> None:
-        """Send until cancelled or fenced."""
+        """Send until cancelled, retired or fenced."""
         for recorder in self._routes:
             recorder.join(self)
         try:
-            while True:
+            while not self._is_retired:
                 self._wake.clear()
                 try:
                     pause = await self.turn()
@@ -182,16 +188,23 @@ class Sender:
         if room <= 0:
             return self._until_room(recorder)
         with recorder.reserved(room):
-            async with self._store.reading() as tx:
-                running = await work.running(tx, self._number.account_id, self._number.id)
-                chosen = await self._choose(tx, [engagement for engagement, _ in running])
+            chosen, something_runs = await self._look()
             if chosen is None:
                 self._rested = not self._under_way.total()
-                return _LOOK_AGAIN if running else _NOTHING_RUNS
+                return _LOOK_AGAIN if something_runs else _NOTHING_RUNS
             written = await self._write(recorder, chosen, min(room, _FIRST) if self._rested else room)
         self._rested = False
         self._submit(recorder, written)
         return 0.0
+
+    async def _look(self) -> tuple[_Candidate | None, bool]:
+        """Who comes next, and whether any engagement runs; nobody while the number is switched off."""
+        account_id, own = self._number.account_id, self._number.id
+        async with self._store.reading() as tx:
+            if not await lanes.is_on(tx, account_id, own):
+                return None, False
+            running = await work.running(tx, account_id, own)
+            return await self._choose(tx, [engagement for engagement, _ in running]), bool(running)
 
     async def _take_back(self, recorder: Recorder) -> None:
         """After a commit that seemed to fail: what was written all the same never left, and waits for another turn."""

@@ -52,6 +52,8 @@ class Singles:
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         await lanes.require(tx, lease)
+        if not await lanes.is_on(tx, lease.account_id, self._number.id):
+            return None
         account_id, now = lease.account_id, self._clock.now()
         limits = gates.limits_of(None, self._number, profile)
         gate = await gates.ask(tx, account_id, limits, now)

@@ -26,7 +26,7 @@ _FREE: Final = (
         )
     )
     .where(
-        _numbers.c.is_active,
+        # a number that is switched off sends nothing, but receipts and replies come in as before
         tables.accounts.c.is_active,
         sa.or_(
             _lanes.c.owner.is_(None),
@@ -67,6 +67,37 @@ _RENEW: Final = (
 
 _RELEASE: Final = sa.update(_lanes).where(_lanes.c.owner == sa.bindparam("own")).values(expires_at=0, owner="")
 
+_usual: Final = tables.service_profiles.alias("usual")
+_fallback: Final = tables.service_profiles.alias("fallback")
+_SETUPS: Final = (
+    sa.select(
+        _lanes.c.account_id,
+        _lanes.c.phone_number_id,
+        _numbers.c.updated_at,
+        _usual.c.updated_at,
+        _fallback.c.updated_at,
+    )
+    .select_from(
+        _lanes.join(
+            _numbers,
+            sa.and_(_numbers.c.account_id == _lanes.c.account_id, _numbers.c.id == _lanes.c.phone_number_id),
+        )
+        .join(
+            _usual,
+            sa.and_(_usual.c.account_id == _numbers.c.account_id, _usual.c.id == _numbers.c.service_profile_id),
+        )
+        .outerjoin(
+            _fallback,
+            sa.and_(_fallback.c.account_id == _usual.c.account_id, _fallback.c.id == _usual.c.fallback_id),
+        )
+    )
+    .where(_lanes.c.owner == sa.bindparam("owner"))
+)
+
+_IS_ON: Final = sa.select(_numbers.c.is_active).where(
+    _numbers.c.account_id == sa.bindparam("account_id"), _numbers.c.id == sa.bindparam("phone_number_id")
+)
+
 _CRASHES: Final = sa.select(_lanes.c.crashes).where(
     _lanes.c.account_id == sa.bindparam("account_id"), _lanes.c.phone_number_id == sa.bindparam("phone_number_id")
 )
@@ -78,6 +109,8 @@ _OWN: Final = (
 )
 
 _CALM: Final = sa.update(_lanes).where(*_OWN).values(crashes=0)
+
+_LET_GO: Final = sa.update(_lanes).where(*_OWN).values(expires_at=0, owner="")
 
 _REPORT: Final = (
     sa.update(_lanes)
@@ -114,6 +147,10 @@ class Lease(msgspec.Struct, frozen=True):
     epoch: int
 
 
+Setup = tuple[Instant, Instant, Instant | None]
+"""When a lane's phone number, its service profile and the one that takes over were changed last."""
+
+
 def _until(now: Instant, seconds: float) -> Instant:
     return Instant(now + int(seconds * SECOND))
 
@@ -147,6 +184,22 @@ async def take(tx: Transaction, number: PhoneNumber, owner: str, seconds: float)
 async def release(tx: Transaction, owner: str) -> None:
     """Let go of every lane of `owner`, so that the next one need not wait."""
     await tx.run(_RELEASE, own=owner)
+
+
+async def let_go(tx: Transaction, lease: Lease) -> None:
+    """Let go of one lane, if it is still held under this lease."""
+    await tx.run(_LET_GO, **_own(lease))
+
+
+async def setups(tx: Transaction, owner: str) -> dict[tuple[int, Id], Setup]:
+    """How each lane of `owner` is set up at present, by account and phone number."""
+    return {(account_id, id_): tuple(stamps) for account_id, id_, *stamps in await tx.rows(_SETUPS, owner=owner)}
+
+
+async def is_on(tx: Transaction, account_id: int, phone_number_id: Id) -> bool:
+    """Whether a phone number is switched on: nothing is sent from one that is not."""
+    found = await tx.rows(_IS_ON, account_id=account_id, phone_number_id=phone_number_id)
+    return bool(found and found[0][0])
 
 
 async def require(tx: Transaction, lease: Lease) -> None:
