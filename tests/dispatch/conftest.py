@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from databases import KINDS, Database, PostgresDatabase, SqliteFile
+from dispatch.workers import Workers
 from dispatch.world import World, migrated_url
+from opengage.dispatch import dispatcher
 from opengage.store import migrations
 
 
@@ -31,3 +33,12 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     store = database.open()
     yield World(database, store)
     await store.close()
+
+
+@pytest.fixture
+async def workers(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
+    """Workers of this world, who sweep more often than others."""
+    monkeypatch.setattr(dispatcher, "_SWEEP", 0.2)
+    made = Workers(world)
+    yield made
+    await made.end()

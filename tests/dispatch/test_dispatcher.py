@@ -1,99 +1,15 @@
 """The whole worker: lanes taken, kept, lost and let go, and two workers on one store."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from dispatch.world import ScriptedCarrier, World, accept, receipt_for, recipient, until
-from opengage.carriers.contract import Carrier
+from dispatch.workers import Workers, lanes_of
+from dispatch.world import World, accept, receipt_for, recipient, until
 from opengage.clock import SECOND, Instant, SystemClock
-from opengage.dispatch import dispatcher
-from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
-from opengage.domain.errors import Invalid
 from opengage.domain.outcomes import Inbound, Submission, Unknown
-from opengage.domain.records import ServiceProfile
 from opengage.domain.states import EngagementStatus
-from opengage.ids import Id, new_id
-
-
-class Worker:
-    """A dispatcher that runs, with a carrier and a store connection of its own."""
-
-    def __init__(self, world: World, owner: str, lease_seconds: float) -> None:
-        self.store = world.database.open()
-        self.carrier = ScriptedCarrier()
-        self.without_address: set[Id] = set()
-        self.stop = asyncio.Event()
-        settings = DispatchSettings(
-            owner=owner,
-            lease_seconds=lease_seconds,
-            window=100,
-            max_segments=10,
-            receipt_window_seconds=60.0,
-            sandbox_receipt_window_seconds=60.0,
-            stop_timeout_seconds=5.0,
-        )
-        self.dispatcher = Dispatcher(self.store, SystemClock(), new_id, self._connect, world.law, settings)
-        self.task = asyncio.create_task(self.dispatcher.run(self.stop))
-
-    def _connect(self, profile: ServiceProfile) -> Carrier:
-        if profile.id in self.without_address:
-            raise Invalid("It has no address.")
-        return self.carrier
-
-    async def looks(self) -> None:
-        """It has swept once more."""
-        before = self.dispatcher._swept_at
-        await until(lambda: self.dispatcher._swept_at > before)
-
-    async def end(self) -> None:
-        """An orderly stop."""
-        self.stop.set()
-        async with asyncio.timeout(10):
-            await self.task
-
-    async def kill(self) -> None:
-        """An end without any farewell, as by kill -9: whatever it runs just stops."""
-        lanes = [lane.task for lane in self.dispatcher._lanes.values()]
-        tasks = [self.task, *lanes, *(task for _, task in self.dispatcher._recorders.values())]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Workers:
-    """Starts workers, and sees that none outlives its test."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._all: list[Worker] = []
-
-    def start(self, owner: str = "one", lease_seconds: float = 30.0) -> Worker:
-        """A running worker."""
-        worker = Worker(self._world, owner, lease_seconds)
-        self._all.append(worker)
-        return worker
-
-    async def end(self) -> None:
-        """End what still runs."""
-        for worker in self._all:
-            await worker.kill()
-            await worker.store.close()
-
-
-@pytest.fixture
-async def workers(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
-    """Workers of this world, who sweep more often than others."""
-    monkeypatch.setattr(dispatcher, "_SWEEP", 0.2)
-    made = Workers(world)
-    yield made
-    await made.end()
-
-
-def lanes_of(world: World) -> list[tuple[object, ...]]:
-    """(owner, epoch) of every lane."""
-    return world.look("SELECT owner, epoch FROM lanes ORDER BY phone_number_id")
+from opengage.ids import new_id
 
 
 async def test_a_scheduled_engagement_is_carried_to_its_end(world: World, workers: Workers) -> None:
@@ -230,10 +146,10 @@ async def test_a_worker_takes_its_own_lane_back_at_once(world: World, workers: W
 async def test_a_lane_is_renewed_while_its_worker_lives(world: World, workers: Workers) -> None:
     """The lease outlives its length many times, under the same epoch."""
     await world.tenant()
-    workers.start("one", lease_seconds=0.8)
+    workers.start("one", lease_seconds=2.0)
     await until(lambda: lanes_of(world) == [("one", 1)])
     taken = world.look("SELECT expires_at FROM lanes")[0][0]
-    await until(lambda: world.look("SELECT expires_at FROM lanes")[0][0] > taken + 1_600_000)
+    await until(lambda: world.look("SELECT expires_at FROM lanes")[0][0] > taken + 3_000_000, 15)
     assert lanes_of(world) == [("one", 1)]
 
 
@@ -275,11 +191,14 @@ async def test_each_account_has_its_lane(world: World, workers: Workers) -> None
     assert lanes_of(world) == [("one", 1), ("one", 1)]
 
 
-@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize(("end", "stored"), [("in order", 2), ("lost", 1), ("owing", 1)])
 async def test_a_successor_expects_again_what_a_lost_worker_stored(
-    world: World, workers: Workers, in_order: bool
+    world: World, workers: Workers, end: str, stored: int
 ) -> None:
-    """After a crash the last text comes again and is known; after an orderly end the same words are a new text."""
+    """After a crash the last text comes again and is known, also after an end in which the network missed our answer.
+
+    After an orderly end the same words are a new text.
+    """
     tenant = await world.tenant()
     before = workers.start()
     await until(lambda: before.carrier.sink)
@@ -287,98 +206,12 @@ async def test_a_successor_expects_again_what_a_lost_worker_stored(
     text = Inbound(recipient(0), tenant.number.phone_number, "Yes", 1)
     before.carrier.sink.inbound([text])
     await until(lambda: before.carrier.acknowledged)
-    await (before.end() if in_order else before.kill())
+    if end == "owing":
+        before.carrier.sink.unacknowledged([1], surely=True)
+    await (before.kill() if end == "lost" else before.end())
     after = workers.start()
     await until(lambda: after.carrier.sink)
     assert after.carrier.sink
     after.carrier.sink.inbound([text])
     await until(lambda: after.carrier.acknowledged)
-    assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(2 if in_order else 1,)]
-
-
-async def test_a_new_rate_counts_from_then_on(world: World, workers: Workers) -> None:
-    """Nobody has to be restarted, what is in flight is heard to its end, and nothing is sent twice or in doubt."""
-    tenant = await world.tenant(rate=1.0)
-    engagement = await world.engagement(tenant, 200)
-    worker = workers.start()
-    worker.carrier.answer = accept
-    await until(lambda: worker.carrier.submitted)
-    await world.set(tenant.number, rate=None, updated_at=tenant.number.updated_at + 1)
-    await until(lambda: list(world.statuses().values()) == ["sent"] * 200, 15)
-    assert sorted(worker.carrier.recipients) == sorted(recipient(number) for number in range(200))
-    assert (await world.ledger(engagement)).reasons == {"sent": 200}
-    assert [epoch for _, epoch in lanes_of(world)] == [2]
-
-
-async def test_a_lane_that_is_let_go_waits_for_its_answers(world: World, workers: Workers) -> None:
-    """As long as a text has no answer its lane is not taken anew: it would be in doubt."""
-    tenant = await world.tenant()
-    engagement = await world.engagement(tenant, 1)
-    worker = workers.start()
-    await until(lambda: worker.carrier.submitted)
-    await world.set(tenant.number, label="Renamed", updated_at=tenant.number.updated_at + 1)
-    await until(lambda: worker.dispatcher._leaving)
-    await worker.looks()
-    await worker.looks()
-    assert lanes_of(world) == [("one", 1)]
-    assert worker.carrier.sink
-    worker.carrier.sink.outcomes([accept(worker.carrier.submitted[0])])
-    await until(lambda: lanes_of(world) == [("one", 2)])
-    assert (await world.ledger(engagement)).reasons == {"sent": 1}
-
-
-async def test_a_profile_that_is_mended_is_connected_anew(world: World, workers: Workers) -> None:
-    """Its old connections take their leave, those by the new address serve every number of it."""
-    tenant = await world.tenant()
-    other = await world.second_number(tenant)
-    worker = workers.start()
-    await until(lambda: len(worker.dispatcher._lanes) == 2)
-    before = {id(recorder) for recorder, _ in worker.dispatcher._recorders.values()}
-    await world.set(tenant.profile, url="smpp://b@127.0.0.1", updated_at=tenant.profile.updated_at + 1)
-    await until(lambda: {epoch for _, epoch in lanes_of(world)} == {2})
-    await until(lambda: worker.carrier.stopped and len(worker.dispatcher._recorders) == 1)
-    (recorder, _), *_ = worker.dispatcher._recorders.values()
-    assert recorder.profile.url == "smpp://b@127.0.0.1"
-    assert id(recorder) not in before
-    await until(lambda: {id_ for _, id_ in worker.dispatcher._lanes} == {tenant.number.id, other.id})
-
-
-async def test_a_profile_without_an_address_is_tried_again_once_it_is_changed(world: World, workers: Workers) -> None:
-    """And not before: until then its lane is at rest, and told to be unhealthy."""
-    tenant = await world.tenant()
-    await world.engagement(tenant, 1)
-    worker = workers.start()
-    worker.without_address.add(tenant.profile.id)
-    await until(lambda: world.look("SELECT 1 FROM lanes WHERE unhealthy_since IS NOT NULL"))
-    worker.without_address.clear()
-    await world.set(tenant.profile, url="smpp://b@127.0.0.1", updated_at=tenant.profile.updated_at + 1)
-    await until(lambda: worker.carrier.submitted)
-
-
-async def test_a_profile_that_is_switched_off_carries_nothing(world: World, workers: Workers) -> None:
-    """Its lane is at rest, and goes on once it is switched on again."""
-    tenant = await world.tenant()
-    off = await world.set(tenant.profile, is_active=False)
-    await world.engagement(tenant, 3)
-    worker = workers.start()
-    await until(lambda: world.look("SELECT 1 FROM lanes WHERE unhealthy_since IS NOT NULL"))
-    assert worker.carrier.submitted == []
-    await world.set(off, is_active=True, updated_at=off.updated_at + 1)
-    await until(lambda: len(worker.carrier.submitted) == 3)
-
-
-async def test_a_number_that_is_switched_off_sends_nothing_and_hears_everything(world: World, workers: Workers) -> None:
-    """Its blast waits, receipts and replies come in, and it goes on where it stood."""
-    tenant = await world.tenant()
-    off = await world.set(tenant.number, is_active=False)
-    await world.engagement(tenant, 3)
-    await world.single(tenant, recipient(9))
-    worker = workers.start()
-    worker.carrier.answer = accept
-    await until(lambda: worker.carrier.sink)
-    assert worker.carrier.sink
-    worker.carrier.sink.inbound([Inbound(recipient(7), tenant.number.phone_number, "Hello?", 1)])
-    await until(lambda: worker.carrier.acknowledged)
-    assert worker.carrier.submitted == []
-    await world.set(off, is_active=True, updated_at=off.updated_at + 1)
-    await until(lambda: len(worker.carrier.submitted) == 4)
+    assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(stored,)]

@@ -86,6 +86,15 @@ def no_epoch_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "require", _nothing)
 
 
+def no_look_at_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every number is on."""
+
+    async def always(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(lanes, "is_on", always)
+
+
 def no_look_at_the_lease_before_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is submitted, however long the commit took."""
     monkeypatch.setattr(Recorder, "withhold", lambda self, *_: self.carrier.submit([None]))
@@ -322,6 +331,7 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
         test_sender.test_a_lease_lost_between_commit_and_submit_withholds_the_texts,
     ),
     (no_suppression_check, test_sender.test_a_suppression_just_before_the_commit_stops_the_text),
+    (no_look_at_the_switch, test_sender.test_a_number_switched_off_between_look_and_intent_sends_nothing),
     (no_suppression_check, test_inbound.test_stop_counts_from_its_commit_on),
     (no_look_at_the_engagement, _canceled),
     (no_look_at_the_engagement, _paused),

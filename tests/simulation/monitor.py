@@ -71,9 +71,11 @@ class State(NamedTuple):
     ledger: dict[Id, Counter[str]]
     suppressed: frozenset[str]
     lanes: dict[Id, tuple[str, int, int]]
+    off: frozenset[Id]
+    """Phone numbers that are switched off."""
 
 
-_NOTHING: Final = State({}, {}, {}, {}, frozenset(), {})
+_NOTHING: Final = State({}, {}, {}, {}, frozenset(), {}, frozenset())
 
 
 def look(connection: sqlite3.Connection) -> State:
@@ -93,6 +95,7 @@ def look(connection: sqlite3.Connection) -> State:
         ledger.setdefault(engagement_id, Counter())[reason] = count
     suppressed = frozenset(row[0] for row in run("SELECT phone_number FROM suppressions"))
     lanes = {row[0]: row[1:] for row in run("SELECT phone_number_id, owner, epoch, expires_at FROM lanes")}
+    off = frozenset(row[0] for row in run("SELECT id FROM phone_numbers WHERE NOT is_active"))
     run("COMMIT")
     return State(
         {row[0]: _Text(*row) for row in texts},
@@ -101,6 +104,7 @@ def look(connection: sqlite3.Connection) -> State:
         ledger,
         suppressed,
         lanes,
+        off,
     )
 
 
@@ -191,6 +195,8 @@ class Monitor:
             self._violated(f"{name} by {who} under epoch {text.epoch}: the lane is {owner}'s, epoch {epoch}")
         if expires_at <= self._database_clock.now() and not self._rules.steps_the_database:
             self._violated(f"{name} under a lease that has run out")
+        if text.phone_number_id in before.off:
+            self._violated(f"{name} from a number that is switched off")
         if earlier is not None and earlier.status != "queued":
             self._violated(f"{name} that was {earlier.status}")
         if text.purpose is None and text.recipient in before.suppressed:

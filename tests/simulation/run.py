@@ -27,7 +27,7 @@ from opengage.domain.records import (
 )
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id, NewId
-from opengage.operations import engagements
+from opengage.operations import engagements, phone_numbers
 from opengage.operations.actors import OWNER, Actor
 from opengage.operations.engagement_changes import Changes
 from opengage.store import ledgers, rows
@@ -125,6 +125,7 @@ class Run:
         )
         self._actor: Actor
         self._engagements: list[Id] = []
+        self._numbers: list[PhoneNumber] = []
 
     def _say(self, what: str) -> None:
         self.log.append(f"{self._loop.seconds - 1000.0:10.3f}  {what}")
@@ -164,7 +165,7 @@ class Run:
         ]  # fmt: skip
         if fallback:
             made.append(msgspec.structs.replace(usual, id=fallback, url="smpp://c@127.0.0.1:1", fallback_id=None))
-        numbers = [
+        self._numbers = numbers = [
             PhoneNumber(
                 **common, id=self._new_id(), phone_number=OURS[place], service_profile_id=usual.id, rate=schedule.rate
             )
@@ -321,6 +322,24 @@ class Run:
         await asyncio.sleep(fault.lasts)
         await self._write_status("scheduled")
 
+    async def _off(self, fault: Fault) -> None:
+        await self._switch(is_active=False)
+        await asyncio.sleep(fault.lasts)
+        await self._switch(is_active=True)
+
+    async def _switch(self, *, is_active: bool) -> None:
+        changes = phone_numbers.Changes(is_active=is_active)
+        for number in self._numbers:
+            await phone_numbers.update(self._store, self._office_clock, self._new_id, self._actor, number.id, changes)
+
+    async def _change(self, fault: Fault) -> None:
+        """The connection is given another window, in mid-blast."""
+        async with self._store.writing() as tx:
+            profile = await rows.find(tx, ServiceProfile, 1, self._numbers[0].service_profile_id)
+            assert profile
+            window = self.schedule.window if profile.window else 3
+            await rows.change(tx, profile, window=window, updated_at=self._office_clock.now())
+
     async def _cancel(self, fault: Fault) -> None:
         await self._write_status("canceled", self._engagements[:1])
 
@@ -395,6 +414,7 @@ class Run:
             if machine.process is not None and machine.process.is_frozen:
                 machine.process.thaw()
             self._revive(machine.name)
+        await self._switch(is_active=True)
         await self._write_status("scheduled")
         for leap in _LEAPS:
             if leap:

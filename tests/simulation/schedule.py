@@ -104,8 +104,8 @@ def _blast(rng: random.Random) -> Blast:
 
 
 _FAULTS: Final = (
-    *("kill", "freeze", "clock", "cut", "cut", "down", "database-down", "full", "slow", "lies"),
-    *("pause", "cancel", "suppress", "stop", "stop", "start", "terminate"),
+    *("kill", "freeze", "clock", "cut", "cut", "down", "database-down", "full", "slow", "lies", "lies"),
+    *("pause", "cancel", "suppress", "stop", "stop", "start", "terminate", "change", "off"),
 )
 
 
@@ -123,6 +123,7 @@ def _fault(rng: random.Random, workers: int) -> Fault:
         "slow": lambda: rng.uniform(0.5, 3.0),
         "lies": lambda: rng.uniform(0.01, 0.3),
         "pause": lambda: rng.uniform(0.2, 5.0),
+        "off": lambda: rng.uniform(0.2, 5.0),
         "suppress": lambda: rng.randrange(12),
         "stop": lambda: rng.randrange(12),
         "start": lambda: rng.randrange(12),

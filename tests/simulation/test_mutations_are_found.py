@@ -15,7 +15,8 @@ MOST = 400
 
 FOUND: dict[mutations.Mutation, str] = {
     mutations.bytes_before_the_commit: "left without a committed intent",
-    mutations.no_epoch_check: "under epoch",
+    mutations.no_epoch_check: "under a lease that has run out",
+    mutations.no_look_at_the_switch: "from a number that is switched off",
     mutations.no_suppression_check: "after the opt-out's commit",
     mutations.no_look_at_the_engagement: "of an engagement that is",
     mutations.no_parking: "acknowledged before it was stored",

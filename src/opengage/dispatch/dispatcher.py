@@ -100,6 +100,7 @@ class Dispatcher:
         self._unusable: dict[_Key, lanes.Setup] = {}
         self._recorders: dict[_Line, tuple[Recorder, asyncio.Task[None]]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._newest: dict[Id, Recorder] = {}
         self._must_take = False
         self._kept_at = self._taken_at = self._swept_at = float("-inf")
 
@@ -198,6 +199,7 @@ class Dispatcher:
             number = await rows.find(tx, PhoneNumber, account_id, id_)
             if number is None:
                 return
+            is_owed = await lanes.is_owed(tx, account_id, id_)
             lease = await lanes.take(tx, number, self._settings.owner, self._settings.lease_seconds)
             if lease is None:
                 return
@@ -208,7 +210,7 @@ class Dispatcher:
         log.info("lane taken", action="lane", phone_number_id=to_wire(id_), epoch=lease.epoch, in_doubt=rescued)
         try:
             profiles = _switched_on(profiles)
-            routes = [await self._recorder(profile, after_crash=crashes > 0) for profile in profiles]
+            routes = [await self._recorder(profile, recalls=crashes > 0 or is_owed) for profile in profiles]
         except Invalid as error:
             # the lane stays ours, and at rest until its number or service profile is changed
             self._unusable[key] = setup
@@ -245,18 +247,21 @@ class Dispatcher:
             careful_for=careful_for,
         )
 
-    async def _recorder(self, profile: ServiceProfile, *, after_crash: bool) -> Recorder:
+    async def _recorder(self, profile: ServiceProfile, *, recalls: bool) -> Recorder:
         """The recorder of a service profile, connected at its first use.
 
-        After a crash it expects once more what the lost worker stored last; whoever leaves in order has acknowledged
-        everything.
+        If it `recalls` it expects once more what was stored last: the worker before was lost, or owed the network
+        an acknowledgement.
         """
         line = profile.id, profile.updated_at
         found = self._recorders.get(line)
         if found is None:
             recorder = Recorder(profile, self._connect(profile), self._store, self._clock, self._new_id, random.random)
-            if after_crash:
+            if profile.id in self._newest:
+                recorder.succeed(self._newest[profile.id])
+            elif recalls:
                 await recorder.recall()
+            self._newest[profile.id] = recorder
             found = recorder, asyncio.create_task(recorder.run())
             self._recorders[line] = found
             recorder.carrier.start(recorder)
@@ -330,7 +335,11 @@ class Dispatcher:
         await asyncio.gather(*(lane.task for lane in held), return_exceptions=True)
         closing = [self._close(recorder, task) for recorder, task in self._recorders.values()]
         await asyncio.gather(*closing, *self._closing)
+        owed = {id_ for id_, recorder in self._newest.items() if recorder.is_owed}
         async with self._store.writing() as tx:
+            for lane in held:
+                if any(profile.id in owed for profile in lane.profiles):
+                    await lanes.let_go(tx, lane.sender.lease, is_owed=True)
             await lanes.release(tx, self._settings.owner)
         log.info("worker stopped", action="stopped", lanes=len(self._lanes))
 

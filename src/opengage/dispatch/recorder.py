@@ -208,6 +208,15 @@ class Recorder:
         for sender in self._senders:
             sender.wake()
 
+    def succeed(self, earlier: "Recorder") -> None:
+        """Take the place of an earlier recorder of the same service profile: what it expects again is expected here."""
+        self._redeliveries.share(earlier._redeliveries)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the network may deliver a text again that is stored."""
+        return self._redeliveries.is_owed(self._clock.monotonic())
+
     async def recall(self) -> None:
         """Expect the texts again that were stored last: whoever stored them may have ended before it said so.
 

@@ -53,6 +53,14 @@ class Redeliveries:
         self._expected: dict[bytes, list[float]] = {}
         self._swept = float("-inf")
 
+    def share(self, earlier: "Redeliveries") -> None:
+        """Expect what an earlier recorder of the same service profile expects, which may still run, and hears of it."""
+        self._expected = earlier._expected
+
+    def is_owed(self, now: float) -> bool:
+        """Whether a text may come again: the network lacks an acknowledgement, or may lack one."""
+        return bool(self._unanswered) or any(until >= now for untils in self._expected.values() for until in untils)
+
     def arrive(self, token: int, mark: bytes, now: float) -> bool:
         """A text came in, under this token: whether it is one that came before and needs no storing.
 
@@ -131,4 +139,5 @@ class Redeliveries:
         if now - self._swept >= PERHAPS:
             self._swept = now
             alive = {mark: [until for until in untils if until >= now] for mark, untils in self._expected.items()}
-            self._expected = {mark: untils for mark, untils in alive.items() if untils}
+            self._expected.clear()  # the same dictionary: it may be shared
+            self._expected.update((mark, untils) for mark, untils in alive.items() if untils)

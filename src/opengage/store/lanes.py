@@ -45,7 +45,7 @@ _TAKE: Final = sa.text(
     " ON CONFLICT (account_id, phone_number_id) DO UPDATE"
     " SET owner = excluded.owner, epoch = lanes.epoch + 1, expires_at = excluded.expires_at,"
     " unhealthy_since = NULL, under_way = NULL,"
-    " crashes = CASE WHEN lanes.owner = '' THEN 0 ELSE coalesce(lanes.crashes, 0) + 1 END"
+    " crashes = CASE WHEN lanes.owner IN ('', '?') THEN 0 ELSE coalesce(lanes.crashes, 0) + 1 END"
     " WHERE lanes.expires_at <= :now OR lanes.owner = excluded.owner"
 )
 
@@ -110,7 +110,15 @@ _OWN: Final = (
 
 _CALM: Final = sa.update(_lanes).where(*_OWN).values(crashes=0)
 
-_LET_GO: Final = sa.update(_lanes).where(*_OWN).values(expires_at=0, owner="")
+_LET_GO: Final = sa.update(_lanes).where(*_OWN).values(expires_at=0, owner=sa.bindparam("nobody"))
+
+_OWED: Final = "?"
+"""Nobody owns the lane, and its last owner still owed the network an acknowledgement."""
+_IS_OWED: Final = sa.select(_lanes.c.epoch).where(
+    _lanes.c.account_id == sa.bindparam("account_id"),
+    _lanes.c.phone_number_id == sa.bindparam("phone_number_id"),
+    _lanes.c.owner == _OWED,
+)
 
 _REPORT: Final = (
     sa.update(_lanes)
@@ -186,9 +194,17 @@ async def release(tx: Transaction, owner: str) -> None:
     await tx.run(_RELEASE, own=owner)
 
 
-async def let_go(tx: Transaction, lease: Lease) -> None:
-    """Let go of one lane, if it is still held under this lease."""
-    await tx.run(_LET_GO, **_own(lease))
+async def let_go(tx: Transaction, lease: Lease, *, is_owed: bool = False) -> None:
+    """Let go of one lane, if it is still held under this lease.
+
+    `is_owed`: the network may deliver texts again that are stored, and whoever takes the lane is to know of it.
+    """
+    await tx.run(_LET_GO, **_own(lease), nobody=_OWED if is_owed else "")
+
+
+async def is_owed(tx: Transaction, account_id: int, phone_number_id: Id) -> bool:
+    """Whether the lane was let go with an acknowledgement owed; asked before it is taken."""
+    return bool(await tx.rows(_IS_OWED, account_id=account_id, phone_number_id=phone_number_id))
 
 
 async def setups(tx: Transaction, owner: str) -> dict[tuple[int, Id], Setup]:

@@ -1,0 +1,112 @@
+"""A number or a service profile is changed while a worker has it: what counts from then on, what must not suffer."""
+
+from dispatch.workers import Workers, lanes_of
+from dispatch.world import World, accept, recipient, until
+from opengage.domain.outcomes import Inbound
+
+
+async def test_a_connection_made_anew_expects_again_what_the_old_one_stored(world: World, workers: Workers) -> None:
+    """What the network delivers again over the changed connection is stored once."""
+    tenant = await world.tenant()
+    worker = workers.start()
+    await until(lambda: worker.carrier.sink)
+    before = worker.carrier.sink
+    assert before
+    text = Inbound(recipient(0), tenant.number.phone_number, "Yes", 1)
+    before.inbound([text])
+    await until(lambda: len(worker.carrier.acknowledged) == 1)
+    before.unacknowledged([1], surely=True)
+    await world.set(tenant.profile, window=7, updated_at=tenant.profile.updated_at + 1)
+    await until(lambda: worker.carrier.sink is not before)
+    assert worker.carrier.sink
+    worker.carrier.sink.inbound([text])
+    await until(lambda: len(worker.carrier.acknowledged) == 2)
+    assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(1,)]
+
+
+async def test_a_new_rate_counts_from_then_on(world: World, workers: Workers) -> None:
+    """Nobody has to be restarted, what is in flight is heard to its end, and nothing is sent twice or in doubt."""
+    tenant = await world.tenant(rate=1.0)
+    engagement = await world.engagement(tenant, 200)
+    worker = workers.start()
+    worker.carrier.answer = accept
+    await until(lambda: worker.carrier.submitted)
+    await world.set(tenant.number, rate=None, updated_at=tenant.number.updated_at + 1)
+    await until(lambda: list(world.statuses().values()) == ["sent"] * 200, 15)
+    assert sorted(worker.carrier.recipients) == sorted(recipient(number) for number in range(200))
+    assert (await world.ledger(engagement)).reasons == {"sent": 200}
+    assert [epoch for _, epoch in lanes_of(world)] == [2]
+
+
+async def test_a_lane_that_is_let_go_waits_for_its_answers(world: World, workers: Workers) -> None:
+    """As long as a text has no answer its lane is not taken anew: it would be in doubt."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    worker = workers.start()
+    await until(lambda: worker.carrier.submitted)
+    await world.set(tenant.number, label="Renamed", updated_at=tenant.number.updated_at + 1)
+    await until(lambda: worker.dispatcher._leaving)
+    await worker.looks()
+    await worker.looks()
+    assert lanes_of(world) == [("one", 1)]
+    assert worker.carrier.sink
+    worker.carrier.sink.outcomes([accept(worker.carrier.submitted[0])])
+    await until(lambda: lanes_of(world) == [("one", 2)])
+    assert (await world.ledger(engagement)).reasons == {"sent": 1}
+
+
+async def test_a_profile_that_is_mended_is_connected_anew(world: World, workers: Workers) -> None:
+    """Its old connections take their leave, those by the new address serve every number of it."""
+    tenant = await world.tenant()
+    other = await world.second_number(tenant)
+    worker = workers.start()
+    await until(lambda: len(worker.dispatcher._lanes) == 2)
+    before = {id(recorder) for recorder, _ in worker.dispatcher._recorders.values()}
+    await world.set(tenant.profile, url="smpp://b@127.0.0.1", updated_at=tenant.profile.updated_at + 1)
+    await until(lambda: {epoch for _, epoch in lanes_of(world)} == {2})
+    await until(lambda: worker.carrier.stopped and len(worker.dispatcher._recorders) == 1)
+    (recorder, _), *_ = worker.dispatcher._recorders.values()
+    assert recorder.profile.url == "smpp://b@127.0.0.1"
+    assert id(recorder) not in before
+    await until(lambda: {id_ for _, id_ in worker.dispatcher._lanes} == {tenant.number.id, other.id})
+
+
+async def test_a_profile_without_an_address_is_tried_again_once_it_is_changed(world: World, workers: Workers) -> None:
+    """And not before: until then its lane is at rest, and told to be unhealthy."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 1)
+    worker = workers.start()
+    worker.without_address.add(tenant.profile.id)
+    await until(lambda: world.look("SELECT 1 FROM lanes WHERE unhealthy_since IS NOT NULL"))
+    worker.without_address.clear()
+    await world.set(tenant.profile, url="smpp://b@127.0.0.1", updated_at=tenant.profile.updated_at + 1)
+    await until(lambda: worker.carrier.submitted)
+
+
+async def test_a_profile_that_is_switched_off_carries_nothing(world: World, workers: Workers) -> None:
+    """Its lane is at rest, and goes on once it is switched on again."""
+    tenant = await world.tenant()
+    off = await world.set(tenant.profile, is_active=False)
+    await world.engagement(tenant, 3)
+    worker = workers.start()
+    await until(lambda: world.look("SELECT 1 FROM lanes WHERE unhealthy_since IS NOT NULL"))
+    assert worker.carrier.submitted == []
+    await world.set(off, is_active=True, updated_at=off.updated_at + 1)
+    await until(lambda: len(worker.carrier.submitted) == 3)
+
+
+async def test_a_number_that_is_switched_off_sends_nothing_and_hears_everything(world: World, workers: Workers) -> None:
+    """Its blast waits, receipts and replies come in, and it goes on where it stood."""
+    tenant = await world.tenant()
+    off = await world.set(tenant.number, is_active=False)
+    await world.engagement(tenant, 3)
+    await world.single(tenant, recipient(9))
+    worker = workers.start()
+    worker.carrier.answer = accept
+    await until(lambda: worker.carrier.sink)
+    assert worker.carrier.sink
+    worker.carrier.sink.inbound([Inbound(recipient(7), tenant.number.phone_number, "Hello?", 1)])
+    await until(lambda: worker.carrier.acknowledged)
+    assert worker.carrier.submitted == []
+    await world.set(off, is_active=True, updated_at=off.updated_at + 1)
+    await until(lambda: len(worker.carrier.submitted) == 4)
