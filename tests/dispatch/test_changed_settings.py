@@ -3,6 +3,7 @@
 from dispatch.workers import Workers, lanes_of
 from dispatch.world import World, accept, recipient, until
 from opengage.domain.outcomes import Inbound
+from opengage.store import lanes
 
 
 async def test_a_connection_made_anew_expects_again_what_the_old_one_stored(world: World, workers: Workers) -> None:
@@ -110,3 +111,14 @@ async def test_a_number_that_is_switched_off_sends_nothing_and_hears_everything(
     assert worker.carrier.submitted == []
     await world.set(off, is_active=True, updated_at=off.updated_at + 1)
     await until(lambda: len(worker.carrier.submitted) == 4)
+
+
+async def test_a_lane_that_another_worker_has_by_now_is_not_let_go(world: World) -> None:
+    """Who lets go late, under an older epoch, takes it from nobody."""
+    tenant = await world.tenant()
+    late = await world.lease(tenant.number, "one")
+    world.expire_lanes()
+    await world.lease(tenant.number, "two")
+    async with world.store.writing() as tx:
+        await lanes.let_go(tx, late)
+    assert lanes_of(world) == [("two", 2)]
