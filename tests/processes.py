@@ -81,7 +81,9 @@ class Process:
 
     def child(self, verb: str) -> int | None:
         """The pid of the child that runs a verb."""
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, check=True, text=True)
+        # -ww: a command is not cut off at 80 columns, however long the path of the checkout
+        command_line = ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="]
+        listed = subprocess.run(command_line, capture_output=True, check=True, text=True)
         for line in listed.stdout.splitlines():
             pid, parent, command = line.split(None, 2)
             if int(parent) == self.pid and verb in command.split():
