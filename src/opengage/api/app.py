@@ -42,6 +42,7 @@ from opengage.api import (
 )
 from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
+from opengage.api.in_flight import InFlight
 from opengage.api.measured import measured
 from opengage.api.resources.registry import RESOURCES
 from opengage.api.state import ApiState, WebRequest, admitted
@@ -107,9 +108,11 @@ def create_app(state: ApiState) -> Litestar:
         found = admitted(request)
         return state if found is None else found.api
 
+    in_flight = InFlight(state)
+
     def counted(app: ASGIApp) -> ASGIApp:
-        """Every route, counted and timed."""
-        return measured(app, state.metrics)
+        """Every route, counted and timed, and known as long as it is not answered."""
+        return measured(in_flight.around(app), state.metrics)
 
     made = Litestar(
         middleware=[counted],
@@ -122,6 +125,7 @@ def create_app(state: ApiState) -> Litestar:
         logging_config=None,
     )
     made.state.gate = gate
+    made.state.in_flight = in_flight
     return made
 
 
