@@ -25,7 +25,7 @@ from dispatch import (
     test_unsure,
 )
 from dispatch.world import World, accept
-from opengage.dispatch import careful, gates, matching, planning, rescuer
+from opengage.dispatch import careful, gates, matching, parts, planning, rescuer
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
@@ -271,6 +271,11 @@ def stopped_engagements_send_their_doubts_again(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(rescuer, "rows", SimpleNamespace(find_many=running))
 
 
+def every_part_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is forgotten which parts of a long text the carrier took."""
+    monkeypatch.setattr(parts, "taken", _nothing)
+
+
 def nothing_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that was reported as failed is taken for failed."""
     monkeypatch.setattr(Sender, "_take_back", _nothing)
@@ -362,6 +367,8 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (any_doubt_fits, test_recorder.test_a_receipt_that_may_be_of_a_long_text_resolves_no_short_one),
     (every_doubt_goes_again, _kept_in_doubt),
     (stopped_engagements_send_their_doubts_again, _stopped_in_doubt),
+    (every_part_goes_again, test_singles.test_a_part_that_was_taken_is_not_sent_again),
+    (every_part_goes_again, test_singles.test_a_part_that_was_taken_is_not_sent_by_another_carrier),
     (nothing_is_taken_back, test_unsure.test_what_was_written_all_the_same_is_taken_back),
     (everything_is_taken_back, test_unsure.test_what_is_under_way_is_not_taken_back),
     (replies_are_tried_blindly, test_unsure.test_what_a_handset_said_is_stored_once),

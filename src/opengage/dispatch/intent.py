@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import gates, pools
+from opengage.dispatch import gates, parts, pools
 from opengage.dispatch.gates import Gate
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import Known, Plan, Rules, plan
@@ -22,7 +22,7 @@ from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, 
 from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, made_at, to_wire
-from opengage.store import endings, lanes, receipts, rows, work
+from opengage.store import endings, lanes, rows, work
 from opengage.store import pools as pooled
 from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered
 
@@ -165,14 +165,11 @@ class Intents:
             suppressed=await tx.batches.suppressed(account_id, numbers),
             texted=await tx.batches.sent_before(account_id, batch.engagement.id, numbers),
             written={text.id: text.body for text in written},
-            elsewhere=[text.id for text in written if await self._has_part_elsewhere(tx, text, batch.profile)],
+            elsewhere=[
+                text.id for text in written if await parts.are_elsewhere(tx, text, batch.profile, self._number.id)
+            ],
             recent=recent,
         )
-
-    async def _has_part_elsewhere(self, tx: Transaction, text: Text, profile: ServiceProfile) -> bool:
-        """Whether another carrier, or ours for another number, has taken some of the segments of a long text."""
-        here = text.service_profile_id == profile.id and text.phone_number_id == self._number.id
-        return text.segments > 1 and not here and bool(await receipts.segments(tx, text.account_id, text.id))
 
     async def _save(self, tx: Transaction, batch: _Batch, decided: Plan) -> None:
         """Write what was decided, and move the ledger with it."""
@@ -214,9 +211,8 @@ class Intents:
         submissions = []
         for intent in intents:
             accepted = None
-            if intent.is_retry and intent.segments > 1:
-                taken = await receipts.segments(tx, number.account_id, intent.text_id)
-                accepted = {segment.number: segment.carrier_ref for segment in taken}
+            if intent.is_retry:
+                accepted = await parts.taken(tx, number.account_id, intent.text_id, intent.segments)
             submissions.append(
                 Submission(
                     number.account_id,

@@ -12,6 +12,7 @@ import msgspec
 
 from opengage import logs
 from opengage.clock import SECOND, Instant
+from opengage.dispatch.parts import LOOK_AGAIN, PART_ELSEWHERE
 from opengage.domain.legal_clock import Hold
 from opengage.domain.segments import TooManySegments, check
 from opengage.domain.states import Reason
@@ -22,11 +23,8 @@ from opengage.store.contract import Due, Held, Intent, Settled
 log = logs.get(__name__)
 
 _META = msgspec.json.Decoder(dict[str, Any])
-_PART_ELSEWHERE: Final = 30 * SECOND
-"""How long a long text waits, of which another carrier has taken a part."""
 
 FREQUENCY_CAP: Final = "frequency-cap"
-PART_ELSEWHERE: Final = "part-with-other-carrier"
 
 Meta = Mapping[str, Any]
 
@@ -128,7 +126,7 @@ class _Planner:
         if rules.expires_at is not None and rules.now >= rules.expires_at:
             return Reason.EXPIRED
         if envelope.text_id in known.elsewhere:
-            return Held(envelope.envelope_id, envelope.reason, PART_ELSEWHERE, Instant(rules.now + _PART_ELSEWHERE))
+            return Held(envelope.envelope_id, envelope.reason, PART_ELSEWHERE, Instant(rules.now + LOOK_AGAIN))
         meta = None
         try:
             # parts of a long text may have arrived already: the others must belong to the same words

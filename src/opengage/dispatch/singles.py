@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import gates
+from opengage.dispatch import gates, parts
 from opengage.dispatch.intent import Written
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import FREQUENCY_CAP, Rules
@@ -20,7 +20,7 @@ from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
 from opengage.ids import NewId, floor, made_at
 from opengage.operations.settling import Chance, Settling
-from opengage.store import lanes, receipts, rows, singles
+from opengage.store import lanes, rows, singles
 from opengage.store.contract import Recent, Transaction, Turn, Unanswered
 
 OPTED_OUT: Final = "opted-out"
@@ -62,7 +62,7 @@ class Singles:
             for text in texts:
                 await singles.hold(tx, text, gate.rule or "", gate.until or Instant(now + SECOND))
             return None
-        going = await self._going(tx, texts, now)
+        going = await self._going(tx, profile, texts, now)
         for text in going:
             if not await singles.intend(tx, text, lease.epoch, profile.id, now):
                 raise Fenced("A text of this batch was taken by another dispatcher; nothing was written.")
@@ -77,7 +77,7 @@ class Singles:
             sum(text.segments for text in going),
         )
 
-    async def _going(self, tx: Transaction, texts: list[Text], now: Instant) -> list[Text]:
+    async def _going(self, tx: Transaction, profile: ServiceProfile, texts: list[Text], now: Instant) -> list[Text]:
         """Those that may go now; the others are refused for good, or wait."""
         account = await rows.first(tx, Account, account_id=self._number.account_id)
         assert account is not None, "a lane is an account's"
@@ -90,6 +90,8 @@ class Singles:
                 settling.apply(_unanswered(text), TextEvent.REFUSED, OPTED_OUT)
             elif text.expires_at is not None and now >= text.expires_at:
                 settling.apply(_unanswered(text), TextEvent.LAPSED, LAPSED)
+            elif await parts.are_elsewhere(tx, text, profile, self._number.id):
+                await singles.hold(tx, text, parts.PART_ELSEWHERE, Instant(now + parts.LOOK_AGAIN))
             elif text.purpose is None and (hold := await self._held(tx, text, rules)):
                 await singles.hold(tx, text, hold.rule, hold.until)
             else:
@@ -103,21 +105,24 @@ class Singles:
         if rules.legal is not None and (hold := rules.legal(text.recipient, meta)):
             return hold
         cap = rules.cap(text.recipient, meta) if rules.cap else None
-        if cap is None or text.attempts:
+        if cap is None or _was_put_off(text):
             return None
         since = Instant(rules.now - cap.seconds * SECOND)
         recent = await tx.batches.recent(text.account_id, [text.recipient], floor(since))
         if len(recent) >= cap.count:
             return Hold(FREQUENCY_CAP, Instant(made_at(recent[-cap.count].text_id) + cap.seconds * SECOND))
-        await tx.batches.remember(text.account_id, [Recent(text.recipient, text.id, self._number.id)])
+        # under an id of this moment: the text's own tells when it was written
+        await tx.batches.remember(text.account_id, [Recent(text.recipient, self._new_id(), self._number.id)])
         return None
 
     async def _submission(self, tx: Transaction, text: Text) -> Submission:
-        accepted = None
-        if text.attempts and text.segments > 1:
-            taken = await receipts.segments(tx, text.account_id, text.id)
-            accepted = {segment.number: segment.carrier_ref for segment in taken}
+        accepted = await parts.taken(tx, text.account_id, text.id, text.segments) if _was_put_off(text) else None
         return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted, text.expires_at)
+
+
+def _was_put_off(text: Text) -> bool:
+    """Whether it has been with a carrier before: an attempt that was not counted has left the carrier's word."""
+    return text.attempts > 0 or text.code is not None
 
 
 def _unanswered(text: Text) -> Unanswered:
