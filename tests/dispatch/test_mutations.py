@@ -184,7 +184,7 @@ def no_memory_of_who_was_texted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_count_within_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one batch all may pass a cap that has room for one."""
-    monkeypatch.setattr(planning._Planner, "_over_cap", lambda *_: None)
+    monkeypatch.setattr(planning._Planner, "_over_caps", lambda *_: None)
 
 
 def no_validity(monkeypatch: pytest.MonkeyPatch) -> None:

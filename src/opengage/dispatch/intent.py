@@ -157,7 +157,7 @@ class Intents:
         again = [envelope.text_id for envelope in batch.due if envelope.text_id]
         written = list((await rows.find_many(tx, Text, account_id, again)).values()) if again else []
         recent: dict[str, list[Instant]] = {}
-        if rules.cap is not None:
+        if rules.caps is not None:
             since = floor(Instant(batch.now - rules.looks_back * SECOND))
             for each in await tx.batches.recent(account_id, numbers, since):
                 recent.setdefault(each.phone_number, []).append(made_at(each.text_id))
@@ -181,7 +181,7 @@ class Intents:
             count = len(decided.intents)
             moves.note(account_id, engagement_id, Dimension.MINUTE, str(now // _MINUTE), count)
             moves.note(account_id, engagement_id, Dimension.NUMBER, to_wire(self._number.id), count)
-            if batch.rules.cap is not None or batch.has_pool:
+            if batch.rules.caps is not None or batch.has_pool:
                 own = self._number.id
                 texted = [Recent(intent.recipient, intent.text_id, own) for intent in decided.intents]
                 await tx.batches.remember(account_id, texted)

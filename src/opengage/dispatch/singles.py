@@ -12,8 +12,9 @@ from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch import gates, parts
 from opengage.dispatch.intent import Written
 from opengage.dispatch.law import Law
-from opengage.dispatch.planning import FREQUENCY_CAP, Rules
+from opengage.dispatch.planning import Rules
 from opengage.domain.errors import Fenced
+from opengage.domain.frequency import over
 from opengage.domain.legal_clock import Hold
 from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
@@ -104,13 +105,13 @@ class Singles:
         meta = _META.decode(text.meta)
         if rules.legal is not None and (hold := rules.legal(text.recipient, meta)):
             return hold
-        cap = rules.cap(text.recipient, meta) if rules.cap else None
-        if cap is None or _was_put_off(text):
+        if rules.caps is None or _was_put_off(text):
             return None
-        since = Instant(rules.now - cap.seconds * SECOND)
-        recent = await tx.batches.recent(text.account_id, [text.recipient], floor(since))
-        if len(recent) >= cap.count:
-            return Hold(FREQUENCY_CAP, Instant(made_at(recent[-cap.count].text_id) + cap.seconds * SECOND))
+        since = floor(Instant(rules.now - rules.looks_back * SECOND))
+        recent = await tx.batches.recent(text.account_id, [text.recipient], since)
+        times = [made_at(each.text_id) for each in recent]
+        if hold := over(rules.caps(text.recipient, meta), times, rules.now):
+            return hold
         # under an id of this moment: the text's own tells when it was written
         await tx.batches.remember(text.account_id, [Recent(text.recipient, self._new_id(), self._number.id)])
         return None
