@@ -201,9 +201,14 @@ def no_gates(monkeypatch: pytest.MonkeyPatch) -> None:
     """No canary is waited for, no limit counts."""
 
     async def wide_open(*_: Any) -> gates.Gate:
-        return gates.Gate(1_000_000, 1_000_000)
+        return gates.Gate(1_000_000)
 
     monkeypatch.setattr(gates, "ask", wide_open)
+
+
+def no_look_at_the_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a budget has anything left, a text of any length passes."""
+    monkeypatch.setattr(gates.Gate, "bar", lambda *_: None)
 
 
 def no_spending(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,6 +327,10 @@ async def _kept_in_doubt(world: World) -> None:
     await test_routes.test_a_doubt_is_sent_again_by_policy_alone(world, None, 61, 0)
 
 
+async def _long_texts(world: World) -> None:
+    await test_gates.test_a_text_longer_than_what_is_left_waits(world, 4, [1, 2, 3])
+
+
 async def _stopped_in_doubt(world: World) -> None:
     await test_routes.test_a_doubt_of_a_stopped_engagement_is_not_sent_again(world, EngagementStatus.CANCELED)
 
@@ -357,6 +366,8 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (no_weekly_hours, test_gates.test_outside_its_weekly_hours_nothing_goes),
     (no_gates, test_gates.test_a_canary_goes_first_and_the_rest_when_it_did_well),
     (no_gates, test_gates.test_budgets_of_a_service_profile_are_shared_by_its_numbers),
+    (no_look_at_the_segments, _long_texts),
+    (no_look_at_the_segments, test_gates.test_a_long_text_that_waits_lets_a_short_one_pass),
     (no_spending, test_gates.test_budgets_of_a_service_profile_are_shared_by_its_numbers),
     (no_guard, test_gates.test_too_many_failures_pause_a_blast),
     (no_guard, test_gates.test_too_many_opt_outs_pause_a_blast),

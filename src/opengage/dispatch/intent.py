@@ -13,7 +13,7 @@ import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch import gates, parts, pools
-from opengage.dispatch.gates import Gate
+from opengage.dispatch.gates import Gate, Room
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import Known, Plan, Rules, plan
 from opengage.domain.ledger import Dimension, Moves
@@ -90,11 +90,12 @@ class Intents:
         now = self._clock.now()
         limits = gates.limits_of(engagement, self._number, profile)
         gate = await gates.ask(tx, engagement.account_id, limits, now, engagement)
-        await work.show_hold(tx, engagement, None if gate.is_open else gate.rule, gate.until)
         if not gate.is_open:
+            await work.show_hold(tx, engagement, gate.rule, gate.until)
             return None
         batch = await self._batch(tx, engagement, activity, profile, lease, min(room, gate.texts), now)
-        decided = await self._decide(tx, batch, gate)
+        decided, bar = await self._decide(tx, batch, gate)
+        await work.show_hold(tx, engagement, bar and bar.rule, bar and bar.until)
         await self._save(tx, batch, decided)
         if decided.intents:
             await gates.spend(tx, engagement.account_id, limits, len(decided.intents), decided.segments, now)
@@ -140,16 +141,18 @@ class Intents:
             known = self._words[record.id] = _Words(record.revision_id, compile_template(record.body))
         return known
 
-    async def _decide(self, tx: Transaction, batch: _Batch, gate: Gate) -> Plan:
-        """What becomes of each; texts whose segments no longer pass the gate stay due, at least one passes."""
+    async def _decide(self, tx: Transaction, batch: _Batch, gate: Gate) -> tuple[Plan, Room | None]:
+        """What becomes of each, and the budget that keeps the next one back if none may go.
+
+        Texts stay due from the first one on whose segments do not pass the gate.
+        """
         decided = plan(batch.due, batch.words.template, await self._known(tx, batch), batch.rules, self.new_id)
-        passing, segments = 0, 0
-        for intent in decided.intents:
+        segments = 0
+        for place, intent in enumerate(decided.intents):
+            if bar := gate.bar(segments, intent.segments):
+                return msgspec.structs.replace(decided, intents=decided.intents[:place]), None if place else bar
             segments += intent.segments
-            if passing and segments > gate.segments:
-                break
-            passing += 1
-        return msgspec.structs.replace(decided, intents=decided.intents[:passing])
+        return decided, None
 
     async def _known(self, tx: Transaction, batch: _Batch) -> Known:
         account_id, rules = batch.engagement.account_id, batch.rules
