@@ -32,7 +32,7 @@ class BatchAnswer:
         self._author = actor.membership_id
         self._batch = batch
         self._added = added
-        self._pieces = {id_: self._cut(engagement) for id_, engagement in added.engagements.items()}
+        self._pieces: dict[Id, tuple[str, str, str, str]] = {}
 
     def first(self) -> Answer:
         """The first of them."""
@@ -40,6 +40,7 @@ class BatchAnswer:
 
     async def resources(self) -> list[bytes]:
         """All of them, encoded, in request order; others get their turn after every slice."""
+        self._pieces = {id_: self._cut(engagement) for id_, engagement in self._added.engagements.items()}
         resources: list[bytes] = []
         for start in range(0, len(self._added.ids), SLICE):
             if start:

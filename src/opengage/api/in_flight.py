@@ -6,6 +6,7 @@ Step 1 of a text's path, around everything else of it.
 import asyncio
 from typing import Final
 
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,7 +50,7 @@ class InFlight:
                 if not self._is_cut:
                     raise
                 if not is_answered:
-                    await self._refuse(WebRequest(scope, receive, send), send)
+                    await self._refuse(Request(scope, receive, send), send)
             finally:
                 self._tasks.discard(task)
 

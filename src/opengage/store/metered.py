@@ -1,12 +1,34 @@
 """A store whose commits are timed: how long the disk or the server takes is the first thing that an operator asks."""
 
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 from opengage.metrics import Metrics
 from opengage.store.contract import Store, Transaction
+
+
+class _Timed(AbstractAsyncContextManager[Transaction]):
+    def __init__(self, writing: AbstractAsyncContextManager[Transaction], metrics: Metrics) -> None:
+        self._writing = writing
+        self._metrics = metrics
+
+    async def __aenter__(self) -> Transaction:
+        return await self._writing.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if kind is not None:
+            return await self._writing.__aexit__(kind, error, trace)
+        began = time.perf_counter()
+        try:
+            await self._writing.__aexit__(None, None, None)
+        except Exception:
+            self._metrics.count("opengage_commit_failures_total")
+            raise
+        self._metrics.observe("opengage_commit_seconds", time.perf_counter() - began)
+        return None
 
 
 class MeteredStore:
@@ -20,18 +42,9 @@ class MeteredStore:
         """See Store.reading."""
         return self._store.reading()
 
-    @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """See Store.writing: timed from the end of the block to the end of the commit."""
-        async with contextlib.AsyncExitStack() as stack:
-            yield await stack.enter_async_context(self._store.writing())
-            began = time.perf_counter()
-            try:
-                await stack.aclose()
-            except Exception:
-                self._metrics.count("opengage_commit_failures_total")
-                raise
-            self._metrics.observe("opengage_commit_seconds", time.perf_counter() - began)
+        return _Timed(self._store.writing(), self._metrics)
 
     async def changed(self, within: float) -> None:
         """See Store.changed."""

@@ -7,7 +7,7 @@ so with `opt={"open": True}`. Health and the pages about errors are outside.
 from collections.abc import Callable
 from typing import Final
 
-from litestar import Response
+from litestar import Request, Response
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from opengage.api import errors
@@ -52,7 +52,7 @@ class Gate:
         """This gate before an application."""
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-            request: WebRequest = WebRequest(scope, receive, send)
+            request: WebRequest = Request(scope, receive, send)
             if request.method == "OPTIONS":
                 await app(scope, receive, send)
                 return

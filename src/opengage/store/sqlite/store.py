@@ -43,20 +43,28 @@ _PRAGMAS: Final = (
 )
 
 
+def _in_our_words(error: BaseException | None) -> Violation | Unavailable | None:
+    """A database failure in the contract's words; None for what is none."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return Violation(str(error))
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.ProgrammingError):
+        return Unavailable(
+            f"The database could not be used ({error}). Nothing was changed: check the disk's free space "
+            "and the file's permissions, then send the request again."
+        )
+    return None
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     """Say a database failure in the contract's words."""
     try:
         yield
-    except sqlite3.IntegrityError as error:
-        raise Violation(str(error)) from error
-    except sqlite3.ProgrammingError:
-        raise
     except sqlite3.DatabaseError as error:
-        raise Unavailable(
-            f"The database could not be used ({error}). Nothing was changed: check the disk's free space "
-            "and the file's permissions, then send the request again."
-        ) from error
+        said = _in_our_words(error)
+        if said is None:
+            raise
+        raise said from error
 
 
 class _Compiled:
@@ -105,6 +113,35 @@ class SqliteTransaction:
         return self._batches
 
 
+class _Reading(contextlib.AbstractAsyncContextManager[SqliteTransaction]):
+    """One reading transaction: a class, because every request has two, and generators take twice the time."""
+
+    def __init__(self, free: asyncio.LifoQueue[sqlite3.Connection], compiled: _Compiled) -> None:
+        self._free = free
+        self._compiled = compiled
+
+    async def __aenter__(self) -> SqliteTransaction:
+        self._connection = await self._free.get()
+        try:
+            self._connection.execute("BEGIN")
+        except BaseException as error:
+            self._end(error)
+            raise
+        return SqliteTransaction(self._connection, self._compiled)
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Give the connection back. Raises the error in the contract's words, if it was the database's."""
+        if self._connection.in_transaction:
+            self._connection.rollback()
+        self._free.put_nowait(self._connection)
+        said = _in_our_words(error)
+        if said is not None:
+            raise said from error
+
+
 class SqliteStore:
     """Opengage's data in one SQLite file, shared by the processes of one machine."""
 
@@ -133,18 +170,9 @@ class SqliteStore:
         connection.execute(f"PRAGMA cache_size = {-cache}")
         return connection
 
-    @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[SqliteTransaction]:
+    def reading(self) -> contextlib.AbstractAsyncContextManager[SqliteTransaction]:
         """See Store.reading."""
-        connection = await self._free.get()
-        try:
-            with _translated():
-                connection.execute("BEGIN")
-                yield SqliteTransaction(connection, self._compiled)
-        finally:
-            if connection.in_transaction:
-                connection.rollback()
-            self._free.put_nowait(connection)
+        return _Reading(self._free, self._compiled)
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[SqliteTransaction]:
