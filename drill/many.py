@@ -1,11 +1,9 @@
 """`python -m drill.many`: what `make drill-fleet` runs. Nothing lost, nothing doubled, on many machines."""
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
-import types
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,12 @@ import httpx
 from blasts import Tenant
 from drill.figures import Row, judge, table
 from drill.fleet import BULK, Fleet, fleet, recipients
+from drill.limits import Late, limited
 from drill.rounds import ROUNDS, SHORT
 from postgres import Aside
 from processes import Smsc, ended, until
 
 NUMBERS = 4
-
-
-class Late(Exception):
-    """The drill took too long, or was asked to end."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -117,25 +112,20 @@ def _play(asked: argparse.Namespace, folder: Path, aside: Aside) -> tuple[Row, l
     return row, notes
 
 
-def _end(number: int, _: types.FrameType | None) -> None:
-    raise Late("the drill took too long" if number == signal.SIGALRM else "stopped")
-
-
 def main() -> int:
     """Play the rounds; 0 if nothing was lost or doubled, and every round went as it must."""
     asked = _arguments()
-    for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, _end)
-    signal.alarm(asked.limit)
     aside = Aside()
     try:
-        with tempfile.TemporaryDirectory(prefix="opengage-fleet-", ignore_cleanup_errors=True) as made:
+        with (
+            limited(asked.limit),
+            tempfile.TemporaryDirectory(prefix="opengage-fleet-", ignore_cleanup_errors=True) as made,
+        ):
             row, notes = _play(asked, Path(made), aside)
     except (Late, AssertionError) as error:
         print(f"drill: {error}", file=sys.stderr)
         return 1
     finally:
-        signal.alarm(0)
         aside.close()
     print("\n".join([*notes, "", table([row])]))
     return 0 if row.is_well else 1
