@@ -36,6 +36,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "opengage_texts_written": Family("gauge", "Texts of engagements written as sending, since the beginning."),
     "opengage_lanes": Family("gauge", "Lanes of phone numbers.", ("state",)),
     "opengage_lane_texts_under_way": Family("gauge", "Texts submitted and not yet answered, over all held lanes."),
+    "opengage_circuits": Family("gauge", "Service profiles of held lanes, by the phase of their circuit.", ("phase",)),
     "opengage_parked_receipts": Family("gauge", "Receipts that wait for the text that they are about."),
     "opengage_webhook_deliveries_waiting": Family("gauge", "Webhook deliveries that are yet to be made."),
     "opengage_disk_free_bytes": Family("gauge", "Room on the disk of the data folder."),

@@ -220,7 +220,7 @@ async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id:
         complete=ledger.complete,
         incomplete=ledger.incomplete,
         reasons=ledger.reasons,
-        left=ledgers.left_of(ledger),
+        left=ledger.left,
         opt_outs=found.opt_outs,
         codes=found.codes,
         numbers=found.numbers,
