@@ -25,7 +25,7 @@ LENGTH = 22
 
 _PAIRS = [low + high for high in ALPHABET for low in ALPHABET]
 _BASE = len(ALPHABET)
-_BASE_PAIR = _BASE * _BASE
+_BASE_PAIR, _BASE_FOUR, _BASE_TEN = _BASE**2, _BASE**4, _BASE**10
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 
@@ -46,12 +46,20 @@ def made_at(id_: Id) -> Instant:
 
 def to_wire(value: bytes) -> str:
     """The 22-character form of a stored id."""
-    number = int.from_bytes(value, "big")
-    digits = []
-    for _ in range(LENGTH // 2):
-        number, pair = divmod(number, _BASE_PAIR)
-        digits.append(_PAIRS[pair])
-    return "".join(digits)
+    # first into parts that are short numbers: dividing long ones is what takes the time
+    rest, low = divmod(int.from_bytes(value, "big"), _BASE_TEN)
+    last, high = divmod(rest, _BASE_TEN)
+    return f"{_ten(low)}{_ten(high)}{_PAIRS[last]}"
+
+
+def _ten(number: int) -> str:
+    """Ten digits, least significant first."""
+    rest, low = divmod(number, _BASE_FOUR)
+    last, high = divmod(rest, _BASE_FOUR)
+    return (
+        f"{_PAIRS[low % _BASE_PAIR]}{_PAIRS[low // _BASE_PAIR]}"
+        f"{_PAIRS[high % _BASE_PAIR]}{_PAIRS[high // _BASE_PAIR]}{_PAIRS[last]}"
+    )
 
 
 def from_wire(text: str) -> Id | None:
