@@ -26,6 +26,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "opengage_http_request_seconds": Family("histogram", "Time until a request was answered.", ("method", "route")),
     "opengage_commit_seconds": Family("histogram", "Time that a commit of this process took to be durable."),
     "opengage_commit_failures_total": Family("counter", "Commits of this process that failed."),
+    "opengage_database_up": Family(
+        "gauge", "1 when the database's part of this answer is there, 0 when it is missing."
+    ),
     "opengage_envelopes": Family("gauge", "Envelopes of all engagements, by their place.", ("status", "reason")),
     "opengage_engagements": Family("gauge", "Engagements by their status.", ("status",)),
     "opengage_queue_envelopes": Family("gauge", "Envelopes of running engagements that are yet to be submitted."),
