@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from api_client import START, Client, Settings, StandingClock, resource
 from opengage.clock import SECOND, Instant
@@ -210,8 +211,6 @@ async def envelope_ids(client: Client, id_: str) -> list[str]:
 
 async def settle(store: SqliteStore, engagement: Any, envelope_id: str, status: str, reason: str) -> None:
     """Bring an envelope to its end, and the ledger with it."""
-    import sqlalchemy as sa
-
     async with store.writing() as tx:
         await tx.run(
             sa.text("UPDATE envelopes SET status = :status, reason = :reason, next_at = NULL WHERE id = :id"),
@@ -264,10 +263,46 @@ async def test_doubts_are_resolved_only_by_somebody(client: Client, other: Clien
     assert (await resolved(other, "give-up")).status_code == 404
 
 
+async def test_nothing_canceled_is_sent_again(client: Client) -> None:
+    """A doubt of a canceled engagement would end as canceled, though its text may have arrived."""
+    id_ = await client.ready(1)
+    await client.change(id_, status="scheduled")
+    await client.change(id_, status="canceled")
+
+    async def resolved(verb: str) -> httpx.Response:
+        return await client.post(f"/engagements/{id_}/resolutions", resource("resolutions", {"verb": verb}))
+
+    assert problems(await resolved("resend")) == ["/data/attributes/verb"]
+    assert attributes(await resolved("give-up"))["count"] == 0
+
+
+async def test_what_waits_is_found_by_its_rule_and_time(client: Client, store: SqliteStore) -> None:
+    """Of engagements and of envelopes."""
+    held, free = await client.ready(1), await client.ready(1)
+    async with store.writing() as tx:
+        for table, column in (("engagements", "id"), ("envelopes", "engagement_id")):
+            statement = f"UPDATE {table} SET hold_reason = 'carrier', hold_until = :until WHERE {column} = :id"
+            await tx.run(sa.text(statement), until=START, id=from_wire(held))
+    before, after = "2020-07-07T00:00:00%2B00:00", "2020-07-08T00:00:00%2B00:00"
+
+    async def found(path: str, **filters: str) -> list[str]:
+        asked = "&".join(f"filter[{name.replace('_', '-')}]={value}" for name, value in filters.items())
+        answer = await client.get(f"/{path}?{asked}")
+        assert answer.status_code == 200, answer.text
+        return [one["id"] for one in answer.json()["data"]]
+
+    assert await found("engagements", hold_reason="carrier") == [held]
+    assert await found("engagements", hold_until=f"lt:{after}") == [held]
+    assert await found("engagements", hold_until=f"lt:{before}") == []
+    for id_, count in ((held, 1), (free, 0)):
+        mine = {"engagement.id": id_}
+        assert len(await found("envelopes", **mine, hold_reason="carrier")) == count
+        assert len(await found("envelopes", **mine, hold_until=f"lt:{after}")) == count
+        assert await found("envelopes", **mine, hold_until=f"lt:{before}") == []
+
+
 async def test_the_writes_of_a_viewer_are_refused(client: Client, store: SqliteStore) -> None:
     """Copies and resolutions are writes."""
-    import sqlalchemy as sa
-
     id_ = await client.ready(1)
     async with store.writing() as tx:
         await tx.run(sa.text("UPDATE memberships SET role = 'viewer'"))

@@ -137,10 +137,10 @@ async def test_what_an_earlier_owner_left_is_not_taken_back(world: World) -> Non
     """Its bytes may have left: it is for the rescuer to put in doubt, however unsure this owner is of its own."""
     tenant = await world.tenant()
     engagement = await world.engagement(tenant, 2, queue_batch_limit=1)
-    recorder = world.recorder(tenant)
-    await (await world.sender(tenant, recorder)).turn()
+    await (await world.sender(tenant, world.recorder(tenant))).turn()
     world.expire_lanes()
-    sender = await world.sender(tenant, world.recorder(tenant))
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
     sender.doubt()
     await sender.turn()
     await recorder.commit()

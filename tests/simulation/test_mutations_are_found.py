@@ -31,6 +31,21 @@ FOUND: dict[mutations.Mutation, str] = {
 """What a schedule says that meets the mutation, in words of the monitor's."""
 
 
+MAIN = {
+    mutations.bytes_before_the_commit,
+    mutations.no_epoch_check,
+    mutations.no_suppression_check,
+    mutations.no_parking,
+}
+"""What the promise stands on: intent before bytes, the lease's epoch, the opt-outs, receipts that come early."""
+
+
+def test_the_main_safeguards_are_taken_away_everywhere() -> None:
+    """Here, and where each is held to the test that is about it."""
+    assert FOUND.keys() >= MAIN
+    assert {mutation for mutation, _ in mutations.HELD_BY} >= MAIN | (FOUND.keys() - MAIN)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutation", FOUND, ids=lambda mutation: mutation.__name__)
 def test_a_missing_safeguard_is_found(

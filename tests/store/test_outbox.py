@@ -236,3 +236,29 @@ async def test_callbacks_are_found_by_their_subject(store: Store) -> None:
     async with store.reading() as tx:
         assert await deliveries.of_subjects(tx, ACCOUNT, [subject, new_id()]) == [callback]
         assert await deliveries.of_subjects(tx, ACCOUNT + 1, [subject]) == []
+
+
+async def test_what_is_done_to_one_is_done_to_no_other(store: Store) -> None:
+    """Those that were taken together have one lease: an attempt, a return or a resend is of its own delivery alone."""
+    endpoint = await listen(store)
+    await happen(store, 3)
+    target = (ACCOUNT, to_wire(endpoint.id))
+    one, two, three = await take(store, target)
+    async with store.writing() as tx:
+        assert await deliveries.record(tx, verdict(one, DeliveryStatus.DELIVERED), NOW)
+        await deliveries.release(tx, two, NOW)
+    found = await all_of(store)
+    assert [(each.status, each.attempts) for each in found] == [
+        (DeliveryStatus.DELIVERED, 1),
+        (DeliveryStatus.PENDING, 0),
+        (DeliveryStatus.PENDING, 1),
+    ]
+    assert [each.next_at for each in found] == [None, NOW, three.next_at]
+    async with store.writing() as tx:
+        assert await deliveries.record(tx, verdict(three, DeliveryStatus.FAILED), NOW)
+        assert await deliveries.resend(tx, ACCOUNT, three.id, LATER)
+    assert [each.status for each in await all_of(store)] == [
+        DeliveryStatus.DELIVERED,
+        DeliveryStatus.PENDING,
+        DeliveryStatus.PENDING,
+    ]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opengage.clock import Clock
 from opengage.domain.errors import Code, Problem
 from opengage.domain.records import AuditEvent, Engagement
-from opengage.domain.states import TextEvent, TextStatus
+from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
@@ -31,6 +31,10 @@ VERBS: Final = {
 MOST: Final = 10_000
 """Texts resolved by one request."""
 
+_CANCELED: Final = (
+    "The engagement is canceled: nothing of it is sent, and a text that was to be sent again would be called canceled, "
+    "though it may have arrived. Use “give-up” or “delivered”, or copy the engagement."
+)
 _CODE: Final = "operator"
 _texts: Final = tables.texts
 _IN_DOUBT: Final = (
@@ -75,6 +79,8 @@ async def resolve(
     assert event is not None, "else it was refused"
     async with store.reading() as tx:
         engagement = await load(tx, actor, Engagement, id_, NOUN)
+        if event is TextEvent.RESEND and engagement.status is EngagementStatus.CANCELED:
+            raise fields.illegal(_CANCELED, "/data/attributes/verb")
         key = {"account_id": actor.account_id, "engagement_id": engagement.id}
         doubtful = [(Id(text_id), envelope_id) for text_id, envelope_id in await tx.rows(_IN_DOUBT, **key)]
     chosen = set(envelope_ids)

@@ -178,5 +178,7 @@ RESOURCE: Final = Resource[Engagement, Shown](
         "status": Field("status", Kind.WORD, words=frozenset(EngagementStatus), sorts=False),
         "created-at": Field("created_at", Kind.INSTANT),
         "is-archived": Field("is_archived", Kind.BOOLEAN, sorts=False),
+        "hold-reason": Field("hold_reason", sorts=False),
+        "hold-until": Field("hold_until", Kind.INSTANT, sorts=False),
     },
 )

@@ -141,6 +141,7 @@ RESOURCE: Final = Resource[Envelope, Shown](
         "created-at": Field("created_at", Kind.INSTANT, within="engagement.id"),
         "completed-at": Field("completed_at", Kind.INSTANT, within="engagement.id"),
         "hold-reason": Field("hold_reason", within="engagement.id"),
+        "hold-until": Field("hold_until", Kind.INSTANT, within="engagement.id"),
     },
     total=envelopes.total,
     is_large=True,
