@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
-from dispatch.world import World, accept, receipt_for, recipient
+from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import Instant
 from opengage.dispatch.guardian import Guardian
-from opengage.domain.outcomes import ReceiptState
-from opengage.ids import new_id
+from opengage.domain.ledger import Moves
+from opengage.domain.outcomes import Deferred, ReceiptState
+from opengage.domain.states import Reason
+from opengage.ids import Id, new_id
+from opengage.store import endings, ledgers
+from opengage.store.contract import Settled
 
 MONDAY_NOON = Instant(int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1_000_000))
 HOURS = json.dumps({"time-zone": "UTC", "windows": [{"days": ["mon"], "from": "13:00", "to": "17:00"}]})
@@ -89,15 +93,64 @@ async def test_budgets_of_a_service_profile_are_shared_by_its_numbers(world: Wor
     assert (await world.ledger(first)).pending == (await world.ledger(second)).pending == 0
 
 
-async def test_a_text_longer_than_what_is_left_waits_or_goes_first(world: World) -> None:
-    """A batch stops where its segments no longer fit; the first text of a batch always fits."""
+@pytest.mark.parametrize(("limit", "days"), [(4, [1, 2, 3]), (7, [2, 3, 3]), (2, [1, 2, 3])])
+async def test_a_text_longer_than_what_is_left_waits(world: World, limit: int, days: list[int]) -> None:
+    """Texts of three segments never overdraw a day; one that is longer than a whole day's limit goes as its first."""
     world.clock.wall = MONDAY_NOON
     tenant = await world.tenant()
-    tenant.profile = await world.set(tenant.profile, budgets='[{"name":"day","limit":4,"period":"day"}]')
-    await world.engagement(tenant, 3, body="{{first-name}} " + "x" * 400)
+    budget = [{"name": "day", "limit": limit, "period": "day"}]
+    tenant.profile = await world.set(tenant.profile, budgets=json.dumps(budget))
+    engagement = await world.engagement(tenant, 3, body=LONG)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for day, submitted in enumerate(days, start=1):
+        for _ in range(2):
+            await sender.turn()
+        assert len(world.carrier.submitted) == submitted
+        midnight = at(f"2026-12-0{day}T00:00:00+00:00")
+        assert held(world, engagement) == ((None, None) if submitted == 3 else ("day", midnight))
+        world.clock.wall = midnight
+
+
+@pytest.mark.parametrize("period", ["minute", "day"])
+async def test_single_texts_draw_on_the_same_budgets(world: World, period: str) -> None:
+    """Segment by segment, together with a blast; who does not fit waits for the next period, by name, and goes then."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    budget = [{"name": "carrier", "limit": 4, "period": period}]
+    tenant.profile = await world.set(tenant.profile, budgets=json.dumps(budget))
+    for place in range(3):
+        await world.single(tenant, recipient(place), body="x" * 200, segments=2)
+    await world.single(tenant, recipient(3))
+    engagement = await world.engagement(tenant, [recipient(10)])
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for _ in range(3):
+        await sender.turn()
+    assert world.carrier.recipients == [recipient(0), recipient(1)]
+    ends_at = at("2026-11-30T12:01:00+00:00" if period == "minute" else "2026-12-01T00:00:00+00:00")
+    waiting = world.look("SELECT hold_reason, next_at FROM texts WHERE status = 'queued'")
+    assert waiting == [("carrier", ends_at)] * 2
+    assert held(world, engagement) == ("carrier", ends_at)
+    world.clock.wall = ends_at
+    for _ in range(3):
+        await sender.turn()
+    assert world.carrier.recipients[2:] == [recipient(2), recipient(3), recipient(10)]
+
+
+async def test_a_long_text_that_waits_lets_a_short_one_pass(world: World) -> None:
+    """What is left of a period is not lost; the long one is the first of the next."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    tenant.profile = await world.set(tenant.profile, budgets='[{"name":"carrier","limit":3,"period":"day"}]')
+    await world.single(tenant, recipient(0), body="x" * 200, segments=2)
+    await world.single(tenant, recipient(1), body="x" * 200, segments=2)
+    await world.single(tenant, recipient(2))
     sender = await world.sender(tenant, world.recorder(tenant))
     await sender.turn()
-    assert len(world.carrier.submitted) == 1
+    assert world.carrier.recipients == [recipient(0), recipient(2)]
+    world.clock.wall = at("2026-12-01T00:00:00+00:00")
+    await world.single(tenant, recipient(3), body="x" * 200, segments=2)
+    await sender.turn()
+    assert world.carrier.recipients[2:] == [recipient(1)]
 
 
 async def test_a_canary_goes_first_and_the_rest_when_it_did_well(world: World) -> None:
@@ -178,6 +231,93 @@ async def test_too_many_failures_pause_a_blast(world: World) -> None:
     await recorder.commit()
     await guardian.sweep()
     assert world.engagement_status(engagement) == "paused"
+
+
+async def test_what_lapsed_pauses_no_blast(world: World) -> None:
+    """Texts whose validity was over before their turn say nothing of the carrier; those that it gave up on do."""
+    tenant = await world.tenant()
+    now = world.clock.now()
+    engagement = await world.engagement(
+        tenant, 100, started_at=now, validity_seconds=60, pause_failure_ratio=0.1, queue_batch_limit=51
+    )
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
+    for _ in range(2):
+        await sender.turn()
+    await recorder.commit()
+    submitted = list(world.carrier.submitted)
+    states = [ReceiptState.EXPIRED] * 4 + [ReceiptState.DELIVERED] * 46
+    recorder.receipts([receipt_for(*each) for each in zip(submitted[1:], states, strict=True)])
+    await recorder.commit()
+    world.wait(60, sender)
+    await sender.turn()
+    assert (await world.ledger(engagement)).reasons == {"delivered": 46, "expired": 4 + 49, "sent": 1}
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "processing"
+    async with world.store.reading() as tx:
+        found = await ledgers.read_many(tx, tenant.account_id, [engagement.id])
+    assert found[engagement.id].left == len(submitted) == 51
+
+
+async def test_what_the_network_gave_up_on_pauses_a_blast(world: World) -> None:
+    """It left, and did not arrive."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 100, pause_failure_ratio=0.1)
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
+    await sender.turn()
+    await recorder.commit()
+    states = [ReceiptState.EXPIRED] * 6 + [ReceiptState.DELIVERED] * 44
+    recorder.receipts([receipt_for(*each) for each in zip(world.carrier.submitted[:50], states, strict=True)])
+    await recorder.commit()
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "paused"
+    assert "expired 6" in world.look("SELECT pause_reason FROM engagements")[0][0]
+
+
+async def test_a_canary_is_judged_by_those_of_it_who_were_texted(world: World) -> None:
+    """One of the three lapsed while it was put off: the two who got their text let the others follow."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(
+        tenant,
+        6,
+        started_at=world.clock.now(),
+        validity_seconds=3600,
+        canary_size=3,
+        canary_wait_seconds=60,
+        canary_state="waiting",
+    )
+    recorder = world.recorder(tenant)
+    world.carrier.answer = lambda each: (
+        Deferred(each.text_id, "ESME_RSYSERR", throttled=False) if each.recipient == recipient(0) else accept(each)
+    )
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
+    await sender.turn()
+    await recorder.commit()
+    recorder.receipts([receipt_for(each) for each in world.carrier.submitted[1:]])
+    await recorder.commit()
+    async with world.store.writing() as tx:
+        found = world.look("SELECT id, text_id FROM envelopes WHERE reason = 'retrying'")
+        await endings.close(
+            tx,
+            tenant.account_id,
+            engagement.id,
+            [Settled(Id(id_), Reason.EXPIRED, Id(text_id)) for id_, text_id in found],
+            world.clock.now(),
+            new_id,
+        )
+        moves = Moves()
+        moves.leave(tenant.account_id, engagement.id, Reason.RETRYING)
+        moves.arrive(tenant.account_id, engagement.id, Reason.EXPIRED)
+        await endings.move_and_complete(tx, moves, world.clock.now(), new_id)
+    await sender.turn()
+    await guardian.sweep()
+    assert (world.engagement_status(engagement), world.look("SELECT canary_state FROM engagements")) == (
+        "processing",
+        [("passed",)],
+    )
 
 
 async def test_too_many_opt_outs_pause_a_blast(world: World) -> None:
