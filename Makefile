@@ -11,7 +11,7 @@ LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes 
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint types imports pytest peers format bench drill drill-fleet revision lock clean
+.PHONY: help setup demo serve test lint types imports pytest peers format fuzz bench drill drill-fleet revision lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ peers: ## the foreign peers that the tests talk to
 format: $(STAMP) ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+fuzz: $(STAMP) ## requests that nobody thought of, to every operation, for ten minutes; ARGS="--seconds 60 --seed 7"
+	@PYTHONPATH=tests $(BIN)/python -m api.fuzzing $(ARGS)
 
 bench: $(STAMP) ## benchmarks, each beside the raw limit of the same run
 	@$(BIN)/python -m bench $(ARGS)

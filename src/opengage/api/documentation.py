@@ -55,7 +55,8 @@ async def openapi(request: WebRequest, api: Api) -> ASGIResponse:
     """GET /openapi.json: every operation of this API, as OpenAPI 3.1."""
     state = request.app.state
     if "openapi" not in state:  # it is the same as long as the process lives, and takes a while to make
-        state["openapi"] = msgspec.json.encode(document.build(api.base_url, routes_of(request.app))) + b"\n"
+        described = document.build(api.base_url, routes_of(request.app), page_limit_max=api.settings.page_limit_max)
+        state["openapi"] = msgspec.json.encode(described) + b"\n"
     return ASGIResponse(body=state["openapi"], media_type="application/json")
 
 

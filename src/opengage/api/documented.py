@@ -25,14 +25,20 @@ class Documented(msgspec.Struct, frozen=True):
     """The type of the identifiers that the body holds, where nothing is answered."""
     bulk: bool = False
     """Whether the body may hold an array."""
+    each_has_id: bool = False
+    """Whether the body must be an array of resources that name themselves."""
+    may_exist: bool = False
+    """Whether 200 is answered for one that is there already."""
+    minimal: bool = False
+    """Whether counts alone are answered to whoever prefers them (RFC 7240)."""
     linkage: str | None = None
     """The type of the identifiers that the body holds, where the relationship's own are answered."""
     answers: str | tuple[str, Structure] | None = None
     """The type of resource that is answered: one that is described, or one with these attributes."""
     media: tuple[str, ...] = ()
     """The types of an answer that is no document."""
-    query: Mapping[str, str] = {}
-    """Parameters of its own, with what they mean."""
+    query: Mapping[str, tuple[str, str]] = {}
+    """Parameters of its own: what they mean, and the pattern of their values."""
 
 
 NOTHING: Final = Documented()

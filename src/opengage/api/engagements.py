@@ -123,7 +123,10 @@ NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
 CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
 COPY_READER: Final = Reader(TYPE, CopyAttributes, NoRelationships)
 RESOLUTION_READER: Final = Reader("resolutions", ResolutionAttributes, ResolutionRelationships)
-RECEIPT_QUERY: Final = {"format": "ndjson or csv.", "plain-numbers": "true for numbers as they are."}
+RECEIPT_QUERY: Final = {
+    "format": ("ndjson or csv.", f"^({'|'.join(Format)})$"),
+    "plain-numbers": ("true for numbers as they are.", "^(true|false)$"),
+}
 MEDIA: Final = {Format.NDJSON: "application/x-ndjson", Format.CSV: "text/csv; charset=utf-8"}
 
 

@@ -98,7 +98,7 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
     return answers.one(request, RESOURCE.answer(api.base_url, changed), 202)
 
 
-@patch(f"/{TYPE}", status_code=202, opt=documented(reader=READER, bulk=True))
+@patch(f"/{TYPE}", status_code=202, opt=documented(reader=READER, bulk=True, each_has_id=True))
 async def update_many(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """PATCH /envelopes: those of an array, each with its id; all or none."""
     items = await read_items(request)

@@ -27,7 +27,7 @@ def _only_place(_: int) -> str:
     return "/data"
 
 
-@post(f"/{TYPE}", status_code=201, opt=documented(reader=READER, bulk=True))
+@post(f"/{TYPE}", status_code=201, opt=documented(reader=READER, bulk=True, minimal=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /envelopes: one, or an array of them; all or none."""
     data = await read_items(request)

@@ -30,7 +30,7 @@ class NewAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
 READER: Final = Reader(TYPE, NewAttributes, NoRelationships)
 
 
-@post(f"/{TYPE}", status_code=201, opt=documented(bulk=True))
+@post(f"/{TYPE}", status_code=201, opt=documented(bulk=True, may_exist=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /suppressions with one or an array: 200 for one that was there already, which stays as it is."""
     data = await read_items(request)

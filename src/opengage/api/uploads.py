@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from email.utils import formatdate
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import post
@@ -68,10 +68,16 @@ class _Request(msgspec.Struct, frozen=True):
     data: _Data | None = None
 
 
+HttpDate = Annotated[
+    str, msgspec.Meta(extra_json_schema={"format": "http-date", "examples": ["Tue, 01 Dec 2026 09:00:00 GMT"]})
+]
+"""As recorded, and nowhere else: RFC 1123."""
+
+
 class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     """In recorded order."""
 
-    expires_at: str
+    expires_at: HttpDate
     max_length_in_bytes: int
     request_url: str
     request_method: str

@@ -32,13 +32,9 @@ class SentAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
 READER: Final = Reader(TYPE, SentAttributes, NoRelationships)
 
 
-SUBJECTS: Final = ("texts", "envelopes", "engagements", "suppressions")
-"""What events are about."""
-
-
 def _changes(sent: SentAttributes) -> Changes:
     """What the client wants. Raises Invalid for includes that nothing has which events are about."""
-    if isinstance(sent.include, str) and (wrong := callback_includes.refusal(SUBJECTS, sent.include)):
+    if isinstance(sent.include, str) and (wrong := callback_includes.refusal(callback_includes.SUBJECTS, sent.include)):
         raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, wrong, "/data/attributes/include")])
     return Changes(kind=sent.kind, url=sent.url, events=sent.events, include=sent.include, is_active=sent.is_active)
 

@@ -21,7 +21,7 @@ MOST_NUMBERS: Final = 100
 """Phone numbers of one sender pool."""
 _UNSET = msgspec.UNSET
 
-_LIMITS: Final = {
+LIMITS: Final = {
     "queue_batch_limit": (1, 1_000_000),
     "queue_throttle_hour_limit": (1, 1_000_000_000),
     "queue_throttle_day_limit": (1, 1_000_000_000),
@@ -72,7 +72,7 @@ def values(engagement: Engagement, changes: Changes, problems: list[Problem]) ->
         found["name"] = changes.name
     if changes.direction is not _UNSET:
         fields.direction(changes.direction, problems)
-    for field in (*_LIMITS, *_RATIOS, *_FLAGS):
+    for field in (*LIMITS, *_RATIOS, *_FLAGS):
         value = getattr(changes, field)
         if value is not _UNSET and value != getattr(engagement, field):
             _check(field, value, problems)
@@ -93,8 +93,8 @@ def _check(field: str, value: Any, problems: list[Problem]) -> None:
         return
     if field in _RATIOS and not 0 <= value <= 1:
         _refuse(problems, wire, f"“{wire}” is {value}. Give a share from 0 to 1, as 0.05 for one in twenty.")
-    if field in _LIMITS:
-        least, most = _LIMITS[field]
+    if field in LIMITS:
+        least, most = LIMITS[field]
         if not least <= value <= most:
             _refuse(problems, wire, f"“{wire}” is {value}. Give a whole number from {least} to {most}.")
 

@@ -39,12 +39,12 @@ _BEARER: Final = {"type": "http", "scheme": "bearer", "description": "A token th
 _TOKEN: Final = {"type": "http", "scheme": "basic", "description": "An API token's key and secret."}
 
 
-def build(base_url: str, handlers: Iterable[tuple[str, HTTPRouteHandler]]) -> dict[str, Any]:
+def build(base_url: str, handlers: Iterable[tuple[str, HTTPRouteHandler]], *, page_limit_max: int) -> dict[str, Any]:
     """The document of what these routes serve; each comes with its path below `base_url`."""
     components: Components = {"Error": ERROR}
     for resource in RESOURCES:
         answered(resource, components)
-    writer = Writer(components)
+    writer = Writer(components, page_limit_max)
     paths: dict[str, dict[str, Any]] = {}
     for resource in RESOURCES:
         for path, method, operation in writer.reads(resource):

@@ -36,10 +36,11 @@ def example(schema: Schema, components: Mapping[str, Schema], name: str = "") ->
     for known in ("const", "default"):
         if known in schema and schema[known] not in ({}, None):
             return schema[known]
-    if "enum" in schema:
-        return schema["enum"][0]
+    for several in ("examples", "enum"):
+        if several in schema:
+            return schema[several][0]
     options = schema.get("anyOf") or schema.get("oneOf")
-    if options:
+    if options and "properties" not in schema:
         return example(options[0], components, name)
     return _of_type(schema, components, name)
 

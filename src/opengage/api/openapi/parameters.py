@@ -1,13 +1,15 @@
 """Parameters of operations, out of what each resource offers."""
 
+import re
 from typing import Any, Final
 
 from opengage.api.openapi.examples import ID
-from opengage.api.openapi.schemas import ID_SCHEMA
+from opengage.api.openapi.members import ID_PATTERN, ID_SCHEMA, MOST_PATHS, any_of, list_of, paths_of
 from opengage.api.resources import asking
 from opengage.api.resources.registry import BY_TYPE
 from opengage.api.resources.resource import Field, Kind, Resource
 from opengage.api.resources.values import offered
+from opengage.jsonapi.query_filters import MOST_VALUES
 
 Parameter = dict[str, Any]
 
@@ -20,14 +22,36 @@ _EXAMPLES: Final = {
     Kind.BOOLEAN: "true",
     Kind.INSTANT: "gte:2026-12-01T09:00:00+00:00",
 }
-_NOT_NEGATIVE: Final = {"type": "integer", "minimum": 0}
+_VALUES: Final = {
+    Kind.ID: ID_PATTERN,
+    Kind.TEXT: r"([^\0\\,]|\\[^\0])+",
+    Kind.PHONE: r"([^\0\\,]|\\[^\0])+",
+    Kind.WHOLE: "-?[0-9]{1,18}",
+    Kind.NUMBER: r"-?[0-9]{1,18}(\.[0-9]{1,18})?",
+    Kind.BOOLEAN: "(true|false)",
+    Kind.INSTANT: (
+        "[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+        r"(\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-2]):?[0-5][0-9])"
+    ),
+}
+"""How values are written."""
+_LARGEST: Final = 10**12
+_EQUAL: Final = {"eq", "ne", "in"}
+"""The operators that an empty value goes with."""
 
 IDEMPOTENCY_KEY: Final[Parameter] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The same key and the same request get the same answer, and nothing is done twice.",
-    "schema": {"type": "string", "maxLength": 255},
+    "schema": {"type": "string", "pattern": r'^("[ !#-\[\]-~]{1,255}"|[!#-~][ -~]{0,254})$'},
     "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+}
+PREFER: Final[Parameter] = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "return=minimal: counts are answered in place of the resources (RFC 7240).",
+    "schema": {"type": "string", "enum": ["return=minimal", "return=representation"]},
+    "example": "return=representation",
 }
 IF_MATCH: Final[Parameter] = {
     "name": "If-Match",
@@ -49,6 +73,11 @@ def query(name: str, description: str, example: Any, schema: dict[str, Any] | No
     }
 
 
+def one_of(name: str, description: str, pattern: str) -> Parameter:
+    """A query parameter of a route's own; the example is the first word of its pattern."""
+    return query(name, description, re.findall(r"\w+", pattern)[0], {"type": "string", "pattern": pattern})
+
+
 def path(name: str) -> Parameter:
     """A place in the address."""
     schema = ID_SCHEMA if name.endswith("id") else {"type": "string"}
@@ -56,16 +85,26 @@ def path(name: str) -> Parameter:
     return {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
 
 
-def of_list(resource: Resource[Any, Any]) -> list[Parameter]:
-    """Everything that a list takes."""
+def of_list(resource: Resource[Any, Any], most: int) -> list[Parameter]:
+    """Everything that a list takes; `most` is the largest page."""
     sortable = sorted(asking.sortable(resource))
     return [
         *(_filter(offer) for offer in _fields(resource).items()),
-        query("sort", f"Keys, each with a minus for descending: {', '.join(sortable)}.", "-created-at"),
-        query("page[limit]", "Resources on a page.", 50, {"type": "integer", "minimum": 1}),
-        query("page[offset]", "How many to leave out.", 0, _NOT_NEGATIVE),
-        query("page[number]", "The same in pages, from 1.", 1, {"type": "integer", "minimum": 1}),
-        query("page[after]", "A cursor of a “next” link, empty for the first page: fast however far in.", ""),
+        query(
+            "sort",
+            f"Keys, each with a minus for descending: {', '.join(sortable)}.",
+            "-created-at",
+            list_of(f"[-+]?({any_of(sortable)})", MOST_PATHS),
+        ),
+        query("page[limit]", "Resources on a page.", min(50, most), _from(1, most)),
+        query("page[offset]", "How many to leave out.", 0, _from(0)),
+        query("page[number]", "The same in pages, from 1.", 1, _from(1)),
+        query(
+            "page[after]",
+            "A cursor of a “next” link, empty for the first page: fast however far in. Not with an offset or a number.",
+            "",
+            {"type": "string", "pattern": "^[\\w=-]*$"},
+        ),
         *of_one(resource),
     ]
 
@@ -74,11 +113,16 @@ def of_one(resource: Resource[Any, Any]) -> list[Parameter]:
     """What a document of a resource can be asked to hold."""
     includable = asking.includable(resource)
     members = [*resource.members, *resource.relationships]
-    found = query(f"fields[{resource.type}]", f"Only these members: {', '.join(members)}.", members[0])
+    only = list_of(f"({any_of(members)})")
+    found = query(f"fields[{resource.type}]", f"Only these members: {', '.join(members)}.", members[0], only)
     if not includable:
         return [found]
     paths = f"Paths of relationships to include, such as {', '.join(includable)}, and what these lead to."
-    return [query("include", paths, includable[0]), found]
+    return [query("include", paths, includable[0], {"type": "string", **paths_of(includable)}), found]
+
+
+def _from(least: int, most: int = _LARGEST) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 def _fields(resource: Resource[Any, Any]) -> dict[str, Field]:
@@ -98,4 +142,15 @@ def _filter(offer: tuple[str, Field]) -> Parameter:
     operators = ", ".join(sorted(offered(field.kind)))
     description = f"VALUE or OPERATOR:VALUE,VALUE with {operators}, each also after ~.{words}{within}"
     example = min(field.words) if field.words else _EXAMPLES[field.kind]
-    return query(f"filter[{name}]", description, example)
+    return query(f"filter[{name}]", description, example, _filter_schema(field))
+
+
+def _filter_schema(field: Field) -> dict[str, Any]:
+    """Values behind an operator, two behind a range; for what has none, an empty one, which equals only."""
+    one = f"({any_of(field.words)})" if field.words else _VALUES[field.kind]
+    more = f"{{0,{MOST_VALUES - 1}}}"
+    ordered = sorted(offered(field.kind) - _EQUAL - {"range"})
+    ways = [f"(~?({'|'.join(sorted(_EQUAL))}):)?({one})?(,({one})?){more}"]
+    ways += [f"~?({'|'.join(ordered)}):{one}(,{one}){more}"] if ordered else []
+    ways += [f"~?range:{one},{one}"] if "range" in offered(field.kind) else []
+    return {"type": "string", "pattern": f"^({'|'.join(ways)})$"}

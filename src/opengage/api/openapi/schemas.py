@@ -4,18 +4,15 @@ from typing import Any, Final
 
 import msgspec
 
-from opengage.api.openapi.examples import ID
-from opengage.api.resources.registry import BY_TYPE
+from opengage.api.openapi.members import ID_SCHEMA, identifier, narrow, pointed
 from opengage.api.resources.resource import Across, Relationship, Resource, Through, ToOne
 from opengage.domain.errors import Code
-from opengage.ids import ALPHABET, LENGTH
 from opengage.jsonapi.request import Reader
 
 Schema = dict[str, Any]
 Components = dict[str, Schema]
 
 _INSTANTS: Final = ("-at", "-time", "-until")
-ID_SCHEMA: Final[Schema] = {"type": "string", "pattern": f"^[{ALPHABET}]{{{LENGTH}}}$", "examples": [ID]}
 LINKS: Final[Schema] = {
     "type": "object",
     "properties": {name: {"type": ["string", "null"]} for name in ("first", "last", "next", "prev", "self")},
@@ -44,7 +41,9 @@ def ref(name: str) -> Schema:
 
 def answered(resource: Resource[Any, Any], components: Components) -> None:
     """Add a resource object as it is answered, under its type, and its members."""
-    components[f"{resource.type}.attributes"] = _instants(_structure(resource.attributes, resource.type, components))
+    attributes = _instants(_structure(resource.attributes, resource.type, components))
+    attributes.pop("required", None)  # fields[…] leaves members out
+    components[f"{resource.type}.attributes"] = attributes
     relationships = {name: _relationship(one) for name, one in resource.relationships.items()}
     components[f"{resource.type}.relationships"] = {"type": "object", "properties": relationships}
     components[resource.type] = {
@@ -72,6 +71,11 @@ def sent(reader: Reader[Any, Any], name: str, components: Components) -> Schema:
         held = components[part["$ref"].rpartition("/")[2]]
         if member == "attributes":
             _instants(held)
+            narrow(name, held)
+        else:
+            pointed(name, reader.resource_type, held, components)
+        if (held.get("required") or held.get("anyOf")) and member not in schema["required"]:
+            schema["required"].append(member)
     return schema
 
 
@@ -85,13 +89,6 @@ def of_attributes(type_: str, attributes: Any, components: Components) -> Schema
 def plain(structure: Any, components: Components) -> Schema:
     """The schema of a body that is no JSON:API document."""
     return _structure(structure, "plain", components)
-
-
-def identifier(target: str) -> Schema:
-    """What linkage holds."""
-    told = BY_TYPE[target].told_type if target in BY_TYPE else target
-    properties = {"type": {"const": told}, "id": ID_SCHEMA}
-    return {"type": "object", "required": ["type", "id"], "properties": properties}
 
 
 def _relationship(relationship: Relationship) -> Schema:
@@ -121,7 +118,7 @@ def _instants(schema: Schema) -> Schema:
         if name.endswith(_INSTANTS):
             for option in member.get("anyOf", [member]):
                 if option.get("type") == "string":
-                    option["format"] = "date-time"
+                    option.setdefault("format", "date-time")
     return schema
 
 

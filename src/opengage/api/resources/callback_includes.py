@@ -13,6 +13,8 @@ from opengage.jsonapi.query import Selection, include_paths
 
 LONGEST = 500
 """Characters, at most."""
+SUBJECTS = ("texts", "envelopes", "engagements", "suppressions")
+"""What events are about."""
 
 
 @lru_cache(maxsize=1024)
