@@ -243,15 +243,20 @@ class Instance:
         self._process.wait(_PATIENCE)
 
     @property
+    def pid(self) -> int:
+        """The process that all others of the server come from."""
+        return self._process.pid
+
+    @property
     def url(self) -> sa.URL:
         """Where it answers."""
         return sa.URL.create("postgresql", "postgres", "", "127.0.0.1", self.port, "postgres")
 
 
 @contextlib.contextmanager
-def instance(**flags: str) -> Iterator[Instance]:
-    """A server in a folder that goes with it."""
-    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-"))
+def instance(parent: Path | None = None, **flags: str) -> Iterator[Instance]:
+    """A server in a folder that goes with it; in `parent`, or else where temporary files are."""
+    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-", dir=parent))
     try:
         made = Instance(folder, **flags)
         try:

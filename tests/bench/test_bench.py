@@ -42,6 +42,18 @@ def musts(shown: str) -> list[str]:
     return shown.partition("\nMusts\n")[2].splitlines()
 
 
+def test_the_same_run_goes_over_postgres(place: Path) -> None:
+    """The same figures over a server of the run's own, which ends with it, and PostgreSQL's own bounds."""
+    out = place / "out.json"
+    sizes = ("--postgres", "--texts", "100", "--posts", "1", "--post-size", "50")
+    done = bench(*sizes, "--dir", str(place), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    assert "PostgreSQL" in found["place"]
+    assert [must["bound"] for must in found["musts"].values()] == [35_000, 8_000]
+    assert list(place.iterdir()) == [out]
+
+
 def test_the_worker_can_be_profiled(place: Path) -> None:
     """A blast with a profiler in the worker names the functions that took the time."""
     done = bench("profile-worker", "--texts", "200", "--kind", "sample", "--dir", str(place))
