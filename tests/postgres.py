@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -151,6 +151,23 @@ class Server:
                 # a parameter left open can only be written in the simple protocol, whose answers asyncpg drops
                 await connection.execute(_EXPLAINED.format(statement=statement))
                 return str(await connection.fetchval("SELECT current_setting('opengage.explained')"))
+            finally:
+                await connection.close()
+
+        return self.aside.run(explain())
+
+    def explain_with(
+        self, url: str, begin: str, statement: str, batches: Sequence[Callable[[Sequence[asyncpg.Type]], Sequence[Any]]]
+    ) -> list[str]:
+        """The plans, as JSON, of a statement with the values that each batch has for the types of its $1, $2, ..."""
+
+        async def explain() -> list[str]:
+            connection = await asyncpg.connect(url, statement_cache_size=0)
+            try:
+                await connection.execute(begin)
+                types = (await connection.prepare(statement)).get_parameters()
+                explained = f"EXPLAIN (FORMAT JSON) {statement}"
+                return [str(await connection.fetchval(explained, *values(types))) for values in batches]
             finally:
                 await connection.close()
 
