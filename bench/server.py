@@ -121,7 +121,7 @@ def database(beside: Path, *, is_postgres: bool) -> Iterator[Database]:
         yield Database()
         return
     sys.path.append(str(HERE.parent / "tests"))  # nothing else of the benchmarks needs what the tests bring
-    with importlib.import_module("postgres").instance(_folder_for(beside.parent), **_FLAGS) as server:
+    with importlib.import_module("postgres").instance(None, _folder_for(beside.parent), **_FLAGS) as server:
         try:
             yield Database(server)
         finally:
