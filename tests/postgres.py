@@ -278,12 +278,9 @@ class Instance:
 
 
 @contextlib.contextmanager
-def instance(standby_of: Instance | None = None, /, parent: Path | None = None, **flags: str) -> Iterator[Instance]:
-    """A server in a folder that goes with it: an empty one, or another one's standby that copies all it does.
-
-    Its folder is made in `parent`, or else where temporary files are.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-", dir=parent))
+def instance(standby_of: Instance | None = None, /, **flags: str) -> Iterator[Instance]:
+    """A server in a folder that goes with it: an empty one, or another one's standby that copies all it does."""
+    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-"))
     try:
         made = Instance(folder, standby_of, **flags)
         try:
