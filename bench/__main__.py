@@ -5,17 +5,17 @@ import json
 import os
 import platform
 import signal
-import sqlite3
 import sys
 import time
 import types
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import api, blast, figures, ingest, law, place, profiling, raw
+from bench import api, blast, figures, ingest, law, place, profiling, raw, server
 from bench.children import Child, Simulator, free_port, init, opengage, peaks, running, simulator
 from bench.client import Access, Broken, wait_until_ready
-from bench.figures import Limits, Run
+from bench.figures import BOUNDS, Limits, Run
+from bench.server import Database
 
 PROFILES = {"profile-worker": "worker", "profile-web": "web"}
 """What else can be asked for: the verb that gets a profiler."""
@@ -41,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--law", action="store_true", help="with the legal clock on, and a frequency cap that looks at everybody"
     )
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL: a server of the run's own")
     parser.add_argument("--seconds", type=float, help="of each figure of single requests [4; 0.4 among all]")
     parser.add_argument("--kind", choices=("sample", "cprofile", "both"), default="both", help="which profiler [both]")
     parser.add_argument("--dir", type=Path, help="where to keep the data while it runs [the temporary folder]")
@@ -49,7 +50,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _limits(data: Path, asked: argparse.Namespace) -> Limits:
+def _limits(data: Path, asked: argparse.Namespace, database: Database) -> Limits:
     """The raw limits, while nothing else of ours runs."""
     posts, size, texts = asked.posts, asked.post_size, asked.texts
     with simulator(data) as smsc:
@@ -57,22 +58,23 @@ def _limits(data: Path, asked: argparse.Namespace) -> Limits:
     return Limits(
         plain_decode=raw.plain_decode(posts, size),
         decode=raw.decode(posts, size),
-        insert=raw.insert(data / "insert", posts, size),
-        store_cycle=raw.store_cycle(data / "cycle", texts),
+        insert=raw.insert(server.migrated(data / "insert", database.fresh("insert")), posts, size),
+        store_cycle=raw.store_cycle(server.migrated(data / "cycle", database.fresh("cycle")), texts),
         smpp=alone.rate,
         smpp_processor_seconds=alone.processor_seconds,
     )
 
 
-def _measure(data: Path, asked: argparse.Namespace) -> Run:
+def _measure(data: Path, asked: argparse.Namespace, database: Database) -> Run:
     """Raw limits first, then ingest and blast on one `opengage serve`."""
     print(f"bench: data in {data} ({place.file_system(data)}); measuring raw limits", file=sys.stderr)
-    limits = _limits(data, asked)
+    limits = _limits(data, asked, database)
     with ExitStack() as stack:
         smsc = stack.enter_context(simulator(data))
         port = free_port()
-        access = Access(init(data, smsc.port, quiet_hours=asked.law), port)
-        environment = {"OPENGAGE_SANDBOX_SMSC": f"smpp://bench:bench@127.0.0.1:{smsc.port}"}  # no second simulator
+        environment = database.fresh("run")
+        access = Access(init(data, smsc.port, environment, quiet_hours=asked.law), port)
+        environment["OPENGAGE_SANDBOX_SMSC"] = f"smpp://bench:bench@127.0.0.1:{smsc.port}"  # no second simulator
         if asked.law:
             environment["OPENGAGE_QUIET_HOURS_FILE"] = str(law.write(data))
         flags = ("--data", str(data), "--port", str(port))
@@ -117,19 +119,22 @@ def _seen(smsc: Simulator) -> list[int]:
     return [counts[name] for name in ("submits", "unique", "receipts")]
 
 
-def _all(data: Path, asked: argparse.Namespace) -> None:
-    run = _measure(data, asked)
+def _all(data: Path, asked: argparse.Namespace, database: Database) -> None:
+    run = _measure(data, asked, database)
+    run.bounds = BOUNDS[database.name]
     run.place = {
         "Python": platform.python_version(),
-        "SQLite": sqlite3.sqlite_version,
+        database.name: database.version,
         "cores": str(os.cpu_count()),
         "file system": place.file_system(data),
         "posts": f"{asked.posts} of {asked.post_size:,} envelopes",
         "legal clock and caps": "on" if asked.law else "off",
     }
-    singles = api.run(data, asked.seconds or _BRIEFLY)
-    run.api = api.told(singles)
-    print(f"{api.shown(singles)}\n\n{figures.shown(run)}")
+    if not asked.postgres:
+        singles = api.run(data, asked.seconds or _BRIEFLY)
+        run.api = api.told(singles)
+        print(api.shown(singles), end="\n\n")
+    print(figures.shown(run))
     if asked.json:
         asked.json.write_text(run.as_json() + "\n", "utf-8")
 
@@ -155,13 +160,14 @@ class _Ending:
 
 def _carry_out(data: Path, asked: argparse.Namespace) -> None:
     try:
-        if asked.what == "all":
-            _all(data, asked)
-        elif asked.what == "api":
-            _api(data, asked)
-        else:
-            kinds = ("sample", "cprofile") if asked.kind == "both" else (asked.kind,)
-            profiling.profile(data, PROFILES[asked.what], asked.texts, kinds)
+        with server.database(data, is_postgres=asked.postgres) as database:
+            if asked.what == "all":
+                _all(data, asked, database)
+            elif asked.what == "api":
+                _api(data, asked)
+            else:
+                kinds = ("sample", "cprofile") if asked.kind == "both" else (asked.kind,)
+                profiling.profile(data, PROFILES[asked.what], asked.texts, kinds, database)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)  # nothing must interrupt the tidying up
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.client import Broken
 from bench.place import HERE
+from bench.recipients import SENDER
 
 _PATIENCE = 30.0
 """Seconds that a process may take to end by itself."""
@@ -21,11 +22,10 @@ class Child:
     """One process. It ends with us too: its standard input is a pipe that only we hold."""
 
     def __init__(self, command: list[str], data: Path, environment: Mapping[str, str] | None = None) -> None:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENGAGE_")}
         self._log = (data / "bench.log").open("ab")
         self._process = subprocess.Popen(
             [sys.executable, *command],
-            env={**kept, "OPENGAGE_LOG_LEVEL": "warning", **(environment or {})},
+            env={**_kept(), "OPENGAGE_LOG_LEVEL": "warning", **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -77,12 +77,27 @@ def opengage(*arguments: str) -> list[str]:
     return ["-m", "opengage", "--with-parent", *arguments]
 
 
-def init(data: Path, smsc_port: int, *, quiet_hours: bool = False) -> dict[str, Any]:
+def _kept() -> dict[str, str]:
+    """Our environment without settings of Opengage."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("OPENGAGE_")}
+
+
+def init(
+    data: Path,
+    smsc_port: int,
+    environment: Mapping[str, str] | None = None,
+    *,
+    account: str = "bench",
+    number: str = SENDER,
+    quiet_hours: bool = False,
+) -> dict[str, Any]:
     """What `opengage init` tells of a new account that sends to this SMSC."""
-    flags = ["--data", str(data), "--account", "bench", "--json", "--smsc", f"smpp://bench:bench@127.0.0.1:{smsc_port}"]
+    smsc = f"smpp://{account}:bench@127.0.0.1:{smsc_port}"
+    flags = ["--data", str(data), "--account", account, "--json", "--smsc", smsc, "--phone-number", number]
     if quiet_hours:
         flags.append("--quiet-hours")
-    done = subprocess.run([sys.executable, "-m", "opengage", "init", *flags], capture_output=True, check=False)
+    command = [sys.executable, "-m", "opengage", "init", *flags]
+    done = subprocess.run(command, env={**_kept(), **(environment or {})}, capture_output=True, check=False)
     if done.returncode:
         raise Broken(f"opengage init failed: {done.stderr.decode()}")
     found: dict[str, Any] = json.loads(done.stdout)

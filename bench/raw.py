@@ -6,7 +6,6 @@ Each is the product's own code with everything around it left out, in this proce
 import asyncio
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import uvloop
@@ -15,15 +14,12 @@ from bench.children import Simulator
 from bench.client import Broken
 from bench.recipients import SENDER, bulk_bodies, numbers
 from opengage.api.envelope_batches import Batch, read_batch
-from opengage.assembly.schema import migrate
-from opengage.assembly.store import open_store
 from opengage.clock import SystemClock
 from opengage.domain.callback_urls import Limits
 from opengage.domain.ledger import Moves
 from opengage.domain.states import Reason, TextEvent, TextStatus, change, place
 from opengage.ids import Id, new_id, to_wire
 from opengage.jsonapi.request import split
-from opengage.settings import load
 from opengage.smpp import coding
 from opengage.smpp.contract import Answer, Loss, SessionSettings
 from opengage.smpp.esme import Esme, EsmeOwner, connect
@@ -56,43 +52,38 @@ def decode(posts: int, size: int) -> float:
 
 
 async def _decode_timed(bodies: Sequence[bytes], envelopes: int) -> float:
-    await _read(bodies[0])  # the rules for phone numbers are compiled at the first one of a country
+    await read(bodies[0])  # the rules for phone numbers are compiled at the first one of a country
     start = time.monotonic()
     for body in bodies:
-        await _read(body)
+        await read(body)
     return envelopes / (time.monotonic() - start)
 
 
-async def _read(body: bytes) -> Batch:
+async def read(body: bytes) -> Batch:
+    """A bulk document as the API reads it."""
     items = split(body)
     assert isinstance(items, list), "a bulk document holds an array"
     return await read_batch(items, "/data/{}".format, len(items), Limits())
 
 
-def _store(home: Path) -> Store:
-    settings = load({}, data=home)
-    migrate(settings)
-    return open_store(settings)
+def insert(store: Store, posts: int, size: int) -> float:
+    """Envelopes per second into a fresh database, durable, one transaction for each would-be POST; closes the store."""
+    return uvloop.run(_insert_timed(store, posts, size))
 
 
-def insert(home: Path, posts: int, size: int) -> float:
-    """Envelopes per second into a fresh file, durable, one transaction for each would-be POST."""
-    return uvloop.run(_insert_timed(home, posts, size))
-
-
-async def _insert_timed(home: Path, posts: int, size: int) -> float:
-    store = _store(home)
+async def _insert_timed(store: Store, posts: int, size: int) -> float:
     engagement_id = new_id()
     try:
-        batches = [await _read(body) for body in bulk_bodies(to_wire(engagement_id), posts * size, size)]
+        batches = [await read(body) for body in bulk_bodies(to_wire(engagement_id), posts * size, size)]
         start = time.monotonic()
-        await _insert(store, engagement_id, batches)
+        await write(store, engagement_id, batches)
         return posts * size / (time.monotonic() - start)
     finally:
         await store.close()
 
 
-async def _insert(store: Store, engagement_id: Id, batches: Sequence[Batch]) -> None:
+async def write(store: Store, engagement_id: Id, batches: Sequence[Batch]) -> None:
+    """Insert envelopes, one transaction for each batch."""
     author = new_id()
     for batch in batches:
         ids = [new_id() for _ in batch.new]
@@ -104,17 +95,16 @@ async def _insert(store: Store, engagement_id: Id, batches: Sequence[Batch]) -> 
             await ledgers.move(tx, moves)
 
 
-def store_cycle(home: Path, texts: int) -> float:
+def store_cycle(store: Store, texts: int) -> float:
     """Texts per second through the store alone, from due to delivered: three durable transactions for each 500."""
-    return uvloop.run(_cycle_timed(home, texts))
+    return uvloop.run(_cycle_timed(store, texts))
 
 
-async def _cycle_timed(home: Path, texts: int) -> float:
-    store = _store(home)
-    cycle = _Cycle(store)
+async def _cycle_timed(store: Store, texts: int) -> float:
+    cycle = Cycle(store)
     try:
         bodies = bulk_bodies(to_wire(cycle.engagement_id), texts, 10_000)
-        await _insert(store, cycle.engagement_id, [await _read(body) for body in bodies])
+        await write(store, cycle.engagement_id, [await read(body) for body in bodies])
         start, done = time.monotonic(), 0
         while count := await cycle.turn():
             done += count
@@ -126,7 +116,7 @@ async def _cycle_timed(home: Path, texts: int) -> float:
     return texts / took
 
 
-class _Cycle:
+class Cycle:
     """The statements that the dispatcher needs for a text, without the dispatcher."""
 
     def __init__(self, store: Store) -> None:

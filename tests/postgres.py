@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,6 +156,23 @@ class Server:
 
         return self.aside.run(explain())
 
+    def explain_with(
+        self, url: str, begin: str, statement: str, batches: Sequence[Callable[[Sequence[asyncpg.Type]], Sequence[Any]]]
+    ) -> list[str]:
+        """The plans, as JSON, of a statement with the values that each batch has for the types of its $1, $2, ..."""
+
+        async def explain() -> list[str]:
+            connection = await asyncpg.connect(url, statement_cache_size=0)
+            try:
+                await connection.execute(begin)
+                types = (await connection.prepare(statement)).get_parameters()
+                explained = f"EXPLAIN (FORMAT JSON) {statement}"
+                return [str(await connection.fetchval(explained, *values(types))) for values in batches]
+            finally:
+                await connection.close()
+
+        return self.aside.run(explain())
+
     def look(self, url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What is committed, seen through a connection of its own."""
 
@@ -248,6 +265,11 @@ class Instance:
         """End it: SIGINT is a fast shutdown, SIGQUIT an immediate one, as if it had crashed."""
         self._process.send_signal(number)
         self._process.wait(_PATIENCE)
+
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server come from."""
+        return self._process.pid
 
     @property
     def url(self) -> sa.URL:

@@ -51,6 +51,18 @@ def musts(shown: str) -> list[str]:
     return shown.partition("\nMusts\n")[2].splitlines()
 
 
+def test_the_same_run_goes_over_postgres(place: Path) -> None:
+    """The same figures over a server of the run's own, which ends with it, and PostgreSQL's own bounds."""
+    out = place / "out.json"
+    sizes = ("--postgres", "--texts", "100", "--posts", "1", "--post-size", "50")
+    done = bench(*sizes, "--dir", str(place), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    assert "PostgreSQL" in found["place"]
+    assert [must["bound"] for must in found["musts"].values()] == [35_000, 8_000]
+    assert list(place.iterdir()) == [out]
+
+
 def test_single_requests_stand_beside_a_bare_handler(place: Path) -> None:
     """Reading one, a list and creating one, over one connection and many: rate, latency and processor time of both."""
     out = place / "api.json"

@@ -2,9 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from typing import Any, Final
 
+import asyncpg
 import pytest
 from sqlalchemy.sql import Executable
 
@@ -51,33 +53,53 @@ STATEMENTS: Final[dict[str, str]] = {
     if isinstance(value, str) and not name.startswith("_") and re.match(r"\s*(INSERT|SELECT|UPDATE|DELETE)\b", value)
 }
 
-FILL = """
+_FILL = """
 INSERT INTO envelopes (account_id, id, created_at, updated_at, created_by, updated_by, engagement_id, phone_number,
     status, reason, meta, next_at, retry_attempts, is_priority, text_id)
 SELECT 1, decode(lpad(to_hex(n), 32, '0'), 'hex'), 1, 1, '\\x00', '\\x00', '\\x02', '+44770090' || n, 'pending', '',
-    '{}', 1, 0, false, decode('ff' || lpad(to_hex(n), 30, '0'), 'hex')
-FROM generate_series(1, 3000) AS n;
+    '{{}}', 1, 0, false, decode('ff' || lpad(to_hex(n), 30, '0'), 'hex')
+FROM generate_series({first}, {last}) AS n;
 INSERT INTO texts (account_id, id, created_at, updated_at, created_by, updated_by, sender, recipient, direction, status,
     body, segments, phone_number_id, service_profile_id, engagement_id, envelope_id, epoch, attempts, meta)
 SELECT 1, text_id, 1, 1, '\\x00', '\\x00', '+12025550100', phone_number, 'outbound', 'sending', 'Hello', 1, '\\x04',
-    '\\x05', '\\x02', id, CASE WHEN right(phone_number, 1) = '7' THEN 1 END, 1, '{}' FROM envelopes;
+    '\\x05', '\\x02', id, CASE WHEN right(phone_number, 1) = '7' THEN 1 END, 1, '{{}}' FROM envelopes WHERE next_at = 1;
 INSERT INTO suppressions (account_id, id, created_at, updated_at, phone_number, reason)
-SELECT 1, id, 1, 1, phone_number, 'opted-out' FROM envelopes;
+SELECT 1, id, 1, 1, phone_number, 'opted-out' FROM envelopes WHERE next_at = 1;
 INSERT INTO recent_texts (account_id, phone_number, text_id, phone_number_id)
-SELECT 1, recipient, id, '\\x04' FROM texts;
+SELECT 1, recipient, id, '\\x04' FROM texts WHERE settled_at IS NULL;
 INSERT INTO text_segments (account_id, service_profile_id, carrier_ref, text_id, number, parts)
-SELECT 1, '\\x05', 'm' || phone_number, text_id, 1, 1 FROM envelopes;
+SELECT 1, '\\x05', 'm' || phone_number, text_id, 1, 1 FROM envelopes WHERE next_at = 1;
 """
 
 
-@pytest.fixture(scope="module", params=["full", "filled unseen"])
+_COMPLETE = """
+UPDATE envelopes SET next_at = NULL, status = 'complete', reason = 'delivered';
+UPDATE texts SET epoch = NULL, settled_at = 1, status = 'delivered';
+"""
+
+
+def fill(first: int, last: int) -> str:
+    """Envelopes that are due, each with a text, a suppression and so on: these numbers of them."""
+    return _FILL.format(first=first, last=last)
+
+
+PASTS: Final[dict[str, list[str]]] = {
+    "full": [fill(1, 3000), "ANALYZE"],
+    "filled unseen": ["ANALYZE", fill(1, 3000)],
+    "at rest": [fill(1, 3000), _COMPLETE, "VACUUM ANALYZE"],
+    "at rest, then as much again": [fill(1, 3000), _COMPLETE, "VACUUM ANALYZE", fill(3001, 6000)],
+    "small at rest, then large": [fill(1, 300), _COMPLETE, "VACUUM ANALYZE", fill(301, 8000)],
+    "large at rest, then a few": [fill(1, 6000), _COMPLETE, "VACUUM ANALYZE", fill(6001, 6200)],
+}
+"""What a database has been through: what its statistics say, and what is there by now."""
+
+
+@pytest.fixture(scope="module", params=PASTS)
 def database(request: pytest.FixtureRequest, postgres_server: postgres.Server) -> Iterator[str]:
-    """A database that knows how many rows it has, and one that was filled after it was seen empty."""
+    """A database with a past."""
     with postgres_server.database() as url:
-        postgres_server.execute(url, "ANALYZE")
-        postgres_server.execute(url, FILL)
-        if request.param == "full":
-            postgres_server.execute(url, "ANALYZE")
+        for script in PASTS[request.param]:
+            postgres_server.execute(url, script)
         yield url
 
 
@@ -86,6 +108,26 @@ def plan(server: postgres.Server, url: str, statement: str) -> list[dict[str, An
     begin = PostgresOptions(url).begin_writing
     told = server.explain(url, begin, f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}")
     return list(_nodes(json.loads(told)[0]["Plan"]))
+
+
+@cache
+def plans(server: postgres.Server, url: str, statement: str) -> list[list[dict[str, Any]]]:
+    """That one, and those for batches of one and of 500: of an account that statistics know, and of a new one."""
+    batches = [partial(_values, many, *whose) for many in (1, 500) for whose in ((1, b"\x02"), (7, b"\x07"))]
+    told = server.explain_with(url, PostgresOptions(url).begin_writing, statement, batches)
+    return [plan(server, url, statement), *(list(_nodes(json.loads(each)[0]["Plan"])) for each in told)]
+
+
+def _values(many: int, account: int, key: bytes, types: Sequence[asyncpg.Type]) -> list[Any]:
+    """A batch of so many for these parameters."""
+    scalars = {"int8": account, "bytea": key, "text": "x", "bool": True, "int4": 50}
+    keys = [number.to_bytes(16, "big") for number in range(many)]
+    return [
+        (keys if each.name == "bytea[]" else [scalars[each.name.removesuffix("[]")]] * many)
+        if each.kind == "array"
+        else scalars[each.name]
+        for each in types
+    ]
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -102,26 +144,28 @@ def test_every_statement_has_a_plan_here() -> None:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_statement_takes_its_index(postgres_server: postgres.Server, database: str, name: str) -> None:
     """It looks into its indexes and walks through no table."""
-    nodes = plan(postgres_server, database, STATEMENTS[name])
-    assert {node["Index Name"] for node in nodes if "Index Name" in node} == SEARCHES[name]
-    assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
+    for nodes in plans(postgres_server, database, STATEMENTS[name]):
+        assert {node["Index Name"] for node in nodes if "Index Name" in node} == SEARCHES[name]
+        assert not [node for node in nodes if node["Node Type"] == "Seq Scan"]
 
 
 @pytest.mark.parametrize("name", [name for name, words in STATEMENTS.items() if "given" in words])
 def test_the_batch_is_the_outer_loop(postgres_server: postgres.Server, database: str, name: str) -> None:
     """A look-up or change walks through the batch, in its order, and looks each row up by its whole key."""
-    nodes = plan(postgres_server, database, STATEMENTS[name])
-    loops = [node["Node Type"] for node in nodes if node["Node Type"] not in ("ModifyTable", "Sort", "Subquery Scan")]
-    looped = loops.count("Nested Loop")
-    assert loops[: looped + 1] == ["Nested Loop"] * looped + ["Function Scan"]
-    searched = [node["Index Cond"] for node in nodes if "Index Name" in node]
-    assert all("account_id" in condition and " AND " in condition for condition in searched)
+    for nodes in plans(postgres_server, database, STATEMENTS[name]):
+        kinds = [node["Node Type"] for node in nodes]
+        loops = [kind for kind in kinds if kind not in ("ModifyTable", "Sort", "Subquery Scan")]
+        looped = loops.count("Nested Loop")
+        assert loops[: looped + 1] == ["Nested Loop"] * looped + ["Function Scan"]
+        searched = [node["Index Cond"] for node in nodes if "Index Name" in node]
+        assert all("account_id" in condition and " AND " in condition for condition in searched)
 
 
 @pytest.mark.parametrize("name", [name for name, words in STATEMENTS.items() if "LIMIT" in words])
 def test_a_window_needs_no_sorting(postgres_server: postgres.Server, database: str, name: str) -> None:
     """The index gives the order, so that the next window costs the same in an engagement of a million."""
-    assert "Sort" not in [node["Node Type"] for node in plan(postgres_server, database, STATEMENTS[name])]
+    for nodes in plans(postgres_server, database, STATEMENTS[name]):
+        assert "Sort" not in [node["Node Type"] for node in nodes]
 
 
 WITHIN: Final = (list_statements.shape_of(Condition("engagement_id", (Id(bytes(16)),))),)
@@ -142,10 +186,10 @@ COMPOSED: Final[dict[str, tuple[Executable, set[str]]]] = {
 def test_a_composed_statement_takes_its_index(postgres_server: postgres.Server, database: str, name: str) -> None:
     """It looks where it should, in the index's own order."""
     statement, indexes = COMPOSED[name]
-    nodes = plan(postgres_server, database, Compiled()(statement, {})[0])
-    assert {node["Index Name"] for node in nodes if "Index Name" in node} == indexes
-    assert "Seq Scan" not in [node["Node Type"] for node in nodes]
-    assert "Sort" not in [node["Node Type"] for node in nodes]
+    for nodes in plans(postgres_server, database, Compiled()(statement, {})[0]):
+        assert {node["Index Name"] for node in nodes if "Index Name" in node} == indexes
+        assert "Seq Scan" not in [node["Node Type"] for node in nodes]
+        assert "Sort" not in [node["Node Type"] for node in nodes]
 
 
 def test_rows_can_travel_as_arrays() -> None:

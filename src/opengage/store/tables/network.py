@@ -44,6 +44,9 @@ lanes = sa.Table(
     whole("unhealthy_since", null=True),
     text("circuit", null=True),
     whole("crashes", null=True),
+    # another worker that has fewer lanes asks for this one
+    text("wanted_by", null=True),
+    whole("wanted_until", null=True),
     sqlite_with_rowid=False,
     postgresql_with=CHANGING,
 )
