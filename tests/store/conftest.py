@@ -11,6 +11,7 @@ from opengage.store.contract import Store
 from opengage.store.migrations import upgrade
 from opengage.store.postgres import PostgresOptions, PostgresStore
 from opengage.store.sqlite import SqliteStore
+from seals import seals
 
 Open = Callable[[], Awaitable[Store]]
 
@@ -37,7 +38,9 @@ async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     opened: list[Store] = []
 
     async def open_() -> Store:
-        store = PostgresStore(PostgresOptions(address)) if is_postgres else SqliteStore(address)
+        store = (
+            PostgresStore(PostgresOptions(address), seals=seals) if is_postgres else SqliteStore(address, seals=seals)
+        )
         opened.append(store)
         await store.changed(0)  # it listens from here on
         return store

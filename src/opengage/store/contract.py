@@ -5,7 +5,7 @@ rows, and `Batches` for what runs once per batch of texts, where each database h
 A `writing` transaction is durable when its block ends, and undone when the block raises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
 from typing import Any, Protocol
@@ -17,8 +17,12 @@ from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
 from opengage.domain.states import Reason, TextStatus
 from opengage.ids import Id
+from opengage.sealing import Sealer
 
 Rows = list[tuple[Any, ...]]
+
+Seals = Callable[[], Sealer]
+"""Gives what opens sealed keys, when it is first needed. Raises Unavailable."""
 
 
 class Violation(Exception):
@@ -167,6 +171,11 @@ class Transaction(Protocol):
     @property
     def batches(self) -> "Batches":
         """The hot path of this database."""
+        ...
+
+    @property
+    def seals(self) -> Seals | None:
+        """What opens the keys that are sealed in the database; None for a store that was not given any."""
         ...
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 
 from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
-from opengage.store.contract import Batches, Rows, Turn, Violation
+from opengage.store.contract import Batches, Rows, Seals, Turn, Violation
 from opengage.store.sqlite.batches import SqliteBatches
 
 _DIALECT: Final = dialects.dialect(paramstyle="named")
@@ -79,9 +79,10 @@ class _Compiled:
 class SqliteTransaction:
     """One transaction on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, compiled: _Compiled) -> None:
+    def __init__(self, connection: sqlite3.Connection, compiled: _Compiled, seals: Seals | None = None) -> None:
         self._connection = connection
         self._compiled = compiled
+        self._seals = seals
         self._batches = SqliteBatches(connection)
 
     async def rows(self, statement: Executable, **parameters: Any) -> Rows:
@@ -104,12 +105,18 @@ class SqliteTransaction:
         """See Transaction.batches."""
         return self._batches
 
+    @property
+    def seals(self) -> Seals | None:
+        """See Transaction.seals."""
+        return self._seals
+
 
 class SqliteStore:
     """Opengage's data in one SQLite file, shared by the processes of one machine."""
 
-    def __init__(self, path: Path, *, readers: int = 4) -> None:
+    def __init__(self, path: Path, *, readers: int = 4, seals: Seals | None = None) -> None:
         self._path = path
+        self._seals = seals
         self._compiled = _Compiled()
         self._writing = asyncio.Lock()
         with contextlib.ExitStack() as opened, _translated():
@@ -140,7 +147,7 @@ class SqliteStore:
         try:
             with _translated():
                 connection.execute("BEGIN")
-                yield SqliteTransaction(connection, self._compiled)
+                yield SqliteTransaction(connection, self._compiled, self._seals)
         finally:
             if connection.in_transaction:
                 connection.rollback()
@@ -153,7 +160,7 @@ class SqliteStore:
             with _translated():
                 await self._begin()
                 try:
-                    yield SqliteTransaction(self._writer, self._compiled)
+                    yield SqliteTransaction(self._writer, self._compiled, self._seals)
                     self._writer.execute("COMMIT")
                 finally:
                     if self._writer.in_transaction:
