@@ -176,6 +176,9 @@ async def _words(
     if found is None:
         problems.append(fields.unknown("text-message", "text message"))
         return "", 0
+    if not found.body:
+        problems.append(Problem(Code.REQUIRED, "The message's words were forgotten. Make a new text message.", pointer))
+        return "", 0
     try:
         # what a blast's text carries was filled in for its recipient: it is read as it stands
         body = _rendered(own, new.meta) if own else found.body

@@ -80,6 +80,8 @@ class Turn(IntEnum):
     """The making of accounts: each gets the next number."""
     CONSENT = 2
     """Who of an account may be texted: shared by all who are about to text, alone for whoever changes it."""
+    FORGETTING = 3
+    """What an account forgets: by one worker at a time."""
 
 
 class Settled(msgspec.Struct, gc=False, frozen=True):
@@ -195,6 +197,10 @@ class Store(Protocol):
 
     async def changed(self, within: float) -> None:
         """Return once somebody may have written something, or after `within` seconds. One waiter per store."""
+        ...
+
+    async def scrub(self) -> None:
+        """Let nothing of what was deleted or overwritten stay in files of ours, as far as nobody is kept waiting."""
         ...
 
     async def close(self) -> None:

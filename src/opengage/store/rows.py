@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from opengage.domain import records
+from opengage.domain.erasures import ErasureStatus
 from opengage.domain.imports import ImportStatus
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
@@ -48,6 +49,7 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.ContactImportError: tables.contact_import_errors,
     records.Upload: tables.uploads,
     records.File: tables.files,
+    records.Erasure: tables.erasures,
 }
 
 
@@ -69,6 +71,7 @@ _CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
     Reason: Reason,
     TextStatus: TextStatus,
     ImportStatus: ImportStatus,
+    ErasureStatus: ErasureStatus,
 }
 
 

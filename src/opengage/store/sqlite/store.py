@@ -40,6 +40,8 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA wal_autocheckpoint = 4096",
     "PRAGMA journal_size_limit = 67108864",
+    # what was deleted or replaced is overwritten with zeros: a person's number may be among it
+    "PRAGMA secure_delete = ON",
 )
 
 
@@ -193,6 +195,16 @@ class SqliteStore:
         while self._version() == self._seen and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_POLL)  # SQLite cannot call us: looking is the only way
         self._seen = self._version()
+
+    async def scrub(self) -> None:
+        """See Store.scrub: the write-ahead log still has the pages as they were, until all of it is in the file."""
+        async with self._writing:
+            with _translated():
+                await asyncio.shield(asyncio.to_thread(self._checkpoint))
+
+    def _checkpoint(self) -> None:
+        # what readers keep it from is done at the next one
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     async def close(self) -> None:
         """See Store.close."""
