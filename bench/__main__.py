@@ -1,6 +1,7 @@
 """`python -m bench`: what `make bench` runs."""
 
 import argparse
+import json
 import os
 import platform
 import signal
@@ -11,7 +12,7 @@ import types
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import blast, figures, ingest, law, place, profiling, raw
+from bench import api, blast, figures, ingest, law, place, profiling, raw
 from bench.children import Child, Simulator, free_port, init, opengage, peaks, running, simulator
 from bench.client import Access, Broken, wait_until_ready
 from bench.figures import Limits, Run
@@ -25,18 +26,22 @@ _INSIST = 1.0
 _ACKNOWLEDGED = 5.0
 """Seconds that the last receipts may take to be acknowledged once they are recorded."""
 
+_BRIEFLY, _AT_LENGTH = 0.4, 4.0
+"""Seconds of each figure of single requests: among all the others, and by itself."""
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Benchmarks, each figure beside the raw limit of the same run."
     )
-    parser.add_argument("what", nargs="?", default="all", choices=("all", *PROFILES))
+    parser.add_argument("what", nargs="?", default="all", choices=("all", "api", *PROFILES))
     parser.add_argument("--texts", type=int, default=50_000, help="envelopes of the blast [50000]")
     parser.add_argument("--posts", type=int, default=5, help="bulk POSTs of each ingest figure [5]")
     parser.add_argument("--post-size", type=int, default=10_000, help="envelopes of each POST [10000]")
     parser.add_argument(
         "--law", action="store_true", help="with the legal clock on, and a frequency cap that looks at everybody"
     )
+    parser.add_argument("--seconds", type=float, help="of each figure of single requests [4; 0.4 among all]")
     parser.add_argument("--kind", choices=("sample", "cprofile", "both"), default="both", help="which profiler [both]")
     parser.add_argument("--dir", type=Path, help="where to keep the data while it runs [the temporary folder]")
     parser.add_argument("--limit", type=float, default=180.0, help="seconds until the run is given up [180]")
@@ -122,9 +127,18 @@ def _all(data: Path, asked: argparse.Namespace) -> None:
         "posts": f"{asked.posts} of {asked.post_size:,} envelopes",
         "legal clock and caps": "on" if asked.law else "off",
     }
-    print(figures.shown(run))
+    singles = api.run(data, asked.seconds or _BRIEFLY)
+    run.api = api.told(singles)
+    print(f"{api.shown(singles)}\n\n{figures.shown(run)}")
     if asked.json:
         asked.json.write_text(run.as_json() + "\n", "utf-8")
+
+
+def _api(data: Path, asked: argparse.Namespace) -> None:
+    found = api.run(data, asked.seconds or _AT_LENGTH)
+    print(api.shown(found))
+    if asked.json:
+        asked.json.write_text(json.dumps(api.told(found)) + "\n", "utf-8")
 
 
 class _Ending:
@@ -143,6 +157,8 @@ def _carry_out(data: Path, asked: argparse.Namespace) -> None:
     try:
         if asked.what == "all":
             _all(data, asked)
+        elif asked.what == "api":
+            _api(data, asked)
         else:
             kinds = ("sample", "cprofile") if asked.kind == "both" else (asked.kind,)
             profiling.profile(data, PROFILES[asked.what], asked.texts, kinds)

@@ -64,6 +64,8 @@ class Run:
     """The most memory that each process held, in bytes."""
     place: dict[str, str] = field(default_factory=dict)
     """Where it was measured."""
+    api: list[dict[str, float | str]] = field(default_factory=list)
+    """Single requests."""
 
     @property
     def connections(self) -> int:

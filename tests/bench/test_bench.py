@@ -1,12 +1,20 @@
 """The benchmarks run: tiny sizes, real processes, no figure asserted, because a test's machine is never quiet."""
 
+import contextlib
+import itertools
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bench.client import Broken
+from bench.load import drive
 
 from source import ROOT
 
@@ -26,12 +34,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_figure_stands_beside_its_limit(place: Path) -> None:
     """A run measures ingest, blast, memory and the raw limits, judges the musts, and leaves nothing behind."""
     out = place / "out.json"
-    sizes = ("--texts", "200", "--posts", "2", "--post-size", "50")
+    sizes = ("--texts", "200", "--posts", "2", "--post-size", "50", "--seconds", "0.02")
     done = bench(*sizes, "--dir", str(place), "--json", str(out))
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text("utf-8"))
     rates = [*found["limits"].values(), *found["ingest"].values(), found["submit_rate"], found["receipt_rate"]]
     assert all(rate > 0 for rate in rates)
+    assert found["api"]
     assert {"smsc", "worker", "web"} <= set(found["peaks"])
     assert [must["met"] for must in found["musts"].values()] == [line.endswith(" met") for line in musts(done.stdout)]
     assert list(place.iterdir()) == [out]
@@ -40,6 +49,43 @@ def test_every_figure_stands_beside_its_limit(place: Path) -> None:
 def musts(shown: str) -> list[str]:
     """The lines of the last table."""
     return shown.partition("\nMusts\n")[2].splitlines()
+
+
+def test_single_requests_stand_beside_a_bare_handler(place: Path) -> None:
+    """Reading one, a list and creating one, over one connection and many: rate, latency and processor time of both."""
+    out = place / "api.json"
+    done = bench("api", "--seconds", "0.02", "--dir", str(place), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    kinds = ("GET one", "GET a list of 50", "POST one")
+    assert [(each.pop("connections"), each.pop("what")) for each in found] == list(itertools.product((1, 32), kinds))
+    assert all(figure > 0 for each in found for figure in each.values())
+    assert done.stdout.count("times the bare one") == len(found)
+    out.unlink()
+    assert not [path for path in place.iterdir() if path.is_dir()]
+
+
+def test_a_refused_request_breaks_the_run() -> None:
+    """A figure of refusals would be a fast one: anything but a 2xx ends the run with the answer."""
+    with refusing() as port, pytest.raises(Broken, match="401 Unauthorized"):
+        drive(port, os.getpid(), [b"GET / HTTP/1.1\r\n\r\n"], 1, 0.05)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[int]:
+    """A server that refuses the one request that it gets; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
 
 
 def test_the_worker_can_be_profiled(place: Path) -> None:
