@@ -61,6 +61,7 @@ async def other_store(request: pytest.FixtureRequest, open_store: Open) -> Async
     """A fresh store on the other kind of database."""
     is_postgres = "sqlite" in request.node.callspec.id
     address = request.getfixturevalue("postgres_url" if is_postgres else "database")
-    made = PostgresStore(PostgresOptions(address)) if is_postgres else SqliteStore(address)
+    options = PostgresOptions(address) if is_postgres else None
+    made = PostgresStore(options, seals=seals) if options else SqliteStore(address, seals=seals)
     yield made
     await made.close()

@@ -4,6 +4,7 @@ import pytest
 
 from opengage.domain.errors import Unavailable
 from opengage.domain.records import Suppression
+from opengage.operations import backups
 from opengage.sealing import Sealer
 from opengage.store import pseudonyms, rows, suppressions
 from opengage.store.contract import Store, Transaction
@@ -93,3 +94,12 @@ async def test_without_the_key_nobody_is_let_through(store: Store) -> None:
             with pytest.raises(Unavailable, match="secret key"):
                 await suppressions.suppressed(tx, ACCOUNT, [number(3)])
             assert await suppressions.suppressed(tx, OTHER_ACCOUNT, [number(1)]) == set()
+
+
+async def test_a_move_keeps_who_has_opted_out(store: Store, other_store: Store) -> None:
+    """From one database to the other: the key goes along, and the same number is recognised there."""
+    async with store.writing() as tx:
+        await hidden(tx, 1)
+    await backups.move(store, other_store)
+    async with other_store.reading() as tx:
+        assert await suppressions.suppressed(tx, ACCOUNT, [number(1), number(2)]) == {number(1)}

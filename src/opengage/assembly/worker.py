@@ -15,6 +15,7 @@ from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import RefForm, SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
+from opengage.dispatch.eraser import Eraser
 from opengage.dispatch.importer import Importer
 from opengage.dispatch.law import Law
 from opengage.dispatch.purger import Keeps, Purger
@@ -64,6 +65,12 @@ def importer(settings: Settings, store: Store, owner: str) -> Importer:
     """What carries out imports, holding them in the name of `owner`."""
     assert settings.files is not None, "settings that were loaded name the folder"
     return Importer(store, Blobs(settings.files), SystemClock(), new_id, owner)
+
+
+def eraser(settings: Settings, store: Store) -> Eraser:
+    """What carries out erasures."""
+    assert settings.files is not None, "settings that were loaded name the folder"
+    return Eraser(store, Blobs(settings.files), SystemClock(), new_id)
 
 
 def purger(settings: Settings, store: Store) -> Purger:

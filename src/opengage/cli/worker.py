@@ -10,7 +10,7 @@ from opengage import logs
 from opengage.assembly.secrets import sealer
 from opengage.assembly.store import open_store
 from opengage.assembly.webhooks import deliver
-from opengage.assembly.worker import dispatcher, importer, purger, worker_name
+from opengage.assembly.worker import dispatcher, eraser, importer, purger, worker_name
 from opengage.cli import options
 from opengage.operations.sealed_secrets import seal_stored
 from opengage.settings import Settings
@@ -38,7 +38,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             seals = sealer(settings)
             await seal_stored(store, seals)
             beside = [
-                asyncio.create_task(each.run()) for each in (importer(settings, store, owner), purger(settings, store))
+                asyncio.create_task(each.run())
+                for each in (importer(settings, store, owner), purger(settings, store), eraser(settings, store))
             ]
             try:
                 # whichever fails ends the process, which is started anew

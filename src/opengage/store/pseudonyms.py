@@ -77,7 +77,7 @@ async def ensure(tx: Transaction, account_id: int) -> Pseudonyms:
     found = await find(tx, account_id)
     if found is not None:
         return found
-    sealed = _sealer(tx).seal(base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode(), purpose(account_id))
+    sealed = sealer_of(tx).seal(base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode(), purpose(account_id))
     await tx.run(_MAKE, account_id=account_id, value=sealed.encode())
     made = await find(tx, account_id)
     assert made is not None, "it has just been written"
@@ -94,7 +94,7 @@ def _opened(tx: Transaction, account_id: int, found: list[tuple[Any, ...]]) -> P
     if not found:
         return None
     try:
-        return Pseudonyms(base64.b64decode(_sealer(tx).open(bytes(found[0][0]).decode(), purpose(account_id))))
+        return Pseudonyms(base64.b64decode(sealer_of(tx).open(bytes(found[0][0]).decode(), purpose(account_id))))
     except Unsealable as error:
         raise Unavailable(
             "The key of the account's pseudonyms cannot be opened, so nobody can tell who has opted out. Restore the "
@@ -102,7 +102,8 @@ def _opened(tx: Transaction, account_id: int, found: list[tuple[Any, ...]]) -> P
         ) from error
 
 
-def _sealer(tx: Transaction) -> Sealer:
+def sealer_of(tx: Transaction) -> Sealer:
+    """What opens and seals this database's keys. Raises Unavailable."""
     if tx.seals is None:
         raise Unavailable("Pseudonyms need the secret key, and this process was not given any.")
     return tx.seals()
