@@ -161,6 +161,11 @@ async def test_what_belongs_to_no_blast(world: World, tmp_path: Path) -> None:
     async with world.store.writing() as tx:
         for record in others:
             await rows.insert(tx, record)
+    world.change(
+        "INSERT INTO idempotency_keys (account_id, membership_id, key, fingerprint, created_at, status, headers, body)"
+        " VALUES (?, ?, 'k', ?, ?, 201, '[]', ?)",
+        *(tenant.account_id, tenant.member, bytes(32), now, b"my secret"),
+    )
     later(world, 40)
     work = purger(world, tmp_path, bodies=30, numbers=30)
     assert await work.turn() > 0
@@ -169,6 +174,8 @@ async def test_what_belongs_to_no_blast(world: World, tmp_path: Path) -> None:
     assert person(0) not in left
     assert person(5) not in left
     assert "a draft" in left
+    # the request is not carried out twice for all that
+    assert world.look("SELECT key, body FROM idempotency_keys") == [("k", None)]
     assert "https://example.com:443/" in left
     assert world.look("SELECT count(*) FROM suppressions") == [(1,)]
     assert await work.turn() == 0
@@ -199,3 +206,17 @@ async def test_nothing_is_left_in_the_file(world: World, tmp_path: Path) -> None
     for word in (b"violet", b"Hello Ann", *(person(each).encode() for each in range(50))):
         at = left.find(word)
         assert at < 0, left[max(0, at - 200) : at + 60]
+
+
+async def test_another_account_keeps_what_it_has(world: World, tmp_path: Path) -> None:
+    """Days are an account's own."""
+    await ended(world, 1)
+    other = await world.tenant("secondbank")
+    recorder = world.recorder(other)
+    await hear(recorder, text("kept words", other, 1, person(0)))
+    world.change("UPDATE accounts SET retention_days_bodies = 1, retention_days_numbers = 1 WHERE account_id = 1")
+    later(world, 31)
+    assert await purger(world, tmp_path).turn() > 0
+    assert "violet" not in everything(world)
+    kept = world.look("SELECT sender, body FROM texts WHERE account_id = ?", other.account_id)
+    assert kept == [(person(0), "kept words")]

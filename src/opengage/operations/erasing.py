@@ -258,7 +258,7 @@ class _Round:
             if found:
                 async with self._store.writing() as tx:
                     for member, key in found:
-                        await erasing.forget_answer(tx, self._account_id, Id(member), key)
+                        await forgetting.forget_answer(tx, self._account_id, Id(member), key)
                 self.count["others"] += len(found)
 
     async def _files(self) -> None:

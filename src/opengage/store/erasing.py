@@ -74,15 +74,6 @@ _MORE_ANSWERS: Final = _FIRST_ANSWERS.where(
     sa.tuple_(_keys.membership_id, _keys.key)
     > sa.tuple_(sa.bindparam("last_id", type_=sa.LargeBinary), sa.bindparam("last_key", type_=sa.Text))
 )
-_FORGET_ANSWER: Final = (
-    sa.update(tables.idempotency_keys)
-    .where(
-        _keys.account_id == sa.bindparam("key_account_id"),
-        _keys.membership_id == sa.bindparam("key_membership_id"),
-        _keys.key == sa.bindparam("key_key"),
-    )
-    .values(status=sa.null(), headers=sa.null(), body=sa.null())
-)
 _LATELY: Final = sa.delete(tables.recent_texts).where(
     tables.recent_texts.c.account_id == sa.bindparam("account_id"),
     tables.recent_texts.c.phone_number == sa.bindparam("number"),
@@ -192,11 +183,6 @@ async def answers(store: Store, account_id: int) -> AsyncIterator[Rows]:
             return
         yield found
         last = {"last_id": found[-1][0], "last_key": found[-1][1]}
-
-
-async def forget_answer(tx: Transaction, account_id: int, membership_id: Id, key: str) -> None:
-    """Drop a stored answer; its key still keeps the request from being carried out twice."""
-    await tx.run(_FORGET_ANSWER, key_account_id=account_id, key_membership_id=membership_id, key_key=key)
 
 
 async def give_up(tx: Transaction, account_id: int, ids: Sequence[Id]) -> None:

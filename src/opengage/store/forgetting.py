@@ -5,6 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from opengage.clock import Instant
+from opengage.ids import Id
 from opengage.store import tables
 from opengage.store.contract import Transaction
 
@@ -18,14 +19,22 @@ _ANSWERS: Final = 100
 
 _OLD_ANSWERS: Final = (
     sa.select(_keys.membership_id, _keys.key)
-    .where(_keys.account_id == sa.bindparam("account_id"), _keys.created_at < sa.bindparam("before"))
+    .where(
+        _keys.account_id == sa.bindparam("account_id"),
+        _keys.created_at < sa.bindparam("before"),
+        _keys.body.is_not(None),
+    )
     .order_by(_keys.created_at)
     .limit(_ANSWERS)
 )
-_DROP_ANSWER: Final = sa.delete(tables.idempotency_keys).where(
-    _keys.account_id == sa.bindparam("key_account_id"),
-    _keys.membership_id == sa.bindparam("key_membership_id"),
-    _keys.key == sa.bindparam("key_key"),
+_FORGET_ANSWER: Final = (
+    sa.update(tables.idempotency_keys)
+    .where(
+        _keys.account_id == sa.bindparam("key_account_id"),
+        _keys.membership_id == sa.bindparam("key_membership_id"),
+        _keys.key == sa.bindparam("key_key"),
+    )
+    .values(status=sa.null(), headers=sa.null(), body=sa.null())
 )
 _SPENT: Final = (
     sa.select(_uploads.id, _uploads.blob)
@@ -55,11 +64,16 @@ _OLD_RECEIPTS: Final = sa.delete(tables.parked_receipts).where(
 
 
 async def old_answers(tx: Transaction, account_id: int, before: Instant) -> int:
-    """Drop some of the stored answers from before an instant; how many there were."""
+    """Forget some of the stored answers from before an instant; how many there were."""
     found = await tx.rows(_OLD_ANSWERS, account_id=account_id, before=before)
     for membership_id, key in found:
-        await tx.run(_DROP_ANSWER, key_account_id=account_id, key_membership_id=membership_id, key_key=key)
+        await forget_answer(tx, account_id, membership_id, key)
     return len(found)
+
+
+async def forget_answer(tx: Transaction, account_id: int, membership_id: Id, key: str) -> None:
+    """Forget a stored answer; its key still keeps the request from being carried out twice."""
+    await tx.run(_FORGET_ANSWER, key_account_id=account_id, key_membership_id=membership_id, key_key=key)
 
 
 async def spent_files(tx: Transaction, account_id: int, before: Instant, most: int) -> list[str]:
