@@ -10,10 +10,10 @@ import msgspec
 from opengage.clock import Instant, SystemClock
 from opengage.ids import from_wire, new_id, to_wire
 from opengage.operations.accounts import Created, create_account
-from opengage.sealing import Sealer
 from opengage.store.sqlite import SqliteStore
+from seals import seals
 
-SEALER = Sealer([b"k" * 32])
+SEALER = seals()
 PUBLIC_URL = "https://texts.example.org"
 NUMBER = "+12025550100"
 START = Instant(1_594_150_561_641_305)

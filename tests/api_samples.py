@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api_client import START, Client, to_wire_number
+from api_client import START, Client, resource, to_wire_number
 from opengage.domain.errors import Problem
 from opengage.domain.records import ContactImportError, Text, TextResult, WebhookDelivery
 from opengage.domain.states import TextStatus
@@ -36,6 +36,7 @@ RESOURCES = (
     "import-contacts",
     "import-contact-errors",
     "files",
+    "erasures",
 )
 
 FRESH = ("phone-numbers", "service-profiles", "accounts", "memberships", "api-tokens")
@@ -155,6 +156,7 @@ async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
     assert (await client.patch(f"/accounts/{account_id}", named)).status_code == 202
     await client.make("tags", {"name": "Spring"})
     await client.make("suppressions", {"phone-number": "+12025550199"})
+    await client.post("/erasures", resource("erasures", {"phone-number": "+12025550198"}))
     made = await people(client, store, ids["text-templates"])
     ids |= {kind: (await client.get(f"/{kind}")).json()["data"][0]["id"] for kind in RESOURCES[8:]}
     return ids | {

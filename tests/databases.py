@@ -9,6 +9,7 @@ import postgres
 from opengage.store.contract import Store
 from opengage.store.postgres import PostgresOptions, PostgresStore
 from opengage.store.sqlite import SqliteStore
+from seals import seals
 
 Rows = list[tuple[Any, ...]]
 
@@ -44,7 +45,7 @@ class SqliteFile:
 
     def open(self) -> Store:
         """See Database.open."""
-        return SqliteStore(self._path)
+        return SqliteStore(self._path, seals=seals)
 
     def look(self, statement: str, *parameters: Any) -> Rows:
         """See Database.look."""
@@ -71,7 +72,7 @@ class PostgresDatabase:
 
     def open(self, **options: Any) -> Store:
         """See Database.open."""
-        return PostgresStore(PostgresOptions(self.url, **options))
+        return PostgresStore(PostgresOptions(self.url, **options), seals=seals)
 
     def look(self, statement: str, *parameters: Any) -> Rows:
         """See Database.look."""

@@ -24,7 +24,7 @@ SIGHT = {
     "opengage.smpp": Sight((), ("msgspec",)),
     "opengage.jsonapi": Sight((), ("msgspec",)),
     "opengage.domain": Sight(("opengage.smpp", *BASE), ("phonenumbers", "liquid", "msgspec", "tzdata")),
-    "opengage.store": Sight(("opengage.domain", *BASE)),
+    "opengage.store": Sight(("opengage.domain", "opengage.sealing", *BASE)),
     "opengage.carriers": Sight(("opengage.domain", "opengage.smpp", *BASE)),
     "opengage.simulator": Sight(("opengage.smpp", "opengage.domain.segments", *BASE)),
     "opengage.client": Sight(("opengage.jsonapi", *BASE)),

@@ -4,6 +4,7 @@ Above the text's path. Each raises ValueError with what is expected.
 """
 
 import base64
+from collections.abc import Callable
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
@@ -65,3 +66,24 @@ def yes_or_no(value: object) -> bool:
     if found is None:
         raise ValueError("expected true or false")
     return found
+
+
+def url(*schemes: str) -> Callable[[object], str]:
+    """A URL with a host and one of these schemes; a final slash is dropped."""
+
+    def parse(value: object) -> str:
+        parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
+        if parts.scheme not in schemes or not _has_host(value):
+            raise ValueError(f"expected a URL such as {schemes[0]}://host:port")
+        return str(value).rstrip("/")
+
+    return parse
+
+
+def _has_host(url: object) -> bool:
+    """Whether a URL names a host and, if it names a port, a possible one."""
+    parts = urlsplit(str(url))
+    try:
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False

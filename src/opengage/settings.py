@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from opengage import setting_values
 
@@ -94,27 +93,6 @@ def _one_of(*names: str) -> Parse:
     return parse
 
 
-def _url(*schemes: str) -> Parse:
-    """A URL with a host and one of these schemes; a final slash is dropped."""
-
-    def parse(value: object) -> str:
-        parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
-        if parts.scheme not in schemes or not _has_host(value):
-            raise ValueError(f"expected a URL such as {schemes[0]}://host:port")
-        return str(value).rstrip("/")
-
-    return parse
-
-
-def _has_host(url: object) -> bool:
-    """Whether a URL names a host and, if it names a port, a possible one."""
-    parts = urlsplit(str(url))
-    try:
-        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
-
-
 def _setting(default: Any, parse: Parse, text: str, *, secret: bool = False) -> Any:
     """One row of the table. A secret one stays out of `repr`."""
     return field(default=default, repr=not secret, metadata={"parse": parse, "help": text, "secret": secret})
@@ -128,7 +106,9 @@ class Settings:
     host: str = _setting("127.0.0.1", _text, "The address on which the API and the console listen.")
     port: int = _setting(8080, _whole(1, 65535), "The port on which the API and the console listen.")
     public_url: str = _setting(
-        "", _url("http", "https"), "The address that people and callbacks use. Default: `http://HOST:PORT`."
+        "",
+        setting_values.url("http", "https"),
+        "The address that people and callbacks use. Default: `http://HOST:PORT`.",
     )
     database_url: str | None = _setting(
         None,
@@ -223,7 +203,7 @@ class Settings:
     )
     sandbox_smsc: str | None = _setting(
         None,
-        _url("smpp"),
+        setting_values.url("smpp"),
         "The simulator that sandbox profiles send to, `smpp://SYSTEM_ID:PASSWORD@HOST:PORT`; each account binds as "
         "`SYSTEM_ID-ACCOUNT`. `opengage serve` starts one and sets this for its worker.",
         secret=True,
@@ -238,6 +218,16 @@ class Settings:
         "it is rotated: the first seals, all open. "
         "Default: the file `secret.key` in the data folder, made when there is none.",
         secret=True,
+    )
+    retention_days_bodies: int | None = _setting(
+        None,
+        _whole(1, 36_500),
+        "Days after which what was said is forgotten, where an account does not say. Default: it is kept.",
+    )
+    retention_days_numbers: int | None = _setting(
+        None,
+        _whole(1, 36_500),
+        "Days after which recipients' numbers become pseudonyms, where an account does not say. Default: they stay.",
     )
     callback_allow: str = _setting(
         "",

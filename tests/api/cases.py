@@ -195,6 +195,7 @@ WRITES = (
     Case("DELETE /webhook-endpoints/{resource_id}", expected=204),
     Case("POST /webhook-endpoints/{resource_id}/rotate-secret"),
     Case("POST /webhook-deliveries/{resource_id}/resend", expected=202),
+    Case("POST /erasures", _of("erasures", phone_number="+12025550188"), 202),
     Case("PUT /memberships/{resource_id}/login", _login, 204),
 )
 """Every operation that changes something, but for those of OWN."""

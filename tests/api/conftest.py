@@ -15,6 +15,7 @@ from opengage.api.state import ApiState
 from opengage.ids import new_id
 from opengage.store import migrations
 from opengage.store.sqlite import SqliteStore
+from seals import seals
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def store(tmp_path: Path, migrated: Path) -> AsyncIterator[SqliteStore]:
     """A migrated store of its own."""
     path = tmp_path / "opengage.sqlite"
     shutil.copyfile(migrated, path)
-    opened = SqliteStore(path)
+    opened = SqliteStore(path, seals=seals)
     yield opened
     await opened.close()
 

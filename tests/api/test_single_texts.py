@@ -9,7 +9,7 @@ from api_client import NUMBER, START, Client, Settings, resource, to_wire_number
 from opengage.domain.records import PhoneNumber, Text, TextResult
 from opengage.domain.states import TextStatus
 from opengage.ids import from_wire, new_id, to_wire
-from opengage.store import rows
+from opengage.store import rows, suppressions
 from opengage.store.contract import Store
 from opengage.store.sqlite import SqliteStore
 
@@ -119,6 +119,20 @@ async def test_suppressed(client: Client) -> None:
     answer = await send(client, message_id, {"to": TO})
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["code"], error["source"]["pointer"]) == (400, 151, "/data/attributes/to")
+    assert (await client.delete(f"/suppressions/{suppression_id}")).status_code == 204
+    assert (await send(client, message_id, {"to": TO})).status_code == 201
+
+
+async def test_suppressed_and_forgotten(client: Client, store: SqliteStore) -> None:
+    """The same, though nothing but a pseudonym is left of the number; to suppress it again tells no more."""
+    message_id = await message(client)
+    suppression_id = await client.make("suppressions", {"phone-number": TO})
+    async with store.writing() as tx:
+        assert await suppressions.hide(tx, 1, [TO], START) == 1
+    assert (await send(client, message_id, {"to": TO})).json()["errors"][0]["code"] == 151
+    again = await client.post("/suppressions", resource("suppressions", {"phone-number": TO}))
+    assert (again.status_code, again.json()["data"]["id"]) == (200, suppression_id)
+    assert TO not in again.text
     assert (await client.delete(f"/suppressions/{suppression_id}")).status_code == 204
     assert (await send(client, message_id, {"to": TO})).status_code == 201
 

@@ -39,7 +39,7 @@ def test_all_is_well(opengage: Opengage, data: Path) -> None:
     ended = opengage("doctor", "--data", str(data))
     assert ended.code == 0, ended.out
     assert {line.split()[0] for line in ended.out.splitlines()} == {"ok"}
-    assert len(ended.out.splitlines()) == 8
+    assert len(ended.out.splitlines()) == 9
 
 
 def test_a_wrong_setting_is_named(opengage: Opengage, data: Path) -> None:
@@ -94,3 +94,15 @@ def test_a_carrier_that_cannot_be_reached_is_named(opengage: Opengage, data: Pat
     (check,) = (name for name in found if name.startswith("carrier"))
     assert (code, found[check][0], "cannot be reached" in found[check][1]) == (1, False, True)
     assert "hunter2" not in str(found)
+
+
+def test_a_secret_key_that_was_lost(opengage: Opengage, data: Path) -> None:
+    """Who has opted out under a pseudonym cannot be told without it, so it is said before a worker refuses to send."""
+    number = "+12025550123"
+    erased = opengage("erase", number, "--data", str(data), "--account", "firstbank", "--yes")
+    assert erased.code == 0, erased.err
+    assert opengage("doctor", "--data", str(data)).code == 0
+    (data / "secret.key").unlink()
+    ended = opengage("doctor", "--data", str(data))
+    assert ended.code == 1
+    assert any(line.startswith("FAIL  pseudonyms: ") and "secret key" in line for line in ended.out.splitlines())

@@ -59,6 +59,10 @@ class Paused:
         """See Store.changed."""
         await self._store.changed(within)
 
+    async def scrub(self) -> None:
+        """See Store.scrub."""
+        await self._store.scrub()
+
     async def close(self) -> None:
         """See Store.close."""
 

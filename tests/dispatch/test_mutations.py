@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from dispatch import (
     test_careful,
+    test_forgotten,
     test_gates,
     test_inbound,
     test_law,
@@ -38,7 +39,7 @@ from opengage.domain.redelivery import Redeliveries
 from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
 from opengage.ids import new_id
 from opengage.operations import guarding, settling
-from opengage.store import lanes, ledgers, receipts, rows, work
+from opengage.store import lanes, ledgers, pseudonyms, receipts, rows, work
 from opengage.store.sqlite import batches, statements
 from opengage.store.sqlite.batches import SqliteBatches
 
@@ -104,6 +105,15 @@ def no_look_at_the_lease_before_the_bytes(monkeypatch: pytest.MonkeyPatch) -> No
 def no_suppression_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is suppressed."""
     monkeypatch.setattr(SqliteBatches, "suppressed", _nobody)
+
+
+def no_look_at_pseudonyms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only numbers that stand there in the clear are suppressed."""
+
+    async def none(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(pseudonyms, "of_suppressed", none)
 
 
 def no_look_at_the_engagement(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,6 +367,10 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (no_suppression_check, test_sender.test_a_suppression_just_before_the_commit_stops_the_text),
     (no_look_at_the_switch, test_sender.test_a_number_switched_off_between_look_and_intent_sends_nothing),
     (no_suppression_check, test_inbound.test_stop_counts_from_its_commit_on),
+    (no_look_at_pseudonyms, test_forgotten.test_a_blast_leaves_a_forgotten_number_out),
+    (no_look_at_pseudonyms, test_forgotten.test_a_forgotten_number_gets_no_single_text),
+    (no_look_at_pseudonyms, test_forgotten.test_a_forgotten_number_that_says_stop_again_hears_nothing),
+    (no_look_at_pseudonyms, test_forgotten.test_a_forgotten_number_that_says_start_is_texted_again),
     (no_look_at_the_engagement, _canceled),
     (no_look_at_the_engagement, _paused),
     (no_memory_of_earlier_texts, test_sender.test_a_duplicate_is_known_across_batches),

@@ -37,7 +37,7 @@ from opengage.domain.records import (
 from opengage.domain.states import EngagementStatus, Reason, TextStatus
 from opengage.ids import Id, new_id
 from opengage.operations.accounts import create_account
-from opengage.store import lanes, ledgers, pools, rows
+from opengage.store import lanes, ledgers, pools, rows, suppressions
 from opengage.store.contract import NewEnvelope, Store, Transaction
 
 R = TypeVar("R", bound=Record)
@@ -181,6 +181,10 @@ class HookedStore:
         """See Store.changed."""
         await self._store.changed(within)
 
+    async def scrub(self) -> None:
+        """See Store.scrub."""
+        await self._store.scrub()
+
     async def close(self) -> None:
         """See Store.close."""
         await self._store.close()
@@ -297,6 +301,12 @@ class World:
         )
         async with self.store.writing() as tx:
             await rows.insert(tx, record)
+
+    async def hide(self, tenant: Tenant, number: str) -> None:
+        """This number was suppressed, and its pseudonym is all that is left of it."""
+        await self.suppress(tenant, number)
+        async with self.store.writing() as tx:
+            assert await suppressions.hide(tx, tenant.account_id, [number], self.clock.now()) == 1
 
     async def set(self, record: R, **fields: Any) -> R:
         """Change fields of a record, behind everybody's back."""

@@ -16,6 +16,7 @@ EVERYWHERE = {"created-at", "updated-at", "created-by", "updated-by"}
 WRITTEN_ONLY = {
     "service-profiles": {"url", "password"},
     "api-tokens": {"secret"},
+    "erasures": {"phone-number"},
     "text-templates": {"uploads"},
     "text-messages": {"uploads"},
 }

@@ -10,6 +10,7 @@ from api_client import StandingClock
 from dispatch.conftest import migrated, world  # noqa: F401 - fixtures
 from opengage.store import migrations
 from opengage.store.sqlite import SqliteStore
+from seals import seals
 
 
 @pytest.fixture
@@ -23,6 +24,6 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     """A migrated store of its own."""
     path = tmp_path / "opengage.sqlite"
     migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
-    opened = SqliteStore(path)
+    opened = SqliteStore(path, seals=seals)
     yield opened
     await opened.close()

@@ -13,7 +13,7 @@ from opengage.operations.actors import OWNER, Actor
 from opengage.operations.sealed_secrets import password_of, seal_password, seal_stored
 from opengage.operations.webhook_endpoints import Changes, open_secrets
 from opengage.sealing import Sealer, Unsealable, is_sealed
-from opengage.store import rows
+from opengage.store import pseudonyms, rows
 from opengage.store.sqlite import SqliteStore
 
 OLD, NEW = Sealer([b"o" * 32]), Sealer([b"n" * 32])
@@ -65,6 +65,21 @@ async def test_a_rotation_seals_everything_anew(store: SqliteStore, clock: Stand
         endpoint = await rows.first(tx, WebhookEndpoint, account_id=1)
     assert endpoint
     assert open_secrets(NEW, endpoint, clock.now())[1] == told.secret
+
+
+async def test_a_rotation_keeps_the_pseudonyms(store: SqliteStore) -> None:
+    """The key is sealed anew and stays the same; one that no key here opens is left as it is."""
+    store._seals = lambda: OLD
+    async with store.writing() as tx:
+        before = (await pseudonyms.ensure(tx, 1)).of("+12025550123")
+    assert await seal_stored(store, NEW) == 0
+    assert await seal_stored(store, BOTH) == 1
+    assert await seal_stored(store, BOTH) == 0
+    store._seals = lambda: NEW
+    async with store.reading() as tx:
+        after = await pseudonyms.find(tx, 1)
+    assert after is not None
+    assert after.of("+12025550123") == before
 
 
 def test_a_password_is_sealed_as_it_is_written() -> None:

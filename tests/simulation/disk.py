@@ -16,7 +16,7 @@ from sqlalchemy.sql import Executable
 from opengage.clock import SECOND, Clock, Instant
 from opengage.domain.errors import Unavailable
 from opengage.store import tables
-from opengage.store.contract import Batches, Rows, Transaction, Turn
+from opengage.store.contract import Batches, Rows, Seals, Transaction, Turn
 from opengage.store.sqlite import SqliteStore
 from opengage.store.sqlite.store import _Compiled
 from simulation.loop import Process
@@ -101,6 +101,11 @@ class _SteadyTransaction:
         """See Transaction.batches."""
         return self._tx.batches
 
+    @property
+    def seals(self) -> Seals | None:
+        """See Transaction.seals."""
+        return self._tx.seals
+
 
 class SimulatedStore(SqliteStore):
     """One process's store. `boundary` is told of every step before and after a commit, `committed` of every commit."""
@@ -116,6 +121,7 @@ class SimulatedStore(SqliteStore):
         committed: Callable[[str], None],
     ) -> None:
         self._compiled = _COMPILED
+        self._seals = None
         self._writing = asyncio.Lock()
         self._writer, self._readers = disk.connections(user)
         self._free = asyncio.LifoQueue()

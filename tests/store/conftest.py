@@ -11,6 +11,7 @@ from opengage.store.contract import Store
 from opengage.store.migrations import upgrade
 from opengage.store.postgres import PostgresOptions, PostgresStore
 from opengage.store.sqlite import SqliteStore
+from seals import seals
 
 Open = Callable[[], Awaitable[Store]]
 
@@ -37,7 +38,9 @@ async def open_store(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     opened: list[Store] = []
 
     async def open_() -> Store:
-        store = PostgresStore(PostgresOptions(address)) if is_postgres else SqliteStore(address)
+        store = (
+            PostgresStore(PostgresOptions(address), seals=seals) if is_postgres else SqliteStore(address, seals=seals)
+        )
         opened.append(store)
         await store.changed(0)  # it listens from here on
         return store
@@ -58,6 +61,7 @@ async def other_store(request: pytest.FixtureRequest, open_store: Open) -> Async
     """A fresh store on the other kind of database."""
     is_postgres = "sqlite" in request.node.callspec.id
     address = request.getfixturevalue("postgres_url" if is_postgres else "database")
-    made = PostgresStore(PostgresOptions(address)) if is_postgres else SqliteStore(address)
+    options = PostgresOptions(address) if is_postgres else None
+    made = PostgresStore(options, seals=seals) if options else SqliteStore(address, seals=seals)
     yield made
     await made.close()

@@ -171,6 +171,7 @@ RECORDS: list[records.Record] = [
     records.Upload(
         **_WRITTEN, name="a.csv", content_type="text/csv", key="0" * 32, expires_at=NOW, blob="b", size_in_bytes=7
     ),
+    records.Erasure(**_WRITTEN, pseudonym="pseudonym:x", number="sealed:1:x", count_texts=2),
     records.File(**_WRITTEN, name="a.png", content_type="image/png", blob="b", token="t", size_in_bytes=7, width=1),
 ]
 """One of each noun, with values that a database may give back in a plainer type."""

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from opengage.domain import records
+from opengage.domain.erasures import ErasureStatus
 from opengage.domain.imports import ImportStatus
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.store import ledgers, rows, tables
@@ -28,6 +29,7 @@ LISTS: list[tuple[sa.Table, str, type[StrEnum]]] = [
     (tables.texts, "status", TextStatus),
     (tables.ledger, "reason", Reason),
     (tables.contact_imports, "status", ImportStatus),
+    (tables.erasures, "status", ErasureStatus),
 ]
 SAMPLES = {rows.TABLES[type(record)]: record for record in RECORDS}
 TEXT = next(record for record in RECORDS if isinstance(record, records.Text))

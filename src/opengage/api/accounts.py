@@ -28,6 +28,8 @@ class Written(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     stop_reply: str | msgspec.UnsetType | None = msgspec.UNSET
     start_reply: str | msgspec.UnsetType | None = msgspec.UNSET
     help_reply: str | msgspec.UnsetType | None = msgspec.UNSET
+    retention_days_bodies: int | msgspec.UnsetType | None = msgspec.UNSET
+    retention_days_numbers: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 READER: Final = Reader(TYPE, Written, NoRelationships)
@@ -45,6 +47,8 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
         stop_reply=sent.stop_reply,
         start_reply=sent.start_reply,
         help_reply=sent.help_reply,
+        retention_days_bodies=sent.retention_days_bodies,
+        retention_days_numbers=sent.retention_days_numbers,
     )
     changed = await account_settings.update(api.store, api.clock, api.new_id, actor, from_wire(resource_id), changes)
     return answers.one(request, answer(api.base_url, changed), 202)

@@ -21,6 +21,7 @@ from opengage.api import (
     engagements,
     envelope_edits,
     envelopes,
+    erasures,
     errors,
     files,
     health,
@@ -70,6 +71,7 @@ WRITES: Final = (
     contact_imports,
     uploads,
     logins,
+    erasures,
 )
 """What is particular to a noun: whatever its description does not give it."""
 

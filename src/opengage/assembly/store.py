@@ -1,7 +1,9 @@
 """The database that the settings name: where it lies, its schema, and opening it."""
 
+from functools import cache, partial
 from pathlib import Path
 
+from opengage.assembly.secrets import sealer
 from opengage.domain.errors import Unavailable
 from opengage.settings import Settings
 from opengage.store.contract import Store
@@ -22,6 +24,7 @@ def open_store(settings: Settings) -> Store:
 
     A PostgreSQL server is connected to at the first use.
     """
+    seals = cache(partial(sealer, settings))
     if settings.database_url is not None:
         return PostgresStore(
             PostgresOptions(
@@ -29,9 +32,10 @@ def open_store(settings: Settings) -> Store:
                 pool_size=settings.database_pool_size,
                 statement_timeout=settings.database_statement_timeout_seconds,
                 is_pooled=settings.database_is_pooled,
-            )
+            ),
+            seals=seals,
         )
     path = database_path(settings)
     if not path.is_file():
         raise Unavailable(f"There is no database at {path}. Run “opengage migrate”, or name the folder with --data.")
-    return SqliteStore(path)
+    return SqliteStore(path, seals=seals)

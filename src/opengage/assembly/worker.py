@@ -15,8 +15,10 @@ from opengage.carriers.contract import Carrier
 from opengage.carriers.smpp import RefForm, SmppCarrier, SmppOptions, SmscAddress
 from opengage.clock import SystemClock
 from opengage.dispatch.dispatcher import Dispatcher, DispatchSettings
+from opengage.dispatch.eraser import Eraser
 from opengage.dispatch.importer import Importer
 from opengage.dispatch.law import Law
+from opengage.dispatch.purger import Keeps, Purger
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import ServiceProfile
 from opengage.ids import new_id
@@ -63,6 +65,19 @@ def importer(settings: Settings, store: Store, owner: str) -> Importer:
     """What carries out imports, holding them in the name of `owner`."""
     assert settings.files is not None, "settings that were loaded name the folder"
     return Importer(store, Blobs(settings.files), SystemClock(), new_id, owner)
+
+
+def eraser(settings: Settings, store: Store) -> Eraser:
+    """What carries out erasures."""
+    assert settings.files is not None, "settings that were loaded name the folder"
+    return Eraser(store, Blobs(settings.files), SystemClock(), new_id)
+
+
+def purger(settings: Settings, store: Store) -> Purger:
+    """What forgets what has been kept for long enough."""
+    assert settings.files is not None, "settings that were loaded name the folder"
+    keeps = Keeps(settings.retention_days_bodies, settings.retention_days_numbers)
+    return Purger(store, Blobs(settings.files), SystemClock(), keeps)
 
 
 def _carrier(settings: Settings, profile: ServiceProfile) -> Carrier:

@@ -27,6 +27,7 @@ VERBS: Final = {
     "migrate": "opengage.cli.migrate",
     "verify": "opengage.cli.verify",
     "doctor": "opengage.cli.doctor",
+    "erase": "opengage.cli.erase",
     "backup": "opengage.cli.backup",
     "restore": "opengage.cli.restore",
     "migrate-data": "opengage.cli.migrate_data",

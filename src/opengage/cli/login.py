@@ -47,7 +47,7 @@ def _password() -> str:
 async def _set(settings: Settings, key: str, email: str, membership: str | None, password: str) -> Membership:
     store = open_store(settings)
     try:
-        member = await _member(store, key, membership)
+        member = await member_of(store, key, membership)
         lifetimes = Lifetimes(
             round(settings.access_token_seconds * SECOND), round(settings.refresh_token_seconds * SECOND)
         )
@@ -58,7 +58,7 @@ async def _set(settings: Settings, key: str, email: str, membership: str | None,
         await store.close()
 
 
-async def _member(store: Store, key: str, wire_id: str | None) -> Membership:
+async def member_of(store: Store, key: str, wire_id: str | None) -> Membership:
     """The member that is meant. Raises Invalid when there is no such account or member."""
     async with store.reading() as tx:
         account = await rows.first(tx, Account, key=key)

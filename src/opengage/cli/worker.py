@@ -10,7 +10,7 @@ from opengage import logs
 from opengage.assembly.secrets import sealer
 from opengage.assembly.store import open_store
 from opengage.assembly.webhooks import deliver
-from opengage.assembly.worker import dispatcher, importer, worker_name
+from opengage.assembly.worker import dispatcher, eraser, importer, purger, worker_name
 from opengage.cli import options
 from opengage.operations.sealed_secrets import seal_stored
 from opengage.settings import Settings
@@ -37,14 +37,18 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             log.info("worker started", action="start", owner=owner)
             seals = sealer(settings)
             await seal_stored(store, seals)
-            importing = asyncio.create_task(importer(settings, store, owner).run())
+            beside = [
+                asyncio.create_task(each.run())
+                for each in (importer(settings, store, owner), purger(settings, store), eraser(settings, store))
+            ]
             try:
                 # whichever fails ends the process, which is started anew
                 await asyncio.gather(
                     dispatcher(settings, store, seals, owner).run(stop), deliver(settings, store, seals, stop)
                 )
             finally:
-                importing.cancel()
-                await asyncio.gather(importing, return_exceptions=True)
+                for each in beside:
+                    each.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
         finally:
             await store.close()

@@ -20,7 +20,7 @@ from opengage.domain.segments import count
 from opengage.domain.states import TextStatus
 from opengage.domain.webhooks import Event, Happening
 from opengage.ids import Id, NewId, floor
-from opengage.store import ledgers, outbox, rows, tables, work
+from opengage.store import ledgers, outbox, rows, suppressions, tables, work
 from opengage.store.contract import Transaction, Turn
 
 log = logs.get(__name__)
@@ -40,13 +40,6 @@ WORDS: Final = {
     Keyword.HELP: "{name}: Reply STOP to get no more texts from us. Message and data rates may apply.",
 }
 """What is answered where the account has no words of its own."""
-
-# what an operator has suppressed for other reasons, a handset does not bring back
-_FORGIVE: Final = sa.delete(tables.suppressions).where(
-    tables.suppressions.c.account_id == sa.bindparam("account_id"),
-    tables.suppressions.c.phone_number == sa.bindparam("phone_number"),
-    tables.suppressions.c.reason == OPTED_OUT,
-)
 
 _ANSWERED: Final = sa.select(tables.texts.c.id).where(
     tables.texts.c.account_id == sa.bindparam("account_id"),
@@ -139,9 +132,10 @@ class _Receipt:
         """Do what a keyword asks for; whether it is to be answered."""
         tx, sender = self._tx, self._inbound.sender
         if keyword is Keyword.START:
-            return bool(await tx.run(_FORGIVE, account_id=self._account_id, phone_number=sender))
+            # what an operator has suppressed for other reasons, a handset does not bring back
+            return await suppressions.forgive(tx, self._account_id, sender, OPTED_OUT)
         if keyword is Keyword.STOP:
-            if sender in await tx.batches.suppressed(self._account_id, [sender]):
+            if await suppressions.suppressed(tx, self._account_id, [sender]):
                 return False
             suppression = self._suppression()
             await rows.insert(tx, suppression)

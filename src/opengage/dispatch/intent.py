@@ -22,7 +22,7 @@ from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, 
 from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, made_at, to_wire
-from opengage.store import endings, lanes, rows, work
+from opengage.store import endings, lanes, rows, suppressions, work
 from opengage.store import pools as pooled
 from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered
 
@@ -165,7 +165,7 @@ class Intents:
             for each in await tx.batches.recent(account_id, numbers, since):
                 recent.setdefault(each.phone_number, []).append(made_at(each.text_id))
         return Known(
-            suppressed=await tx.batches.suppressed(account_id, numbers),
+            suppressed=await suppressions.suppressed(tx, account_id, numbers),
             texted=await tx.batches.sent_before(account_id, batch.engagement.id, numbers),
             written={text.id: text.body for text in written},
             elsewhere=[

@@ -22,7 +22,7 @@ from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
 from opengage.ids import NewId, floor, made_at
 from opengage.operations.settling import Chance, Settling
-from opengage.store import lanes, rows, singles
+from opengage.store import lanes, rows, singles, suppressions
 from opengage.store.contract import Recent, Transaction, Turn, Unanswered
 
 OPTED_OUT: Final = "opted-out"
@@ -87,7 +87,7 @@ class Singles:
         account = await rows.first(tx, Account, account_id=self._number.account_id)
         assert account is not None, "a lane is an account's"
         rules = self._law.rules(account, None, self._max_segments, now)
-        suppressed = await tx.batches.suppressed(account.account_id, [text.recipient for text in texts])
+        suppressed = await suppressions.suppressed(tx, account.account_id, [text.recipient for text in texts])
         settling = Settling(now, self._new_id, self._chance)
         going: list[Text] = []
         segments = 0

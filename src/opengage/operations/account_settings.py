@@ -23,6 +23,7 @@ NOUN: Final = "account"
 AUTO: Final = "auto"
 QUIET_HOURS: Final = ("on", "off", AUTO)
 MOST_HOURS: Final = 24 * 366
+MOST_DAYS: Final = 36_500
 _REPLIES: Final = ("stop_reply", "start_reply", "help_reply")
 _UNSET: Final = msgspec.UNSET
 
@@ -38,6 +39,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     stop_reply: str | msgspec.UnsetType | None = _UNSET
     start_reply: str | msgspec.UnsetType | None = _UNSET
     help_reply: str | msgspec.UnsetType | None = _UNSET
+    retention_days_bodies: int | msgspec.UnsetType | None = _UNSET
+    retention_days_numbers: int | msgspec.UnsetType | None = _UNSET
 
 
 async def update(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: Id | None, changes: Changes) -> Account:
@@ -64,18 +67,20 @@ def _values(changes: Changes, problems: list[Problem]) -> dict[str, Any]:
     if values.get("quiet_hours") is not None:
         fields.word("quiet-hours", values["quiet_hours"], QUIET_HOURS, problems)
         values["quiet_hours"] = None if values["quiet_hours"] == AUTO else values["quiet_hours"]
-    _whole("frequency_cap", values, 1_000_000, problems)
-    _whole("frequency_hours", values, MOST_HOURS, problems)
+    _whole("frequency_cap", values, 1, 1_000_000, problems)
+    _whole("frequency_hours", values, 1, MOST_HOURS, problems)
+    _whole("retention_days_bodies", values, 0, MOST_DAYS, problems)
+    _whole("retention_days_numbers", values, 0, MOST_DAYS, problems)
     for name in _REPLIES:
         _reply(name, values.get(name), problems)
     return values
 
 
-def _whole(name: str, values: dict[str, Any], most: int, problems: list[Problem]) -> None:
+def _whole(name: str, values: dict[str, Any], least: int, most: int, problems: list[Problem]) -> None:
     value = values.get(name)
-    if value is not None and not 1 <= value <= most:
+    if value is not None and not least <= value <= most:
         shown = name.replace("_", "-")
-        detail = f"“{shown}” is a whole number from 1 to {most}, or null for the default. Send such a number."
+        detail = f"“{shown}” is a whole number from {least} to {most}, or null for the default. Send such a number."
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail, f"/data/attributes/{shown}"))
 
 

@@ -81,6 +81,8 @@ async def begin(
         "completed-at": to_text_or_none(engagement.completed_at),
         "total": ledger.total,
     }
+    purged = {"bodies-purged-at": engagement.bodies_purged_at, "numbers-purged-at": engagement.numbers_purged_at}
+    facts |= {name: to_text_or_none(at) for name, at in purged.items() if at is not None}
     return _lines(store, engagement, Writer(kind, plain_numbers=plain_numbers), facts)
 
 
@@ -114,5 +116,6 @@ def _line(row: Sequence[Any]) -> Line:
         code=code,
         sent_at=to_text_or_none(sent_at),
         completed_at=to_text_or_none(completed_at),
-        body_sha256=hashlib.sha256(body.encode()).hexdigest() if body is not None else None,
+        # a text is never empty: its words were forgotten
+        body_sha256=hashlib.sha256(body.encode()).hexdigest() if body else None,
     )

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from opengage.clock import SECOND, Clock
 from opengage.domain.errors import Unavailable
-from opengage.store import dumps, revision, tables, writable
+from opengage.store import dumps, pseudonyms, revision, tables, writable
 from opengage.store.contract import Store
 
 _WITHIN: Final = 5.0
@@ -29,6 +29,11 @@ _PROFILES: Final = sa.select(
 ).where(tables.service_profiles.c.is_active, tables.service_profiles.c.url.is_not(None))
 _HELD: Final = (
     sa.select(sa.func.count()).select_from(tables.lanes).where(tables.lanes.c.owner == sa.bindparam("holder"))
+)
+
+
+_WITH_PSEUDONYMS: Final = sa.select(tables.account_keys.c.account_id).where(
+    tables.account_keys.c.purpose == pseudonyms.PURPOSE
 )
 
 
@@ -52,6 +57,7 @@ async def examine(
     found.append(await _checked("writing", _writing(store)))
     found.append(await _checked("clock", _clock(store, clock)))
     found.append(await _checked("restore", _restore(store)))
+    found.append(await _checked("pseudonyms", _pseudonyms(store)))
     return found + await _carriers(store, reach or connect)
 
 
@@ -105,6 +111,14 @@ async def _restore(store: Store) -> str:
             "another empty database."
         )
     return "No restore was interrupted."
+
+
+async def _pseudonyms(store: Store) -> str:
+    async with store.reading() as tx:
+        accounts = [account_id for (account_id,) in await tx.rows(_WITH_PSEUDONYMS)]
+        for account_id in accounts:
+            await pseudonyms.find(tx, account_id)
+    return f"The keys of pseudonyms can be opened; there are {len(accounts)}."
 
 
 async def _carriers(store: Store, reach: Callable[[str, int], Awaitable[None]]) -> list[Finding]:

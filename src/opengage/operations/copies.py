@@ -22,6 +22,7 @@ from opengage.operations.engagements import NOUN, Shown, show
 from opengage.operations.reading import load
 from opengage.store import ledgers, pools, rows, tables
 from opengage.store.contract import NewEnvelope, Store, Transaction
+from opengage.store.pseudonyms import MARK
 
 EVERYBODY: Final = "everybody"
 REASONS: Final = frozenset(
@@ -39,6 +40,8 @@ _WITHIN: Final = (
     _envelopes.c.account_id == sa.bindparam("account_id"),
     _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
     _envelopes.c.id > sa.bindparam("after"),
+    # who was forgotten cannot be texted again
+    _envelopes.c.phone_number.not_like(f"{MARK}%"),
 )
 _NEXT: Final = sa.select(*_columns, _envelopes.c.reason).where(*_WITHIN).order_by(_envelopes.c.id).limit(_BATCH)
 
@@ -47,7 +50,17 @@ _FRESH: Final[dict[str, Any]] = {
     "is_archived": False,
     **dict.fromkeys(
         (
-            *("deleted_at", "deleted_by", "scheduled_at", "started_at", "completed_at", "starts_at", "activity_id"),
+            *(
+                "deleted_at",
+                "deleted_by",
+                "scheduled_at",
+                "started_at",
+                "completed_at",
+                "starts_at",
+                "bodies_purged_at",
+                "numbers_purged_at",
+                "activity_id",
+            ),
             *("guard_base", "pause_reason", "hold_reason", "hold_until"),
             *("delivery_time", "delivery_local_time"),
         )

@@ -14,7 +14,7 @@ from opengage.domain.records import ServiceProfile, WebhookEndpoint
 from opengage.ids import Id, to_wire
 from opengage.operations.webhook_endpoints import purpose as endpoint_purpose
 from opengage.sealing import Sealer, Unsealable, is_sealed
-from opengage.store import rows, tables
+from opengage.store import pseudonyms, rows, tables
 from opengage.store.contract import Store, Transaction
 
 
@@ -38,6 +38,20 @@ _REPLACE: Final = {
     "previous_secret": _replace(tables.webhook_endpoints, "previous_secret"),
 }
 """Every column that holds such a secret."""
+
+
+_KEYS: Final = sa.select(tables.account_keys.c.account_id, tables.account_keys.c.value).where(
+    tables.account_keys.c.purpose == pseudonyms.PURPOSE
+)
+_REPLACE_KEY: Final = (
+    sa.update(tables.account_keys)
+    .where(
+        tables.account_keys.c.account_id == sa.bindparam("key_account_id"),
+        tables.account_keys.c.purpose == pseudonyms.PURPOSE,
+        tables.account_keys.c.value == sa.bindparam("before"),
+    )
+    .values(value=sa.bindparam("sealed"))
+)
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -80,14 +94,28 @@ async def seal_stored(store: Store, sealer: Sealer) -> int:
         held = [_Held(each, "password", password_purpose(each.id)) for each in await rows.every(tx, ServiceProfile)]
         for endpoint in await rows.every(tx, WebhookEndpoint):
             held += [_Held(endpoint, column, endpoint_purpose(endpoint.id)) for column in ("secret", "previous_secret")]
+        keys = [(int(account_id), bytes(value).decode()) for account_id, value in await tx.rows(_KEYS)]
     todo = [each for each in held if each.value is not None and not sealer.is_current(each.value)]
-    if not todo:
+    old_keys = [each for each in keys if not sealer.is_current(each[1])]
+    if not todo and not old_keys:
         return 0
     async with store.writing() as tx:
         sealed = [await _seal(tx, sealer, each) for each in todo]
+        sealed += [await _seal_key(tx, sealer, *each) for each in old_keys]
     if any(sealed):
         log.info("stored secrets are sealed with the current key", action="seal", count=sum(sealed))
     return sum(sealed)
+
+
+async def _seal_key(tx: Transaction, sealer: Sealer, account_id: int, value: str) -> int:
+    """The key of an account's pseudonyms: it stays the same, or nothing that stands under one would be found again."""
+    purpose = pseudonyms.purpose(account_id)
+    try:
+        sealed = sealer.seal(sealer.open(value, purpose), purpose)
+    except Unsealable as error:
+        log.error("a key of pseudonyms cannot be opened", action="seal", account=account_id, error=str(error))
+        return 0
+    return await tx.run(_REPLACE_KEY, key_account_id=account_id, before=value.encode(), sealed=sealed.encode())
 
 
 async def _seal(tx: Transaction, sealer: Sealer, held: _Held) -> int:

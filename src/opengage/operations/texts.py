@@ -20,7 +20,7 @@ from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer, stamp
 from opengage.operations.reading import load
-from opengage.store import canceling, lists, outbox, rows
+from opengage.store import canceling, lists, outbox, rows, suppressions
 from opengage.store.contract import Store, Transaction
 
 NOUN: Final = "text"
@@ -52,7 +52,7 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, new: N
     async with store.writing() as tx:
         sender = await _sender(tx, actor, new.phone_number_id, problems)
         body, segments = await _words(tx, actor, new, max_segments, problems)
-        if recipient and recipient in await tx.batches.suppressed(actor.account_id, [recipient]):
+        if recipient and await suppressions.suppressed(tx, actor.account_id, [recipient]):
             problems.append(_suppressed())
         fields.refuse(problems)
         assert sender is not None, "a missing sender is a problem"
@@ -175,6 +175,9 @@ async def _words(
         return "", 0
     if found is None:
         problems.append(fields.unknown("text-message", "text message"))
+        return "", 0
+    if not found.body:
+        problems.append(Problem(Code.REQUIRED, "The message's words were forgotten. Make a new text message.", pointer))
         return "", 0
     try:
         # what a blast's text carries was filled in for its recipient: it is read as it stands

@@ -5,7 +5,7 @@ rows, and `Batches` for what runs once per batch of texts, where each database h
 A `writing` transaction is durable when its block ends, and undone when the block raises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
 from typing import Any, Protocol
@@ -17,8 +17,12 @@ from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
 from opengage.domain.states import Reason, TextStatus
 from opengage.ids import Id
+from opengage.sealing import Sealer
 
 Rows = list[tuple[Any, ...]]
+
+Seals = Callable[[], Sealer]
+"""Gives what opens sealed keys, when it is first needed. Raises Unavailable."""
 
 
 class Violation(Exception):
@@ -76,6 +80,8 @@ class Turn(IntEnum):
     """The making of accounts: each gets the next number."""
     CONSENT = 2
     """Who of an account may be texted: shared by all who are about to text, alone for whoever changes it."""
+    FORGETTING = 3
+    """What an account forgets: by one worker at a time."""
 
 
 class Settled(msgspec.Struct, gc=False, frozen=True):
@@ -169,6 +175,11 @@ class Transaction(Protocol):
         """The hot path of this database."""
         ...
 
+    @property
+    def seals(self) -> Seals | None:
+        """What opens the keys that are sealed in the database; None for a store that was not given any."""
+        ...
+
 
 class Store(Protocol):
     """A database with Opengage's schema.
@@ -186,6 +197,10 @@ class Store(Protocol):
 
     async def changed(self, within: float) -> None:
         """Return once somebody may have written something, or after `within` seconds. One waiter per store."""
+        ...
+
+    async def scrub(self) -> None:
+        """Let nothing of what was deleted or overwritten stay in files of ours, as far as nobody is kept waiting."""
         ...
 
     async def close(self) -> None:

@@ -50,6 +50,10 @@ class MeteredStore:
         """See Store.changed."""
         await self._store.changed(within)
 
+    async def scrub(self) -> None:
+        """See Store.scrub."""
+        await self._store.scrub()
+
     async def close(self) -> None:
         """See Store.close."""
         await self._store.close()

@@ -58,6 +58,10 @@ class OneTransaction:
         """See Store.changed."""
         await self._store.changed(within)
 
+    async def scrub(self) -> None:
+        """See Store.scrub."""
+        await self._store.scrub()
+
     async def close(self) -> None:
         """See Store.close."""
         await self.abandon()
@@ -125,6 +129,10 @@ class Stepwise:
     async def changed(self, within: float) -> None:
         """See Store.changed."""
         await self._store.changed(within)
+
+    async def scrub(self) -> None:
+        """See Store.scrub."""
+        await self._store.scrub()
 
     async def close(self) -> None:
         """See Store.close."""

@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from opengage.domain import records
+from opengage.domain.erasures import ErasureStatus
 from opengage.domain.imports import ImportStatus
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
@@ -48,6 +49,7 @@ TABLES: Final[Mapping[type[records.Record], sa.Table]] = {
     records.ContactImportError: tables.contact_import_errors,
     records.Upload: tables.uploads,
     records.File: tables.files,
+    records.Erasure: tables.erasures,
 }
 
 
@@ -67,7 +69,7 @@ _CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
     # by look-up: half the time of a call of the enumeration, for every row that is read
     **{
         words: {word.value: word for word in words}.__getitem__
-        for words in (EngagementStatus, EnvelopeStatus, Reason, TextStatus, ImportStatus)
+        for words in (EngagementStatus, EnvelopeStatus, Reason, TextStatus, ImportStatus, ErasureStatus)
     },
 }
 

@@ -28,6 +28,8 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     stop_reply: str | None
     start_reply: str | None
     help_reply: str | None
+    retention_days_bodies: int | None
+    retention_days_numbers: int | None
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +53,8 @@ def answer(_: str, account: Account) -> Answer:
             stop_reply=account.stop_reply,
             start_reply=account.start_reply,
             help_reply=account.help_reply,
+            retention_days_bodies=account.retention_days_bodies,
+            retention_days_numbers=account.retention_days_numbers,
         ),
         Relationships(),
     )

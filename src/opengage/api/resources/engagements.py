@@ -66,6 +66,8 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     pause_reason: str | None
     hold_reason: str | None
     hold_until: str | None
+    bodies_purged_at: str | None
+    numbers_purged_at: str | None
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -132,6 +134,8 @@ def _attributes(engagement: Engagement, ledger: Ledger | None, total_is_told: bo
         pause_reason=engagement.pause_reason,
         hold_reason=engagement.hold_reason,
         hold_until=to_text_or_none(engagement.hold_until),
+        bodies_purged_at=to_text_or_none(engagement.bodies_purged_at),
+        numbers_purged_at=to_text_or_none(engagement.numbers_purged_at),
     )
 
 

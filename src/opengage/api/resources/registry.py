@@ -14,6 +14,7 @@ from opengage.api.resources import (
     contacts,
     engagements,
     envelopes,
+    erasures,
     files,
     memberships,
     phone_numbers,
@@ -54,6 +55,7 @@ RESOURCES: Final[tuple[Resource[Any, Any], ...]] = (
     contact_imports.RESOURCE,
     contact_import_errors.RESOURCE,
     files.RESOURCE,
+    erasures.RESOURCE,
 )
 
 BY_TYPE: Final[Mapping[str, Resource[Any, Any]]] = {resource.type: resource for resource in RESOURCES}

@@ -9,7 +9,7 @@ from opengage.domain.records.blasts import Activity, Engagement, Envelope, Tag, 
 from opengage.domain.records.contacts import Contact, ContactImport, ContactImportError, ContactList
 from opengage.domain.records.files import File, Upload
 from opengage.domain.records.network import PhoneNumber, ServiceProfile
-from opengage.domain.records.people import Account, ApiToken, AuditEvent, Membership, Session, SigningKey
+from opengage.domain.records.people import Account, ApiToken, AuditEvent, Erasure, Membership, Session, SigningKey
 from opengage.domain.records.texts import Suppression, Text, TextMessage, TextResult
 from opengage.domain.records.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -25,6 +25,7 @@ __all__ = [
     "ContactList",
     "Engagement",
     "Envelope",
+    "Erasure",
     "File",
     "Membership",
     "PhoneNumber",

@@ -79,6 +79,9 @@ class Engagement(Authored, frozen=True, kw_only=True):
     copied_from: Id | None = None
     has_callbacks: bool | None = None
     """Whether any of its envelopes has a callback: where none has, nobody looks for one. None means no."""
+    bodies_purged_at: Instant | None = None
+    """When what it said, and to whom, was forgotten."""
+    numbers_purged_at: Instant | None = None
 
 
 class Activity(Authored, frozen=True, kw_only=True):

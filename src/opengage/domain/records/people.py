@@ -1,7 +1,8 @@
 """Whose everything is: accounts, their members and tokens, and what an operator did."""
 
 from opengage.clock import Instant
-from opengage.domain.records.base import Record
+from opengage.domain.erasures import ErasureStatus
+from opengage.domain.records.base import Authored, Record
 from opengage.ids import Id
 
 
@@ -20,6 +21,28 @@ class Account(Record, frozen=True, kw_only=True):
     """The one confirmation of an opt-out; None for the usual words, empty for none at all. So with the other two."""
     start_reply: str | None = None
     help_reply: str | None = None
+    retention_days_bodies: int | None = None
+    """Days after which what was said is forgotten, and after which to whom: None for what the installation says, 0 for
+    never."""
+    retention_days_numbers: int | None = None
+
+
+class Erasure(Authored, frozen=True, kw_only=True):
+    """A number that an account forgets: only its pseudonym stays."""
+
+    pseudonym: str
+    number: str | None
+    """Sealed, for as long as it must be looked for."""
+    status: ErasureStatus = ErasureStatus.PENDING
+    count_contacts: int = 0
+    count_envelopes: int = 0
+    count_texts: int = 0
+    count_canceled: int = 0
+    """Envelopes and texts among them that had not left yet, and never will."""
+    count_waiting: int = 0
+    """Texts that must come to their end first."""
+    count_others: int = 0
+    completed_at: Instant | None = None
 
 
 class Membership(Record, frozen=True, kw_only=True):

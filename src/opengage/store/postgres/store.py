@@ -13,6 +13,7 @@ import asyncpg
 
 from opengage import logs
 from opengage.domain.errors import Unavailable
+from opengage.store.contract import Seals
 from opengage.store.postgres.failures import LOST, translated
 from opengage.store.postgres.options import PostgresOptions
 from opengage.store.postgres.transaction import Compiled, Connection, PostgresTransaction
@@ -36,8 +37,9 @@ _SNAPSHOT: Final = "SELECT pg_current_snapshot()::text"
 class PostgresStore:
     """Opengage's data in one PostgreSQL database, shared by any number of processes. Connects at its first use."""
 
-    def __init__(self, options: PostgresOptions) -> None:
+    def __init__(self, options: PostgresOptions, *, seals: Seals | None = None) -> None:
         self._options = options
+        self._seals = seals
         self._compiled = Compiled()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._connecting = asyncio.Lock()
@@ -63,7 +65,9 @@ class PostgresStore:
             self._teller.tell()
 
     def _transaction(self, connection: Connection, *, writes: bool) -> PostgresTransaction:
-        return PostgresTransaction(connection, self._compiled, writes=writes, copies=not self._options.is_pooled)
+        return PostgresTransaction(
+            connection, self._compiled, writes=writes, copies=not self._options.is_pooled, seals=self._seals
+        )
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -133,6 +137,9 @@ class PostgresStore:
     async def changed(self, within: float) -> None:
         """See Store.changed."""
         await self._watcher.changed(within)
+
+    async def scrub(self) -> None:
+        """See Store.scrub: old versions of rows are the server's, and its vacuum takes them away."""
 
     async def close(self) -> None:
         """See Store.close."""

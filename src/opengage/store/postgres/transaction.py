@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql import ClauseElement, Executable
 
 from opengage.clock import Instant
-from opengage.store.contract import Batches, Rows, Turn
+from opengage.store.contract import Batches, Rows, Seals, Turn
 from opengage.store.postgres.batches import PostgresBatches
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
@@ -56,10 +56,13 @@ def storable(value: Any) -> Any:
 class PostgresTransaction:
     """See store.contract.Transaction."""
 
-    def __init__(self, connection: Connection, compiled: Compiled, *, writes: bool, copies: bool) -> None:
+    def __init__(
+        self, connection: Connection, compiled: Compiled, *, writes: bool, copies: bool, seals: Seals | None = None
+    ) -> None:
         self._connection = connection
         self._compiled = compiled
         self._writes = writes
+        self._seals = seals
         self._batches = PostgresBatches(connection, writes=writes, copies=copies)
 
     async def rows(self, statement: Executable, **parameters: Any) -> Rows:
@@ -86,6 +89,11 @@ class PostgresTransaction:
     def batches(self) -> Batches:
         """See Transaction.batches."""
         return self._batches
+
+    @property
+    def seals(self) -> Seals | None:
+        """See Transaction.seals."""
+        return self._seals
 
 
 def touched(status: str) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy.sql import ClauseElement, Executable
 
 from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
-from opengage.store.contract import Batches, Rows, Turn, Violation
+from opengage.store.contract import Batches, Rows, Seals, Turn, Violation
 from opengage.store.sqlite.batches import SqliteBatches
 
 _DIALECT: Final = dialects.dialect(paramstyle="named")
@@ -40,6 +40,8 @@ _PRAGMAS: Final = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA wal_autocheckpoint = 4096",
     "PRAGMA journal_size_limit = 67108864",
+    # what was deleted or replaced is overwritten with zeros: a person's number may be among it
+    "PRAGMA secure_delete = ON",
 )
 
 
@@ -87,9 +89,10 @@ class _Compiled:
 class SqliteTransaction:
     """One transaction on one connection."""
 
-    def __init__(self, connection: sqlite3.Connection, compiled: _Compiled) -> None:
+    def __init__(self, connection: sqlite3.Connection, compiled: _Compiled, seals: Seals | None = None) -> None:
         self._connection = connection
         self._compiled = compiled
+        self._seals = seals
         self._batches = SqliteBatches(connection)
 
     async def rows(self, statement: Executable, **parameters: Any) -> Rows:
@@ -112,13 +115,19 @@ class SqliteTransaction:
         """See Transaction.batches."""
         return self._batches
 
+    @property
+    def seals(self) -> Seals | None:
+        """See Transaction.seals."""
+        return self._seals
+
 
 class _Reading(contextlib.AbstractAsyncContextManager[SqliteTransaction]):
     """One reading transaction: a class, because every request has two, and generators take twice the time."""
 
-    def __init__(self, free: asyncio.LifoQueue[sqlite3.Connection], compiled: _Compiled) -> None:
+    def __init__(self, free: asyncio.LifoQueue[sqlite3.Connection], compiled: _Compiled, seals: Seals | None) -> None:
         self._free = free
         self._compiled = compiled
+        self._seals = seals
 
     async def __aenter__(self) -> SqliteTransaction:
         self._connection = await self._free.get()
@@ -127,7 +136,7 @@ class _Reading(contextlib.AbstractAsyncContextManager[SqliteTransaction]):
         except BaseException as error:
             self._end(error)
             raise
-        return SqliteTransaction(self._connection, self._compiled)
+        return SqliteTransaction(self._connection, self._compiled, self._seals)
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._end(error)
@@ -145,8 +154,9 @@ class _Reading(contextlib.AbstractAsyncContextManager[SqliteTransaction]):
 class SqliteStore:
     """Opengage's data in one SQLite file, shared by the processes of one machine."""
 
-    def __init__(self, path: Path, *, readers: int = 4) -> None:
+    def __init__(self, path: Path, *, readers: int = 4, seals: Seals | None = None) -> None:
         self._path = path
+        self._seals = seals
         self._compiled = _Compiled()
         self._writing = asyncio.Lock()
         with contextlib.ExitStack() as opened, _translated():
@@ -172,7 +182,7 @@ class SqliteStore:
 
     def reading(self) -> contextlib.AbstractAsyncContextManager[SqliteTransaction]:
         """See Store.reading."""
-        return _Reading(self._free, self._compiled)
+        return _Reading(self._free, self._compiled, self._seals)
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[SqliteTransaction]:
@@ -181,7 +191,7 @@ class SqliteStore:
             with _translated():
                 await self._begin()
                 try:
-                    yield SqliteTransaction(self._writer, self._compiled)
+                    yield SqliteTransaction(self._writer, self._compiled, self._seals)
                     self._writer.execute("COMMIT")
                 finally:
                     if self._writer.in_transaction:
@@ -214,6 +224,16 @@ class SqliteStore:
         while self._version() == self._seen and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_POLL)  # SQLite cannot call us: looking is the only way
         self._seen = self._version()
+
+    async def scrub(self) -> None:
+        """See Store.scrub: the write-ahead log still has the pages as they were, until all of it is in the file."""
+        async with self._writing:
+            with _translated():
+                await asyncio.shield(asyncio.to_thread(self._checkpoint))
+
+    def _checkpoint(self) -> None:
+        # what readers keep it from is done at the next one
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     async def close(self) -> None:
         """See Store.close."""

@@ -82,6 +82,8 @@ engagements = table(
     whole("hold_until", null=True),
     id_("copied_from", null=True),
     sa.Column("has_callbacks", sa.Boolean(create_constraint=False), nullable=True),
+    whole("bodies_purged_at", null=True),
+    whole("numbers_purged_at", null=True),
     one_of("status", EngagementStatus),
     sa.Index(None, "account_id", "status"),
     sa.Index(None, "account_id", "name", "id"),

@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 
-from opengage.store.tables.columns import account, boolean, id_, metadata, table, text, whole
+from opengage.domain.erasures import ErasureStatus
+from opengage.store.tables.columns import account, authors, boolean, id_, metadata, one_of, table, text, whole
 
 accounts = table(
     "accounts",
@@ -15,6 +16,8 @@ accounts = table(
     text("stop_reply", null=True),
     text("start_reply", null=True),
     text("help_reply", null=True),
+    whole("retention_days_bodies", null=True),
+    whole("retention_days_numbers", null=True),
     sa.UniqueConstraint("key"),
 )
 
@@ -82,4 +85,29 @@ audit_events = table(
     id_("subject_id"),
     text("detail"),
     sa.Index(None, "account_id", "subject_id", "id"),
+)
+
+erasures = table(
+    "erasures",
+    *authors(),
+    text("pseudonym"),
+    text("number", null=True),
+    text("status"),
+    whole("count_contacts"),
+    whole("count_envelopes"),
+    whole("count_texts"),
+    whole("count_canceled"),
+    whole("count_waiting"),
+    whole("count_others"),
+    whole("completed_at", null=True),
+    one_of("status", ErasureStatus),
+)
+"""Numbers that are forgotten at once: `number` is sealed, and goes when nothing is left to look for."""
+
+sa.Index(
+    "erasures_open",
+    erasures.c.account_id,
+    erasures.c.id,
+    sqlite_where=erasures.c.completed_at.is_(None),
+    postgresql_where=erasures.c.completed_at.is_(None),
 )

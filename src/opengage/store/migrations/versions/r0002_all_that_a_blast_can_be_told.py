@@ -162,6 +162,38 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "erasures",
+        sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("updated_by", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("pseudonym", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("count_contacts", sa.BigInteger(), nullable=False),
+        sa.Column("count_envelopes", sa.BigInteger(), nullable=False),
+        sa.Column("count_texts", sa.BigInteger(), nullable=False),
+        sa.Column("count_canceled", sa.BigInteger(), nullable=False),
+        sa.Column("count_waiting", sa.BigInteger(), nullable=False),
+        sa.Column("count_others", sa.BigInteger(), nullable=False),
+        sa.Column("completed_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "status = 'pending' OR status = 'waiting' OR status = 'completed'", name=op.f("erasures_status")
+        ),
+        sa.PrimaryKeyConstraint("account_id", "id", name=op.f("erasures_pkey")),
+    )
+    with op.batch_alter_table("erasures", schema=None) as batch_op:
+        batch_op.create_index(
+            "erasures_open",
+            ["account_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("completed_at IS NULL"),
+            postgresql_where=sa.text("completed_at IS NULL"),
+        )
+
+    op.create_table(
         "files",
         sa.Column("account_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("id", sa.LargeBinary(length=16), nullable=False),
@@ -423,6 +455,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("stop_reply", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("start_reply", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("help_reply", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("retention_days_bodies", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("retention_days_numbers", sa.BigInteger(), nullable=True))
 
     with op.batch_alter_table("activities", schema=None) as batch_op:
         batch_op.create_index(
@@ -457,6 +491,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("hold_until", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("copied_from", sa.LargeBinary(length=16), nullable=True))
         batch_op.add_column(sa.Column("has_callbacks", sa.Boolean(), nullable=True))
+        batch_op.add_column(sa.Column("bodies_purged_at", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("numbers_purged_at", sa.BigInteger(), nullable=True))
         batch_op.create_index(
             batch_op.f("engagements_account_id_created_at"), ["account_id", "created_at"], unique=False
         )
