@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -9,7 +10,7 @@ from opengage.clock import Instant
 from opengage.domain.records import PhoneNumber, Text
 from opengage.domain.states import TextStatus
 from opengage.ids import Id, new_id
-from opengage.store import lanes, rows, singles
+from opengage.store import canceling, lanes, rows, singles
 from opengage.store.contract import Store
 from store.samples import ACCOUNT, AUTHOR, NOW, NUMBER_ID, PROFILE, SENDER
 
@@ -113,3 +114,19 @@ async def test_only_what_still_waits_is_intended_or_held(store: Store, values: d
         found = await rows.find(tx, Text, ACCOUNT, waits.id)
     assert found is not None
     assert (found.status, found.epoch, found.attempts, found.next_at) == (TextStatus.SENDING, 7, 1, None)
+
+
+@pytest.mark.parametrize("values", [{"status": TextStatus.SENDING}, {"next_at": None}], ids=["taken", "an envelope's"])
+async def test_only_what_still_waits_is_canceled(store: Store, values: dict[str, Any]) -> None:
+    """Taken by its lane since it was seen as queued, a text is not; nor is any other."""
+    seen, waits = single(), single()
+    text = msgspec.structs.replace(seen, **values)
+    async with store.writing() as tx:
+        await rows.insert_many(tx, [text, waits])
+        assert not await canceling.cancel(tx, seen, TextStatus.CANCELED, new_id(), AUTHOR, NOW)
+        assert await rows.find(tx, Text, ACCOUNT, text.id) == text
+        assert await rows.find(tx, Text, ACCOUNT, waits.id) == waits
+        assert await canceling.cancel(tx, waits, TextStatus.CANCELED, new_id(), AUTHOR, NOW)
+        found = await rows.find(tx, Text, ACCOUNT, waits.id)
+    assert found is not None
+    assert (found.status, found.next_at) == (TextStatus.CANCELED, None)
