@@ -17,6 +17,8 @@ from drill.stage import Blast, Scene, Stage, cluster
 from processes import Server, connects, until
 
 _MEBIBYTE: Final = 1 << 20
+_SMALL: Final = "size=160m"
+"""Of the small disk: more than the server keeps in reserve (`disk_reserve_bytes`), or it would never be ready."""
 
 
 def killed_at_random(stage: Stage) -> Row:
@@ -146,7 +148,7 @@ def _small_disk(folder: Path) -> Iterator[str | None]:
         yield "there is no mount command"
         return
     done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        [mount, "-t", "tmpfs", "-o", _SMALL, "tmpfs", str(folder)], capture_output=True, text=True, check=False
     )
     if done.returncode:
         yield f"mounting is not permitted here ({done.stderr.strip().splitlines()[-1:] or ['no reason given']})"
