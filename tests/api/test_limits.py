@@ -249,6 +249,32 @@ def test_room() -> None:
         pass
 
 
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "in chunks"])
+async def test_bodies_share_the_room(waiting: "Waiting", store: SqliteStore, clock: Timed, announced: bool) -> None:
+    """A body takes what it announces; one that announces nothing may become as long as any."""
+    account = await an_account(store, clock, "firstbank")
+    settings = Settings(bytes_in_flight=1_000, body_limit_bytes=600)
+    body = b" " * 600
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    async with in_process(create_app(ApiState(waiting, clock, new_id, settings, SEALER))) as http:
+        client = Client(http, account)
+        content = body if announced else in_chunks()
+        request = http.request("POST", "/api/v1/engagements", content=content, headers=client.headers)
+        inside = asyncio.create_task(request)
+        while waiting.readers < 1:
+            await asyncio.sleep(0)
+        outside = await client.post("/engagements", body)
+        assert (outside.status_code, outside.json()["errors"][0]["code"]) == (503, 132)
+        small = asyncio.create_task(client.post("/engagements", body[:300]))
+        while waiting.readers < 2:
+            await asyncio.sleep(0)
+        waiting.go.set()
+        assert {answer.status_code for answer in await asyncio.gather(inside, small)} == {400}
+
+
 class Waiting(SqliteStore):
     """A store whose readers wait until they are let go."""
 
