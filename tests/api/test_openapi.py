@@ -147,3 +147,25 @@ async def test_the_page_needs_no_network(client: Client) -> None:
     for name in ("LICENSE", "NOTICE"):
         assert (await client.http.get(f"/api/docs/{name}")).status_code == 200
     assert (await client.http.get("/api/docs/nothing")).status_code == 404
+
+
+async def test_options_name_every_method(described: Found, client: Client) -> None:
+    """An address that several routes share is told whole: whatever is described, and OPTIONS itself."""
+    for path, item in described["paths"].items():
+        if "servers" in item:
+            continue
+        answer = await client.http.options(f"/api/v1{path.replace('{id}', 'qCMRuyJ7gvBvzeSzvH2aJ2')}")
+        assert answer.status_code == 204
+        assert {"OPTIONS", *(method.upper() for method in item)} <= set(answer.headers["allow"].split(", ")), path
+        assert len(answer.headers.get_list("allow")) == 1
+
+
+async def test_what_stands_beside_is_told(described: Found) -> None:
+    """Tokens, forms, files and health name their own server, and say who may ask: nobody need say who they are."""
+    beside = {path: item for path, item in described["paths"].items() if "servers" in item}
+    assert {"/identity/v1/oauth2/tokens", "/uploads/{bucket}", "/healthz", "/metrics"} <= set(beside)
+    for item in beside.values():
+        assert item["servers"] == [{"url": PUBLIC_URL}]
+        assert all({} in item[method]["security"] for method in item.keys() - {"servers"})
+    flows = described["components"]["securitySchemes"]["oauth"]["flows"]
+    assert {flow["tokenUrl"] for flow in flows.values()} == {f"{PUBLIC_URL}/identity/v1/oauth2/tokens"}
