@@ -30,8 +30,8 @@ from schemathesis.hooks import HookContext
 
 from api.cases import WRITES, Ids, world
 from api.fuzzing_document import with_real_ids
-from api.fuzzing_excuses import excuse_for
-from api_client import Client, Settings, StandingClock, an_account, in_process
+from api.fuzzing_excuses import OFF, TAKEN, excuse_for
+from api_client import Client, Settings, StandingClock, an_account, in_process, resource
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
 from opengage.assembly.store import DATABASE
@@ -119,6 +119,11 @@ async def _fill(data: Path, url: str) -> Place:
             client = Client(http, await an_account(store, clock, "firstbank"))
             ids = await world(client, store)
             changed, deleted = [ids | await _one_more(client, ids, digit) for digit in "89"]
+            off = resource("phone-numbers", {"is-active": False})
+            assert (await client.patch(f"/phone-numbers/{changed['phone-numbers']}", off)).status_code == 202
+            taken = resource("tags", {"name": "Taken"})
+            assert (await client.post("/tags", taken, idempotency_key=TAKEN)).status_code == 201
+            ids |= {OFF: changed["phone-numbers"]}
             return Place(url, ids, changed, deleted, client.headers["Authorization"])
     finally:
         await store.close()
@@ -180,7 +185,7 @@ def _config(place: Place, plan: Plan) -> SchemathesisConfig:
         {
             "seed": plan.seed,
             **({} if plan.seconds is None else {"max-time": plan.seconds}),
-            "base-url": f"{place.url}/api/v1",
+            "base-url": place.url,
             "headers": {"Authorization": place.basic},
             "continue-on-failure": True,
             "generation": generation,

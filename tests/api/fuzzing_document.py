@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from api.cases import Ids
+from api.cases import V1, Ids
 from opengage.api.openapi.members import DEEPER, PHONE_PATTERN, URL_PATTERN
 
 Schema = dict[str, Any]
@@ -18,7 +18,8 @@ def with_real_ids(document: Schema, ids: Ids, changed: Ids, deleted: Ids) -> Sch
     """What is read and pointed at, what is changed, and what is deleted are different resources."""
     for path, item in document["paths"].items():
         kind = path.strip("/").partition("/")[0]
-        for method, operation in item.items():
+        for method in item.keys() - {"servers"}:
+            operation = item[method]
             chosen = {"get": ids, "delete": deleted}.get(method, changed)
             _give(operation.get("parameters", []), chosen.get(kind))
             for media in operation.get("requestBody", {}).get("content", {}).values():
@@ -28,7 +29,15 @@ def with_real_ids(document: Schema, ids: Ids, changed: Ids, deleted: Ids) -> Sch
     for name in schemas:
         if name.startswith(("post.", "patch.", "put.")):
             schemas[name] = _narrowed(schemas[name], ids)
+    document["paths"] = {whole(path, item): item for path, item in document["paths"].items()}
+    for item in document["paths"].values():
+        item.pop("servers", None)
     return document
+
+
+def whole(path: str, item: Schema) -> str:
+    """A path below the public URL itself, whichever server it has."""
+    return path if "servers" in item else f"{V1}{path}"
 
 
 def _give(parameters: list[Schema], id_: str | None) -> None:

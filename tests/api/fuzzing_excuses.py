@@ -21,6 +21,10 @@ from opengage.ids import new_id, to_wire
 Proof = Callable[[Ids], tuple[str, str, Any]]
 
 
+TAKEN = "a-key-that-is-taken"
+OFF = "a phone number that is switched off"
+
+
 class Excuse(msgspec.Struct, frozen=True):
     """Requests that fit the document and are refused: no schema can say why."""
 
@@ -42,7 +46,7 @@ class Excuse(msgspec.Struct, frozen=True):
 
 def _post(kind: str, attributes: dict[str, Any], /, **targets: str) -> Proof:
     def proof(ids: Ids) -> tuple[str, str, Any]:
-        led = {name: (target, ids[target]) for name, target in targets.items()}
+        led = {name: ("phone-numbers" if target == OFF else target, ids[target]) for name, target in targets.items()}
         return "POST", f"/{kind}", resource(kind, attributes, **led)
 
     return proof
@@ -65,6 +69,25 @@ _SMPP = {"name": "P", "kind": "smpp"}
 _WINDOW = {"days": ["mon"], "from": "09:00", "to": "10:00"}
 
 EXCUSES = (
+    Excuse(
+        "an end is to come",
+        Code.NOT_ALLOWED_VALUE,
+        "/expires-at$",
+        _post("api-tokens", {"expires-at": "2020-01-01T00:00:00+00:00"}),
+    ),
+    Excuse(
+        "a key stands for one request",
+        Code.KEY_REUSED,
+        "",
+        _post("tags", {"name": "Another"}),
+        (("Idempotency-Key", TAKEN),),
+    ),
+    Excuse(
+        "a number that is switched off sends nothing",
+        Code.SENDER_OFF,
+        "/phone-number$",
+        _post("texts", {"to": "+12025550123"}, text_message="text-messages", phone_number=OFF),
+    ),
     Excuse("what is pointed at may be gone", Code.UNKNOWN_TARGET, "", _gone),
     Excuse(
         "the size of an upload is written without a fraction, too",

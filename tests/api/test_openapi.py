@@ -28,8 +28,8 @@ async def described(client: Client) -> Found:
 def operations(described: Found) -> Iterator[tuple[str, str, Found]]:
     """(path, method, operation) of each."""
     for path, item in described["paths"].items():
-        for method, operation in item.items():
-            yield path, method, operation
+        for method in item.keys() - {"servers"}:
+            yield path, method, item[method]
 
 
 def check(described: Found, schema: Found, value: Any) -> None:
@@ -48,7 +48,7 @@ def test_every_route_is_described(described: Found) -> None:
         assert {f"/{resource.type}", f"/{resource.type}/{{id}}"} <= set(described["paths"])
     for path, _, operation in operations(described):
         assert operation["summary"]
-        assert {"400", "401", "503"} <= set(operation["responses"])
+        assert {"400", "401", "503"} <= set(operation["responses"]) or "servers" in described["paths"][path]
         places = [one["name"] for one in operation["parameters"] if one["in"] == "path"]
         assert sorted(places) == sorted(re.findall(r"\{(\w+)\}", path))
         assert len({one["name"] for one in operation["parameters"]}) == len(operation["parameters"])
@@ -139,10 +139,33 @@ async def test_the_page_needs_no_network(client: Client) -> None:
     assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
     assert page.headers["content-security-policy"].startswith("default-src 'self'")
     linked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(linked) == 4
+    assert len(linked) == 6
+    linked.remove("data:,")  # no icon: a browser asks for none
     for address in linked:
         assert "//" not in address
         assert (await client.http.get(f"/api/{address}")).status_code == 200
     for name in ("LICENSE", "NOTICE"):
         assert (await client.http.get(f"/api/docs/{name}")).status_code == 200
     assert (await client.http.get("/api/docs/nothing")).status_code == 404
+
+
+async def test_options_name_every_method(described: Found, client: Client) -> None:
+    """An address that several routes share is told whole: whatever is described, and OPTIONS itself."""
+    for path, item in described["paths"].items():
+        if "servers" in item:
+            continue
+        answer = await client.http.options(f"/api/v1{path.replace('{id}', 'qCMRuyJ7gvBvzeSzvH2aJ2')}")
+        assert answer.status_code == 204
+        assert {"OPTIONS", *(method.upper() for method in item)} <= set(answer.headers["allow"].split(", ")), path
+        assert len(answer.headers.get_list("allow")) == 1
+
+
+async def test_what_stands_beside_is_told(described: Found) -> None:
+    """Tokens, forms, files and health name their own server, and say who may ask: nobody need say who they are."""
+    beside = {path: item for path, item in described["paths"].items() if "servers" in item}
+    assert {"/identity/v1/oauth2/tokens", "/uploads/{bucket}", "/healthz", "/metrics"} <= set(beside)
+    for item in beside.values():
+        assert item["servers"] == [{"url": PUBLIC_URL}]
+        assert all({} in item[method]["security"] for method in item.keys() - {"servers"})
+    flows = described["components"]["securitySchemes"]["oauth"]["flows"]
+    assert {flow["tokenUrl"] for flow in flows.values()} == {f"{PUBLIC_URL}/identity/v1/oauth2/tokens"}

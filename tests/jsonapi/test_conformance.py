@@ -446,6 +446,49 @@ async def c12(world: World) -> None:
 # Query parameters and errors
 
 
+def _tags(*ids: str) -> dict[str, Any]:
+    return {"data": [{"type": "tags", "id": id_} for id_ in ids]}
+
+
+async def _tagged(world: World, method: str, *ids: str) -> list[str]:
+    """Change the tags of the template by their relationship's address; those that it has then."""
+    address = f"/text-templates/{world.ids['text-templates']}/relationships/tags"
+    answer = await world.client.send(method, f"/api/v1{address}", _tags(*ids))
+    assert answer.status_code == 200, answer.text
+    return [one["id"] for one in (await world.json(address))["data"]]
+
+
+@must("C13", "POST to a relationship to many adds what is not there yet, and leaves the rest")
+async def c13(world: World) -> None:
+    first, second = world.ids["tags"], await world.client.make("tags", {"name": "Second"})
+    assert await _tagged(world, "POST", first) == [first]
+    assert sorted(await _tagged(world, "POST", first, second)) == sorted([first, second])
+
+
+@must("C14", "PATCH of a relationship to many replaces all of it, with nothing too")
+async def c14(world: World) -> None:
+    second = await world.client.make("tags", {"name": "Second"})
+    await _tagged(world, "POST", world.ids["tags"])
+    assert await _tagged(world, "PATCH", second) == [second]
+    assert await _tagged(world, "PATCH") == []
+
+
+@must("C15", "DELETE from a relationship to many takes away what is there, and succeeds where it is gone already")
+async def c15(world: World) -> None:
+    second = await world.client.make("tags", {"name": "Second"})
+    await _tagged(world, "PATCH", world.ids["tags"], second)
+    for _ in range(2):
+        assert await _tagged(world, "DELETE", second) == [world.ids["tags"]]
+
+
+@must("C16", "204 without a body for a deletion that answers nothing; what was deleted is gone")
+async def c16(world: World) -> None:
+    address = f"/tags/{world.ids['tags']}"
+    answer = await world.client.delete(address)
+    assert (answer.status_code, answer.content) == (204, b"")
+    await world.get(address, 404)
+
+
 @must("Q1", "400 for parameters that the specification reserves and the server does not know", deviates=True)
 async def q1(world: World) -> None:
     await world.get("/engagements?unknown=1&test_request_number=2&page[size]=3")

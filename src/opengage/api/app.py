@@ -7,6 +7,7 @@ from typing import Final
 
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Scope
 
 from opengage.api import (
@@ -151,6 +152,19 @@ _BEFOREHAND: Final = (
 
 async def _allow_every_origin(message: Message, scope: Scope) -> None:
     """CORS, as recorded on every answer: credentials travel in a header that scripts set, never in cookies."""
-    if message["type"] == "http.response.start":
-        more = _BEFOREHAND if scope.get("method") == "OPTIONS" else _TO_ALL
-        message["headers"] = [*message.get("headers", ()), *more]
+    if message["type"] != "http.response.start":
+        return
+    told = message.get("headers", ())
+    if scope.get("method") == "OPTIONS":
+        others = [(name, value) for name, value in told if name.lower() != b"allow"]
+        message["headers"] = [*others, (b"allow", _methods(scope)), *_BEFOREHAND]
+    else:
+        message["headers"] = [*told, *_TO_ALL]
+
+
+def _methods(scope: Scope) -> bytes:
+    """Every method of an address: several routes may share it, and Litestar's own answer knows one of them."""
+    template = scope.get("path_template")
+    routes = (route for route in scope["litestar_app"].routes if isinstance(route, HTTPRoute))
+    found = {method for route in routes if route.path_format == template for method in route.methods}
+    return ", ".join(sorted(found)).encode()

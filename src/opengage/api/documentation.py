@@ -24,6 +24,7 @@ _FILES: Final = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
     "docs.js": "text/javascript",
+    "docs.css": "text/css",
     "LICENSE": "text/plain",
     "NOTICE": "text/plain",
 }
@@ -38,7 +39,10 @@ _PAGE: Final = b"""<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Opengage API</title>
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/docs.css">
 </head>
 <body>
 <div id="swagger-ui"></div>

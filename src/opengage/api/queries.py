@@ -3,6 +3,8 @@
 Step 1 of a text's path.
 """
 
+from typing import Final
+
 from opengage.api.state import ApiState, WebRequest
 from opengage.domain.errors import NotAcceptable
 from opengage.jsonapi import media, query
@@ -20,6 +22,10 @@ def of_one(request: WebRequest) -> Selection:
     return query.parse_one(_text(request))
 
 
+REFUSED: Final = ":relationship-change"
+"""How the routes end their names that refuse whatever is asked of them: that comes first."""
+
+
 async def check_request(request: WebRequest) -> None:
     """What every request must be, before anything is done about it.
 
@@ -30,7 +36,8 @@ async def check_request(request: WebRequest) -> None:
     refusal = media.accept_refusal(request.headers.get("accept"))
     if refusal is not None:
         raise NotAcceptable(refusal)
-    if request.method not in ("GET", "HEAD", "OPTIONS"):
+    is_change = request.method not in ("GET", "HEAD", "OPTIONS")
+    if is_change and not (request.route_handler.name or "").endswith(REFUSED):
         query.selects_nothing(_text(request))
 
 

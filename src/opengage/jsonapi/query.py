@@ -14,7 +14,7 @@ import msgspec
 from opengage.jsonapi.faults import DocumentError, Fault, FaultKind
 from opengage.jsonapi.query_filters import Filter, read_filter
 
-_LARGEST: Final = 10**15
+LARGEST: Final = 10**15
 _MEMBER: Final = re.compile(r"(filter|fields)\[([^\[\]]*)\]\Z")
 _MOST_PARAMETERS: Final = 100
 _MOST_PATHS: Final = 20
@@ -119,9 +119,9 @@ def _page(
     pages: dict[str, str], default_limit: int, max_limit: int, faults: list[Fault]
 ) -> tuple[int, int, str | None]:
     limit = _number(pages, "page[limit]", default_limit, 1, max_limit, faults)
-    offset = _number(pages, "page[offset]", 0, 0, _LARGEST, faults)
+    offset = _number(pages, "page[offset]", 0, 0, LARGEST, faults)
     if "page[number]" in pages and "page[offset]" not in pages:
-        offset = (_number(pages, "page[number]", 1, 1, _LARGEST // max_limit, faults) - 1) * limit
+        offset = (_number(pages, "page[number]", 1, 1, LARGEST // max_limit, faults) - 1) * limit
     after = pages.get("page[after]")
     if after is not None and ("page[offset]" in pages or "page[number]" in pages):
         detail = "“page[after]” begins where a cursor says: leave “page[offset]” and “page[number]” out."

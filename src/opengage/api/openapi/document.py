@@ -8,6 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 
 import opengage
 from opengage.api import errors
+from opengage.api.openapi import outside
 from opengage.api.openapi.operations import JSON, Writer
 from opengage.api.openapi.schemas import ERROR, Components, answered, ref
 from opengage.api.resources.registry import RESOURCES
@@ -15,6 +16,7 @@ from opengage.domain.errors import Code
 
 _READS: Final = re.compile(r":(one|list|related|relationship|relationship-change)\Z")
 """How the routes end their names that every resource has by its description."""
+PREFIX: Final = "/api/v1"
 _PLACE: Final = re.compile(r"\{(\w+)(?::\w+)?\}")
 _STATUSES: Final[dict[int, tuple[str, Code]]] = {
     400: ("The request cannot be carried out as it is written, or the state does not allow it.", Code.BAD_PARAMETER),
@@ -34,9 +36,12 @@ _ABOUT: Final = (
     "Self-hosted bulk texting that proves the fate of every recipient. JSON:API 1.1; filters, order, pages, includes "
     "and sparse fields are the same for every list. Every error says what is wrong and how to mend it."
 )
-
-_BEARER: Final = {"type": "http", "scheme": "bearer", "description": "A token that this server issued."}
-_TOKEN: Final = {"type": "http", "scheme": "basic", "description": "An API token's key and secret."}
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    429: outside.RETRY_AFTER,
+    503: outside.RETRY_AFTER,
+}
+"""What an error says beside its document."""
 
 
 def build(base_url: str, handlers: Iterable[tuple[str, HTTPRouteHandler]], *, page_limit_max: int) -> dict[str, Any]:
@@ -54,17 +59,22 @@ def build(base_url: str, handlers: Iterable[tuple[str, HTTPRouteHandler]], *, pa
             continue
         for method in sorted(handler.http_methods - {"HEAD", "OPTIONS"}):
             _add(paths, _shown(path), method.lower(), writer.writes(path, method.lower(), handler))
+    public_url = base_url.removesuffix(PREFIX)
+    for path, item in outside.paths(public_url):
+        for method in item.keys() & {"get", "post"}:
+            item[method] = {"operationId": _name(method, path), **item[method]}
+        paths[path] = item
     return {
         "openapi": "3.1.0",
         "info": {"title": "Opengage", "version": opengage.__version__, "description": _ABOUT},
         "servers": [{"url": base_url}],
-        "security": [{"token": []}, {"bearer": []}],
+        "security": [{"token": []}, {"bearer": []}, {"oauth": []}],
         "tags": [{"name": tag} for tag in _tags(paths.values())],
         "paths": paths,
         "components": {
             "schemas": components,
             "responses": {str(status): _response(status, *told) for status, told in _STATUSES.items()},
-            "securitySchemes": {"token": _TOKEN, "bearer": _BEARER},
+            "securitySchemes": outside.schemes(public_url),
         },
     }
 
@@ -75,13 +85,18 @@ def _shown(path: str) -> str:
 
 
 def _add(paths: dict[str, dict[str, Any]], path: str, method: str, operation: dict[str, Any]) -> None:
-    name = re.sub(r"\W+", "-", f"{method}{path}").strip("-")
     if method not in paths.setdefault(path, {}):
-        paths[path][method] = {"operationId": name, **operation}
+        paths[path][method] = {"operationId": _name(method, path), **operation}
+
+
+def _name(method: str, path: str) -> str:
+    return re.sub(r"\W+", "-", f"{method}{path}").strip("-")
 
 
 def _tags(items: Iterable[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(tag for item in items for operation in item.values() for tag in operation["tags"]))
+    return list(
+        dict.fromkeys(tag for item in items for name in item if name != "servers" for tag in item[name]["tags"])
+    )
 
 
 def _response(status: int, description: str, code: Code) -> dict[str, Any]:
@@ -93,4 +108,5 @@ def _response(status: int, description: str, code: Code) -> dict[str, Any]:
         "required": ["errors"],
         "properties": {"errors": {"type": "array", "items": ref("Error")}},
     }
-    return {"description": description, "content": {JSON: {"schema": schema, "example": {"errors": errors_}}}}
+    told = {"headers": _HEADERS[status]} if status in _HEADERS else {}
+    return {"description": description, **told, "content": {JSON: {"schema": schema, "example": {"errors": errors_}}}}

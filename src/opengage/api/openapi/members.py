@@ -13,6 +13,7 @@ from opengage.api.resources import asking
 from opengage.api.resources.callback_includes import SUBJECTS
 from opengage.api.resources.registry import BY_TYPE
 from opengage.domain import budgets, callback_urls, media, weekly
+from opengage.domain.imports import Target
 from opengage.domain.states import EngagementStatus, TextStatus
 from opengage.domain.webhooks import EVERYTHING, Event
 from opengage.ids import ALPHABET, LENGTH
@@ -167,6 +168,7 @@ def written() -> Mapping[str, Schema]:
         "quiet-hours": {"enum": list(account_settings.QUIET_HOURS)},
         "frequency-cap": {"minimum": 1, "maximum": 1_000_000},
         "frequency-hours": {"minimum": 1, "maximum": account_settings.MOST_HOURS},
+        "mapping": {"additionalProperties": {"type": "string", "enum": [each.value for each in Target]}},
         "default-region": {"pattern": "^[A-Z]{2}$", "examples": ["US"]},
         "queue-schedule": _SCHEDULE,
         "pause-failure-ratio": {"minimum": 0, "maximum": 1},

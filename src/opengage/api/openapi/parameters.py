@@ -9,6 +9,7 @@ from opengage.api.resources import asking
 from opengage.api.resources.registry import BY_TYPE
 from opengage.api.resources.resource import Field, Kind, Resource
 from opengage.api.resources.values import offered
+from opengage.jsonapi.query import LARGEST
 from opengage.jsonapi.query_filters import MOST_VALUES
 
 Parameter = dict[str, Any]
@@ -35,7 +36,6 @@ _VALUES: Final = {
     ),
 }
 """How values are written."""
-_LARGEST: Final = 10**12
 _EQUAL: Final = {"eq", "ne", "in"}
 """The operators that an empty value goes with."""
 
@@ -49,8 +49,8 @@ IDEMPOTENCY_KEY: Final[Parameter] = {
 PREFER: Final[Parameter] = {
     "name": "Prefer",
     "in": "header",
-    "description": "return=minimal: counts are answered in place of the resources (RFC 7240).",
-    "schema": {"type": "string", "enum": ["return=minimal", "return=representation"]},
+    "description": "return=minimal: counts are answered in place of the resources (RFC 7240). Others are ignored.",
+    "schema": {"type": "string"},
     "example": "return=representation",
 }
 IF_MATCH: Final[Parameter] = {
@@ -97,8 +97,8 @@ def of_list(resource: Resource[Any, Any], most: int) -> list[Parameter]:
             list_of(f"[-+]?({any_of(sortable)})", MOST_PATHS),
         ),
         query("page[limit]", "Resources on a page.", min(50, most), _from(1, most)),
-        query("page[offset]", "How many to leave out.", 0, _from(0)),
-        query("page[number]", "The same in pages, from 1.", 1, _from(1)),
+        query("page[offset]", "How many to leave out.", 0, _from(0, LARGEST)),
+        query("page[number]", "The same in pages, from 1.", 1, _from(1, LARGEST // most)),
         query(
             "page[after]",
             "A cursor of a “next” link, empty for the first page: fast however far in. Not with an offset or a number.",
@@ -121,7 +121,7 @@ def of_one(resource: Resource[Any, Any]) -> list[Parameter]:
     return [query("include", paths, includable[0], {"type": "string", **paths_of(includable)}), found]
 
 
-def _from(least: int, most: int = _LARGEST) -> dict[str, Any]:
+def _from(least: int, most: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
