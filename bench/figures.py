@@ -84,6 +84,8 @@ class Run:
     place: dict[str, str] = field(default_factory=dict)
     """Where it was measured."""
     bounds: Bounds = BOUNDS["SQLite"]
+    api: list[dict[str, float | str]] = field(default_factory=list)
+    """Single requests."""
 
     @property
     def connections(self) -> int:

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -108,10 +109,10 @@ def migrated(home: Path, environment: dict[str, str]) -> Store:
     return open_store(settings)
 
 
-def _folder_for(wanted: Path) -> Path | None:
+def _folder_for(wanted: Path) -> str | None:
     """Where the server's folder can be: as root, the server runs as nobody, who does not get everywhere."""
     is_open = os.geteuid() or all(folder.stat().st_mode & stat.S_IXOTH for folder in (wanted, *wanted.parents))
-    return wanted if is_open else None
+    return str(wanted) if is_open else None
 
 
 @contextlib.contextmanager
@@ -121,7 +122,8 @@ def database(beside: Path, *, is_postgres: bool) -> Iterator[Database]:
         yield Database()
         return
     sys.path.append(str(HERE.parent / "tests"))  # nothing else of the benchmarks needs what the tests bring
-    with importlib.import_module("postgres").instance(_folder_for(beside.parent), **_FLAGS) as server:
+    tempfile.tempdir = _folder_for(beside.parent)
+    with importlib.import_module("postgres").instance(**_FLAGS) as server:
         try:
             yield Database(server)
         finally:

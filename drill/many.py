@@ -8,64 +8,71 @@ import time
 import types
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import httpx
+import msgspec
 
-from blasts import Tenant
-from drill.figures import Row, judge, table
-from drill.fleet import BULK, Fleet, fleet, recipients
-from drill.rounds import ROUNDS, SHORT
+from drill.figures import Row, judge
+from drill.fleet import Fleet, fleet
+from drill.rounds import ROUNDS, SHORT, Scene
+from drill.senders import ACCOUNTS, NUMBERS, Sender, senders
 from postgres import Aside
 from processes import Smsc, ended, until
 
-NUMBERS = 4
+MOVED_WITHIN = 15.0
+"""Seconds in which a lost worker's lanes must be others'."""
+_END_WITHIN = 180.0
 
 
 class Late(Exception):
     """The drill took too long, or was asked to end."""
 
 
+class Report(msgspec.Struct):
+    """What came of it."""
+
+    row: Row
+    unknown: int
+    """Texts whose fate the network never told, or told as unknown."""
+    moves: list[float]
+    notes: list[str]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing was lost or doubled, and lanes moved in time."""
+        return self.row.is_well and all(seconds <= MOVED_WITHIN for seconds in self.moves)
+
+    def told(self) -> str:
+        """The table for people."""
+        row = self.row
+        cells = {
+            "submitted": row.submitted,
+            "delivered": row.delivered,
+            "unknown": self.unknown,
+            "in-doubt": row.in_doubt,
+            "lost": row.lost,
+            "duplicated": row.duplicated,
+        }
+        table = {name: f"{count:,}" for name, count in cells.items()}
+        table |= {"lanes-moved-s": f"{max(self.moves, default=0):.1f}", "seconds": f"{row.seconds:.0f}"}
+        widths = [max(len(name), len(cell)) for name, cell in table.items()]
+        lines = (
+            "  ".join(each.rjust(width) for each, width in zip(line, widths, strict=True))
+            for line in zip(*table.items(), strict=True)
+        )
+        return "\n".join([*self.notes, "", *lines])
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m drill.many", description="Many machines over one PostgreSQL.")
     parser.add_argument("--texts", type=int, default=100_000, help="envelopes in all [100000]")
     parser.add_argument("--lease", type=int, default=12, help="seconds of a lease [12]")
-    parser.add_argument("--window", type=int, default=200, help="texts in flight of each number [200]")
-    parser.add_argument("--delay", type=float, default=0.8, help="seconds that the network takes to answer [0.8]")
+    parser.add_argument("--window", type=int, default=100, help="texts in flight of each number [100]")
+    parser.add_argument("--delay", type=float, default=1.2, help="seconds that the network takes to answer [1.2]")
+    parser.add_argument("--receipts", type=int, default=30, help="seconds that a text waits for its receipt [30]")
     parser.add_argument("--short", action="store_true", help="three rounds only")
-    parser.add_argument("--limit", type=int, default=300, help="seconds until the drill is given up [300]")
+    parser.add_argument("--loopback", action="store_true", help="no network namespaces, though they be permitted")
+    parser.add_argument("--limit", type=int, default=900, help="seconds until the drill is given up [900]")
     return parser.parse_args()
-
-
-def _blast(tenant: Tenant, texts: int) -> str:
-    engagement_id = tenant.prepare()
-    numbers = recipients(texts)
-    for start in range(0, texts, BULK):
-        answer = tenant.address(engagement_id, numbers[start : start + BULK])
-        assert answer.status_code == 201, answer.text
-    tenant.schedule(engagement_id)
-    return engagement_id
-
-
-def _is_settled(ledger: dict[str, Any]) -> bool:
-    left = ledger["reasons"].get("in-doubt", 0)
-    return not ledger["pending"] and not ledger["processing"] and ledger["hold"] == left
-
-
-def _ledger(tenant: Tenant, engagement_id: str) -> dict[str, Any] | None:
-    try:
-        return tenant.ledger(engagement_id)
-    except (httpx.TransportError, AssertionError):
-        return None
-
-
-def _end_of(tenant: Tenant, engagement_id: str) -> dict[str, Any]:
-    def settled() -> dict[str, Any] | None:
-        ledger = _ledger(tenant, engagement_id)
-        return ledger if ledger and _is_settled(ledger) else None
-
-    found: dict[str, Any] = until(settled, 120, "the end of a blast")
-    return found
 
 
 def _goes_on(smsc: Smsc, before: int, texts: int) -> int:
@@ -76,7 +83,7 @@ def _goes_on(smsc: Smsc, before: int, texts: int) -> int:
         now: int = smsc.counts()["submits"]
         return now if now > began or now - before >= texts else 0
 
-    submits: int = until(goes, 30, "texts to go out")
+    submits: int = until(goes, 60, "texts to go out")
     return submits - before
 
 
@@ -85,36 +92,50 @@ def _places(made: Fleet, aside: Aside) -> Counter[str]:
     return Counter(dict(made.look(aside, "SELECT reason, count(*) FROM envelopes GROUP BY reason")))
 
 
-def _play(asked: argparse.Namespace, folder: Path, aside: Aside) -> tuple[Row, list[str]]:
-    smsc = Smsc(folder)
+def _blast(made: list[Sender], texts: int) -> int:
+    """Start every number's blast; how many texts that is. No two numbers of an account have a recipient in common."""
+    each = texts // len(made)
+    for place, sender in enumerate(made):
+        sender.blast(place % NUMBERS * each, each)
+    return each * len(made)
+
+
+def _rounds(scene: Scene, asked: argparse.Namespace, total: int, before: int) -> list[str]:
     notes = []
-    with ended(smsc), fleet(folder, smsc, lease=asked.lease, window=asked.window) as made:
+    for name in SHORT if asked.short else ROUNDS:
+        at = _goes_on(scene.fleet.smsc, before, total)
+        print(f"drill: {name} (after {at:,} submits)", file=sys.stderr)
+        late = " (too late: all had been submitted)" if at >= total else ""
+        notes.append(f"{name}{late}: {ROUNDS[name](scene)}".rstrip(": "))
+    return notes
+
+
+def _play(asked: argparse.Namespace, folder: Path, aside: Aside) -> Report:
+    smsc = Smsc(folder)
+    shape = {"lease": asked.lease, "window": asked.window, "receipts": asked.receipts}
+    with ended(smsc), fleet(folder, smsc, are_apart=not asked.loopback, **shape) as made:
         smsc.chaos(answer_delay=asked.delay)
         before, began = smsc.counts(), time.monotonic()
-        tenants = [made.tenant(at) for at in range(NUMBERS)]
-        blasts = [_blast(tenant, asked.texts // NUMBERS) for tenant in tenants]
-        until(lambda: len(made.lanes(aside)) and sum(made.lanes(aside).values()) == NUMBERS, what="every lane's owner")
-        for name in SHORT if asked.short else ROUNDS:
-            at = _goes_on(smsc, before["submits"], asked.texts)
-            print(f"drill: {name} (after {at:,} submits)", file=sys.stderr)
-            notes.append(f"{name}: {ROUNDS[name](made, aside)}".rstrip(": "))
+        numbers = senders(made)
+        total = _blast(numbers, asked.texts)
+        until(lambda: sum(made.lanes(aside).values()) == ACCOUNTS * NUMBERS, what="every lane's owner")
+        notes = _rounds(Scene(made, numbers, aside), asked, total, before["submits"])
         smsc.chaos()
-        ledgers = [_end_of(*each) for each in zip(tenants, blasts, strict=True)]
-        reasons: Counter[str] = Counter()
-        for ledger in ledgers:
-            reasons.update(ledger["reasons"])
+        reasons = sum((sender.end(_END_WITHIN) for sender in numbers), Counter[str]())
+        places = _places(made, aside)
         row = judge(
             "fleet",
             before=before,
             after=smsc.counts(),
             ledger={"reasons": reasons},
-            places=_places(made, aside),
-            total=asked.texts // NUMBERS * NUMBERS,
+            places=places,
+            total=total,
             seconds=time.monotonic() - began,
         )
-        for tenant in tenants:
-            tenant.http.close()
-    return row, notes
+        for sender in numbers:
+            sender.tenant.http.close()
+        notes.insert(0, f"nodes: {made.hosts.said}")
+        return Report(row, places["unknown"] + places["sent-unconfirmed"], made.moves, notes)
 
 
 def _end(number: int, _: types.FrameType | None) -> None:
@@ -130,15 +151,15 @@ def main() -> int:
     aside = Aside()
     try:
         with tempfile.TemporaryDirectory(prefix="opengage-fleet-", ignore_cleanup_errors=True) as made:
-            row, notes = _play(asked, Path(made), aside)
+            report = _play(asked, Path(made), aside)
     except (Late, AssertionError) as error:
         print(f"drill: {error}", file=sys.stderr)
         return 1
     finally:
         signal.alarm(0)
         aside.close()
-    print("\n".join([*notes, "", table([row])]))
-    return 0 if row.is_well else 1
+    print(report.told())
+    return 0 if report.is_well else 1
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ _CHUNK = 1 << 16
 
 
 class Proxy:
-    """Relays a free loopback port to another one, in a thread of its own. Every method may be called from anywhere."""
+    """Relays a free port to one of loopback's, in a thread of its own. Every method may be called from anywhere."""
 
-    def __init__(self, upstream: int) -> None:
+    def __init__(self, upstream: int, host: str = "127.0.0.1") -> None:
+        self.host = host
         self._upstream = upstream
         self._is_cut = False
         self._writers: set[asyncio.StreamWriter] = set()
@@ -53,7 +54,7 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(run(), self._loop).result(_PATIENCE)
 
     async def _open(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, self.host, 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 

@@ -3,31 +3,65 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from drill.fleet import Fleet
+import postgres
+from drill.fleet import FLAGS, Fleet, Node
+from drill.release import Release
+from drill.senders import Sender
 from postgres import Aside
 from processes import until
 
-Round = Callable[[Fleet, Aside], str]
+
+class Scene:
+    """A fleet, its phone numbers, and a way to look at its database."""
+
+    def __init__(self, fleet: Fleet, senders: Sequence[Sender], aside: Aside) -> None:
+        self.fleet = fleet
+        self.senders = senders
+        self._aside = aside
+
+    def look(self, statement: str) -> list[tuple[object, ...]]:
+        """What is committed."""
+        return self.fleet.look(self._aside, statement)
+
+    def busiest(self) -> Node:
+        """The worker with the most lanes."""
+        return self.fleet.busiest(self._aside)
+
+    def numbers_of(self, worker: Node) -> set[str]:
+        """The phone numbers whose lanes it holds."""
+        return self.fleet.numbers_of(self._aside, worker.owner())
+
+    def moved(self, before: str) -> str:
+        """Wait until this owner's lanes are others'; when that was."""
+        return f"lanes moved after {self.fleet.has_moved(self._aside, before, len(self.senders)):.1f} s"
+
+    def web_answers(self) -> None:
+        """Wait until every web node is ready."""
+        for web in self.fleet.webs:
+            until(web.answers, 30, "the web nodes")
+
+
+Round = Callable[[Scene], str]
 """Does it, and heals it; a note for the table."""
 
 
-def kill_worker(fleet: Fleet, aside: Aside) -> str:
+def kill_worker(scene: Scene) -> str:
     """kill -9 of the worker with the most lanes; its lanes move within a lease."""
-    worker = fleet.busiest(aside)
+    worker = scene.busiest()
     before = worker.owner()
     worker.kill()
-    seconds = fleet.has_moved(aside, before, len(fleet.carriers))
-    worker.start()
-    assert seconds <= fleet.lease + 2, f"the lanes of a dead worker took {seconds:.1f} s to move"
-    return f"lanes moved after {seconds:.1f} s"
+    try:
+        return scene.moved(before)
+    finally:
+        worker.start()
 
 
-def kill_web(fleet: Fleet, _: Aside) -> str:
+def kill_web(scene: Scene) -> str:
     """kill -9 of a web node; the other one answers meanwhile."""
-    lost, other = fleet.webs
+    lost, other = scene.fleet.webs
     lost.kill()
     assert other.answers()
     lost.start()
@@ -35,76 +69,100 @@ def kill_web(fleet: Fleet, _: Aside) -> str:
     return "the other one answered"
 
 
-def freeze_worker(fleet: Fleet, aside: Aside) -> str:
+def freeze_worker(scene: Scene) -> str:
     """SIGSTOP past the lease, then SIGCONT: it is fenced."""
-    worker = fleet.busiest(aside)
+    worker = scene.busiest()
+    before = worker.owner()
     os.kill(worker.process.pid, signal.SIGSTOP)
     try:
-        seconds = fleet.has_moved(aside, worker.owner(), len(fleet.carriers))
+        return scene.moved(before)
     finally:
         os.kill(worker.process.pid, signal.SIGCONT)
-    return f"lanes moved after {seconds:.1f} s"
 
 
-def cut_database(fleet: Fleet, aside: Aside) -> str:
-    """A worker loses the database, by a reset; another one hears nothing of it for a while."""
-    worker = fleet.busiest(aside)
-    worker.proxy.cut()
+def cut_database(scene: Scene) -> str:
+    """A worker is cut from the database until its lanes have moved."""
+    worker = scene.busiest()
+    before = worker.owner()
+    how = worker.lose_database()
     try:
-        seconds = fleet.has_moved(aside, worker.owner(), len(fleet.carriers))
+        return f"{how}; {scene.moved(before)}"
     finally:
-        worker.proxy.heal()
-    return f"lanes moved after {seconds:.1f} s"
+        worker.regain()
 
 
-def stall_database(fleet: Fleet, aside: Aside) -> str:
+def stall_database(scene: Scene) -> str:
     """The way to the database keeps its connections and passes nothing on, for half a lease."""
-    worker = fleet.busiest(aside)
+    worker = scene.busiest()
     worker.proxy.stall()
-    time.sleep(fleet.lease / 2)
+    time.sleep(scene.fleet.lease / 2)
     worker.proxy.heal()
     return ""
 
 
-def cut_carrier(fleet: Fleet, _: Aside) -> str:
-    """A number's carrier resets its links for a while."""
-    fleet.carriers[0].cut()
+def cut_carrier(scene: Scene) -> str:
+    """A worker is cut from all its carriers for a while; it keeps its lanes, and the others send on."""
+    worker = scene.busiest()
+    if worker.lose_carrier():
+        time.sleep(scene.fleet.lease / 2)
+        worker.regain()
+        return "its packets vanished"
+    cut = [sender.relay for sender in scene.senders if sender.phone_number in scene.numbers_of(worker)]
+    for relay in cut:
+        relay.cut()
+    time.sleep(scene.fleet.lease / 2)
+    for relay in cut:
+        relay.heal()
+    return f"its {len(cut)} links were reset"
+
+
+def reset_carrier(scene: Scene) -> str:
+    """A number's carrier resets its links for a second."""
+    scene.senders[0].relay.cut()
     time.sleep(1)
-    fleet.carriers[0].heal()
+    scene.senders[0].relay.heal()
     return ""
 
 
-def restart_database(fleet: Fleet, _: Aside) -> str:
+def restart_database(scene: Scene) -> str:
     """A fast shutdown of PostgreSQL, and a start at another address behind the relays."""
-    fleet.restart_server(signal.SIGINT)
-    for web in fleet.webs:
-        until(web.answers, 30, "the web nodes")
+    scene.fleet.restart_server()
+    scene.web_answers()
     return ""
 
 
-def crash_database(fleet: Fleet, _: Aside) -> str:
-    """PostgreSQL ends as if it had crashed, recovers, and answers at another address: a failover."""
-    fleet.restart_server(signal.SIGQUIT)
-    for web in fleet.webs:
-        until(web.answers, 30, "the web nodes")
-    return ""
+def fail_over(scene: Scene) -> str:
+    """The primary ends as if it had crashed, its synchronous standby is promoted, and the relays lead there."""
+    primary = scene.fleet.server
+    standby = scene.fleet.left_over.enter_context(postgres.instance(primary, **FLAGS))
+    scene.look("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    scene.look("SELECT pg_reload_conf()")
+    until(lambda: scene.look("SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"), 60, "the standby")
+    primary.stop(signal.SIGQUIT)
+    standby.promote()
+    scene.fleet.lead_to(standby)
+    scene.web_answers()
+    return "its synchronous standby was promoted"
 
 
-def rolling_restart(fleet: Fleet, aside: Aside) -> str:
-    """The schema grows under running nodes, as in an upgrade; then SIGTERM to each in turn, and each ends with 0."""
-    for table in ("engagements", "envelopes", "texts"):
-        fleet.look(aside, f"ALTER TABLE {table} ADD COLUMN of_the_next_release bigint")
+def upgrade(scene: Scene) -> str:
+    """The next version migrates the database under the running nodes, which are restarted with it one by one."""
+    fleet = scene.fleet
+    release = Release(fleet.folder / "next")
+    told = fleet.opengage("migrate", source=release.source)
+    assert f"revision {release.revision} (was: {release.before})" in told, told
     codes = []
     for node in fleet.nodes:
         code, _told = node.process.stop()
         codes.append(code)
+        node.source = release.source
         node.start()
         if node.verb == "web":
             until(node.answers, what="the web node")
         else:
             node.owner()
     assert not any(codes), f"a SIGTERM ended with {codes}"
-    return "on a larger schema, all ended with 0"
+    return f"on schema {release.revision} now, all ended with 0"
 
 
 ROUNDS: Final[dict[str, Round]] = {
@@ -113,9 +171,10 @@ ROUNDS: Final[dict[str, Round]] = {
     "worker frozen past its lease": freeze_worker,
     "worker cut from the database": cut_database,
     "database silent for a worker": stall_database,
-    "carrier resets its links": cut_carrier,
+    "worker cut from its carriers": cut_carrier,
+    "carrier resets its links": reset_carrier,
     "PostgreSQL restarted": restart_database,
-    "PostgreSQL crashed, failover": crash_database,
-    "rolling restart": rolling_restart,
+    "PostgreSQL fails over": fail_over,
+    "rolling upgrade with a migration": upgrade,
 }
-SHORT: Final = ("kill -9 of a worker", "PostgreSQL crashed, failover", "carrier resets its links")
+SHORT: Final = ("kill -9 of a worker", "PostgreSQL fails over", "carrier resets its links")

@@ -87,9 +87,10 @@ class Tenant:
         made: str = answer.json()["data"]["id"]
         return made
 
-    def prepare(self, body: str | None = None) -> str:
+    def prepare(self, body: str | None = None, phone_number_id: str | None = None) -> str:
         """The first three calls: a template, an engagement, its activity. The engagement's id.
 
+        Without a phone number, it is the account's first.
         Texts name the account, so that no two accounts say the same and the simulator can tell duplicates.
         """
         words = body if body is not None else f"Hello {{{{first-name}}}}, {self.key} supports variables."
@@ -100,7 +101,7 @@ class Tenant:
             {"name": "Text Blast", "kind": "text"},
             engagement=("engagements", engagement_id),
             text_template=("text-templates", template_id),
-            phone_number=("phone-numbers", self._phone_number_id),
+            phone_number=("phone-numbers", phone_number_id or self._phone_number_id),
         )
         return engagement_id
 

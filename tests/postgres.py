@@ -221,22 +221,29 @@ def _binaries() -> Path:
 class Instance:
     """A server of our own in a folder: it can be stopped, and started again on another port."""
 
-    def __init__(self, folder: Path, **flags: str) -> None:
+    def __init__(self, folder: Path, standby_of: "Instance | None" = None, /, **flags: str) -> None:
         self._folder = folder
         self._data = folder / "data"
         self._flags = _FLAGS | flags
         self._somebody = _as_somebody()
         if self._somebody:
             os.chown(folder, _NOBODY, _NOBODY)
-        flagged = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-        subprocess.run(
-            [_binaries() / "initdb", "-D", self._data, *flagged, "--no-instructions"],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-            **self._somebody,
-        )
+        if standby_of is None:
+            flagged = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+            self._run("initdb", "-D", str(self._data), *flagged, "--no-instructions")
+        else:
+            source = f"host=127.0.0.1 port={standby_of.port} user=postgres"
+            self._run("pg_basebackup", "-D", str(self._data), "-d", source, "-R", "-X", "stream", "-c", "fast", "-N")
         self.start()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(_binaries() / program), *arguments]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=self._folder, **self._somebody)
+        assert done.returncode == 0, done.stderr
+
+    def promote(self) -> None:
+        """Make a standby the primary; it takes changes from here on."""
+        self._run("pg_ctl", "promote", "-D", str(self._data), "--wait")
 
     def start(self) -> None:
         """Start it on a free port, and wait until it answers."""
@@ -271,11 +278,11 @@ class Instance:
 
 
 @contextlib.contextmanager
-def instance(parent: Path | None = None, **flags: str) -> Iterator[Instance]:
-    """A server in a folder that goes with it; in `parent`, or else where temporary files are."""
-    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-", dir=parent))
+def instance(standby_of: Instance | None = None, /, **flags: str) -> Iterator[Instance]:
+    """A server in a folder that goes with it: an empty one, or another one's standby that copies all it does."""
+    folder = Path(tempfile.mkdtemp(prefix="opengage-pg-"))
     try:
-        made = Instance(folder, **flags)
+        made = Instance(folder, standby_of, **flags)
         try:
             yield made
         finally:

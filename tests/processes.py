@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,14 @@ def until(predicate: Callable[[], Any], within: float = 30.0, what: str = "") ->
 class Process:
     """One `opengage` command. Its stderr is read all along, line by line."""
 
-    def __init__(self, *arguments: str, **settings: str) -> None:
+    def __init__(self, *arguments: str, within: Sequence[str] = (), source: str = str(SRC), **settings: str) -> None:
+        """Start it, by way of the command `within` if one is named, from the code in `source`."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENGAGE_")}
-        environment |= {"PYTHONPATH": str(SRC)} | {f"OPENGAGE_{key.upper()}": value for key, value in settings.items()}
+        environment |= {"PYTHONPATH": source} | {f"OPENGAGE_{key.upper()}": value for key, value in settings.items()}
         self.lines: list[dict[str, Any]] = []
         """Its log, and that of its children."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "opengage", *arguments],
+            [*within, sys.executable, "-m", "opengage", *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

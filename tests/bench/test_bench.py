@@ -1,20 +1,30 @@
 """The benchmarks run: tiny sizes, real processes, no figure asserted, because a test's machine is never quiet."""
 
+import contextlib
+import itertools
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bench.client import Broken
+from bench.load import drive
 
 from source import ROOT
+
+KINDS = {"worker", "web", "SMSC", "database"}
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     """One run."""
     command = [sys.executable, "-m", "bench", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +36,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_figure_stands_beside_its_limit(place: Path) -> None:
     """A run measures ingest, blast, memory and the raw limits, judges the musts, and leaves nothing behind."""
     out = place / "out.json"
-    sizes = ("--texts", "200", "--posts", "2", "--post-size", "50")
+    sizes = ("--texts", "200", "--posts", "2", "--post-size", "50", "--seconds", "0.02")
     done = bench(*sizes, "--dir", str(place), "--json", str(out))
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text("utf-8"))
     rates = [*found["limits"].values(), *found["ingest"].values(), found["submit_rate"], found["receipt_rate"]]
     assert all(rate > 0 for rate in rates)
+    assert found["api"]
     assert {"smsc", "worker", "web"} <= set(found["peaks"])
     assert [must["met"] for must in found["musts"].values()] == [line.endswith(" met") for line in musts(done.stdout)]
     assert list(place.iterdir()) == [out]
@@ -52,6 +63,69 @@ def test_the_same_run_goes_over_postgres(place: Path) -> None:
     assert "PostgreSQL" in found["place"]
     assert [must["bound"] for must in found["musts"].values()] == [35_000, 8_000]
     assert list(place.iterdir()) == [out]
+
+
+def test_processes_sizes_and_bloat_are_measured(place: Path) -> None:
+    """Two workers get a lane each and send; full tables cost what they cost; each table stands beside a fresh copy."""
+    out = place / "out.json"
+    what = ("--scaling", "2", "--table-sizes", "30", "--bloat", "400")
+    done = bench("--postgres", *what, "--texts", "40", "--posts", "1", "--post-size", "20", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    out.unlink()
+    assert [(row["what"], row["processes"], row["lanes"]) for row in found["scaling"]] == [
+        ("worker", 2, [1, 1]),
+        ("web", 2, []),
+    ]
+    assert all(row["rate"] > 0 and set(row["cores"]) == KINDS for row in found["scaling"])
+    assert [row["envelopes"] for row in found["table-sizes"]] == [30]
+    assert all(row["ingest_us"] > 0 and row["blast_us"] > 0 for row in found["table-sizes"])
+    updates = {row["table"]: row["updates"] for row in found["bloat"]}
+    assert (updates["envelopes"], updates["texts"]) == (1200, 800)
+    assert all(row["hot"] <= row["updates"] and row["fresh_indexes"] > 0 for row in found["bloat"])
+
+
+def test_bloat_is_asked_of_postgres_alone(place: Path) -> None:
+    """SQLite updates in place: the run says what is missing."""
+    done = bench("--bloat", "10", "--dir", str(place))
+    assert (done.returncode, done.stderr) == (1, "bench: --bloat is about PostgreSQL: add --postgres\n")
+
+
+def test_single_requests_stand_beside_a_bare_handler(place: Path) -> None:
+    """Reading one, a list and creating one, over one connection and many: rate, latency and processor time of both."""
+    out = place / "api.json"
+    done = bench("api", "--seconds", "0.02", "--dir", str(place), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    kinds = ("GET one", "GET a list of 50", "POST one")
+    assert [(each.pop("connections"), each.pop("what")) for each in found] == list(itertools.product((1, 32), kinds))
+    assert all(figure > 0 for each in found for figure in each.values())
+    assert done.stdout.count("times the bare one") == len(found)
+    out.unlink()
+    assert not [path for path in place.iterdir() if path.is_dir()]
+
+
+def test_a_refused_request_breaks_the_run() -> None:
+    """A figure of refusals would be a fast one: anything but a 2xx ends the run with the answer."""
+    with refusing() as port, pytest.raises(Broken, match="401 Unauthorized"):
+        drive(port, os.getpid(), [b"GET / HTTP/1.1\r\n\r\n"], 1, 0.05)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[int]:
+    """A server that refuses the one request that it gets; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
 
 
 def test_the_worker_can_be_profiled(place: Path) -> None:

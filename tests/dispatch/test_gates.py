@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dispatch.world import World, accept, receipt_for, recipient
+from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import Instant
 from opengage.dispatch.guardian import Guardian
 from opengage.domain.outcomes import ReceiptState
@@ -89,15 +89,64 @@ async def test_budgets_of_a_service_profile_are_shared_by_its_numbers(world: Wor
     assert (await world.ledger(first)).pending == (await world.ledger(second)).pending == 0
 
 
-async def test_a_text_longer_than_what_is_left_waits_or_goes_first(world: World) -> None:
-    """A batch stops where its segments no longer fit; the first text of a batch always fits."""
+@pytest.mark.parametrize(("limit", "days"), [(4, [1, 2, 3]), (7, [2, 3, 3]), (2, [1, 2, 3])])
+async def test_a_text_longer_than_what_is_left_waits(world: World, limit: int, days: list[int]) -> None:
+    """Texts of three segments never overdraw a day; one that is longer than a whole day's limit goes as its first."""
     world.clock.wall = MONDAY_NOON
     tenant = await world.tenant()
-    tenant.profile = await world.set(tenant.profile, budgets='[{"name":"day","limit":4,"period":"day"}]')
-    await world.engagement(tenant, 3, body="{{first-name}} " + "x" * 400)
+    budget = [{"name": "day", "limit": limit, "period": "day"}]
+    tenant.profile = await world.set(tenant.profile, budgets=json.dumps(budget))
+    engagement = await world.engagement(tenant, 3, body=LONG)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for day, submitted in enumerate(days, start=1):
+        for _ in range(2):
+            await sender.turn()
+        assert len(world.carrier.submitted) == submitted
+        midnight = at(f"2026-12-0{day}T00:00:00+00:00")
+        assert held(world, engagement) == ((None, None) if submitted == 3 else ("day", midnight))
+        world.clock.wall = midnight
+
+
+@pytest.mark.parametrize("period", ["minute", "day"])
+async def test_single_texts_draw_on_the_same_budgets(world: World, period: str) -> None:
+    """Segment by segment, together with a blast; who does not fit waits for the next period, by name, and goes then."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    budget = [{"name": "carrier", "limit": 4, "period": period}]
+    tenant.profile = await world.set(tenant.profile, budgets=json.dumps(budget))
+    for place in range(3):
+        await world.single(tenant, recipient(place), body="x" * 200, segments=2)
+    await world.single(tenant, recipient(3))
+    engagement = await world.engagement(tenant, [recipient(10)])
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for _ in range(3):
+        await sender.turn()
+    assert world.carrier.recipients == [recipient(0), recipient(1)]
+    ends_at = at("2026-11-30T12:01:00+00:00" if period == "minute" else "2026-12-01T00:00:00+00:00")
+    waiting = world.look("SELECT hold_reason, next_at FROM texts WHERE status = 'queued'")
+    assert waiting == [("carrier", ends_at)] * 2
+    assert held(world, engagement) == ("carrier", ends_at)
+    world.clock.wall = ends_at
+    for _ in range(3):
+        await sender.turn()
+    assert world.carrier.recipients[2:] == [recipient(2), recipient(3), recipient(10)]
+
+
+async def test_a_long_text_that_waits_lets_a_short_one_pass(world: World) -> None:
+    """What is left of a period is not lost; the long one is the first of the next."""
+    world.clock.wall = MONDAY_NOON
+    tenant = await world.tenant()
+    tenant.profile = await world.set(tenant.profile, budgets='[{"name":"carrier","limit":3,"period":"day"}]')
+    await world.single(tenant, recipient(0), body="x" * 200, segments=2)
+    await world.single(tenant, recipient(1), body="x" * 200, segments=2)
+    await world.single(tenant, recipient(2))
     sender = await world.sender(tenant, world.recorder(tenant))
     await sender.turn()
-    assert len(world.carrier.submitted) == 1
+    assert world.carrier.recipients == [recipient(0), recipient(2)]
+    world.clock.wall = at("2026-12-01T00:00:00+00:00")
+    await world.single(tenant, recipient(3), body="x" * 200, segments=2)
+    await sender.turn()
+    assert world.carrier.recipients[2:] == [recipient(1)]
 
 
 async def test_a_canary_goes_first_and_the_rest_when_it_did_well(world: World) -> None:

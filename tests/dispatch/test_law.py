@@ -2,9 +2,13 @@
 
 from datetime import datetime
 
+import pytest
+
 from dispatch.world import World, accept, receipt_for, recipient
 from opengage.clock import SECOND, Instant
-from opengage.dispatch.planning import FREQUENCY_CAP
+from opengage.domain.frequency import FREQUENCY_CAP
+from opengage.ids import floor
+from opengage.store.contract import Recent
 
 NEW_YORK, PHOENIX = "+12125550110", "+16025550110"
 
@@ -95,6 +99,42 @@ async def test_the_cap_holds_over_all_engagements(world: World) -> None:
     world.clock.wall = Instant(found[3])
     await sender.turn()
     assert len(world.carrier.submitted) == 3
+
+
+FLORIDA = "+13055550110"
+"""A number of Miami: the law allows three texts in 24 hours."""
+
+
+@pytest.mark.parametrize(
+    ("own", "gone", "rule", "hours"),
+    [
+        ((4, 25), 3, "us-fl-quiet-hours", 24),  # the account's own, fewer an hour, would let a fourth go at once
+        ((3, 30), 3, FREQUENCY_CAP, 30),  # both hold: the one that ends last
+        ((1, 1), 1, FREQUENCY_CAP, 1),
+    ],
+)
+async def test_the_accounts_cap_and_the_laws_both_hold(
+    world: World, own: tuple[int, int], gone: int, rule: str, hours: int
+) -> None:
+    """Neither stands in for the other; the stricter one is named, of blasts and of single texts."""
+    world.clock.wall = at("2026-12-01T15:00:00+00:00")
+    tenant = await world.tenant()
+    await world.account(tenant, quiet_hours="on", frequency_cap=own[0], frequency_hours=own[1])
+    ago = Instant(world.clock.now() - 60 * SECOND)
+    async with world.store.writing() as tx:
+        texted = [Recent(FLORIDA, floor(Instant(ago + each * SECOND)), tenant.number.id) for each in range(gone)]
+        await tx.batches.remember(tenant.account_id, texted)
+    await world.engagement(tenant, [FLORIDA])
+    await world.single(tenant, FLORIDA)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    for _ in range(2):
+        await sender.turn()
+    assert world.carrier.submitted == []
+    ((status, reason, *hold),) = world.look("SELECT status, reason, hold_reason, hold_until FROM envelopes")
+    assert (status, reason) == ("hold", "throttled")
+    (single,) = world.look("SELECT hold_reason, next_at FROM texts")
+    assert tuple(hold) == single
+    assert (hold[0], hold[1] // SECOND) == (rule, ago // SECOND + hours * 3600)
 
 
 async def test_within_one_batch_the_cap_counts_too(world: World) -> None:

@@ -25,7 +25,7 @@ from dispatch import (
     test_unsure,
 )
 from dispatch.world import World, accept
-from opengage.dispatch import careful, gates, matching, planning, rescuer
+from opengage.dispatch import careful, gates, matching, parts, planning, rescuer
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
@@ -184,7 +184,7 @@ def no_memory_of_who_was_texted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_count_within_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one batch all may pass a cap that has room for one."""
-    monkeypatch.setattr(planning._Planner, "_over_cap", lambda *_: None)
+    monkeypatch.setattr(planning._Planner, "_over_caps", lambda *_: None)
 
 
 def no_validity(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,9 +201,14 @@ def no_gates(monkeypatch: pytest.MonkeyPatch) -> None:
     """No canary is waited for, no limit counts."""
 
     async def wide_open(*_: Any) -> gates.Gate:
-        return gates.Gate(1_000_000, 1_000_000)
+        return gates.Gate(1_000_000)
 
     monkeypatch.setattr(gates, "ask", wide_open)
+
+
+def no_look_at_the_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a budget has anything left, a text of any length passes."""
+    monkeypatch.setattr(gates.Gate, "bar", lambda *_: None)
 
 
 def no_spending(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +276,11 @@ def stopped_engagements_send_their_doubts_again(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(rescuer, "rows", SimpleNamespace(find_many=running))
 
 
+def every_part_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is forgotten which parts of a long text the carrier took."""
+    monkeypatch.setattr(parts, "taken", _nothing)
+
+
 def nothing_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that was reported as failed is taken for failed."""
     monkeypatch.setattr(Sender, "_take_back", _nothing)
@@ -317,6 +327,10 @@ async def _kept_in_doubt(world: World) -> None:
     await test_routes.test_a_doubt_is_sent_again_by_policy_alone(world, None, 61, 0)
 
 
+async def _long_texts(world: World) -> None:
+    await test_gates.test_a_text_longer_than_what_is_left_waits(world, 4, [1, 2, 3])
+
+
 async def _stopped_in_doubt(world: World) -> None:
     await test_routes.test_a_doubt_of_a_stopped_engagement_is_not_sent_again(world, EngagementStatus.CANCELED)
 
@@ -352,6 +366,8 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (no_weekly_hours, test_gates.test_outside_its_weekly_hours_nothing_goes),
     (no_gates, test_gates.test_a_canary_goes_first_and_the_rest_when_it_did_well),
     (no_gates, test_gates.test_budgets_of_a_service_profile_are_shared_by_its_numbers),
+    (no_look_at_the_segments, _long_texts),
+    (no_look_at_the_segments, test_gates.test_a_long_text_that_waits_lets_a_short_one_pass),
     (no_spending, test_gates.test_budgets_of_a_service_profile_are_shared_by_its_numbers),
     (no_guard, test_gates.test_too_many_failures_pause_a_blast),
     (no_guard, test_gates.test_too_many_opt_outs_pause_a_blast),
@@ -362,6 +378,8 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (any_doubt_fits, test_recorder.test_a_receipt_that_may_be_of_a_long_text_resolves_no_short_one),
     (every_doubt_goes_again, _kept_in_doubt),
     (stopped_engagements_send_their_doubts_again, _stopped_in_doubt),
+    (every_part_goes_again, test_singles.test_a_part_that_was_taken_is_not_sent_again),
+    (every_part_goes_again, test_singles.test_a_part_that_was_taken_is_not_sent_by_another_carrier),
     (nothing_is_taken_back, test_unsure.test_what_was_written_all_the_same_is_taken_back),
     (everything_is_taken_back, test_unsure.test_what_is_under_way_is_not_taken_back),
     (replies_are_tried_blindly, test_unsure.test_what_a_handset_said_is_stored_once),

@@ -6,7 +6,8 @@ from dispatch.test_inbound import hear, text
 from dispatch.world import World, accept, receipt_for, recipient
 from opengage.clock import SECOND, Instant
 from opengage.domain.errors import Fenced
-from opengage.domain.outcomes import Deferred
+from opengage.domain.outcomes import Deferred, Outcome, Submission
+from opengage.ids import floor
 
 
 async def test_a_single_text_is_sent_and_settled(world: World) -> None:
@@ -62,6 +63,78 @@ async def test_a_single_text_that_was_put_off_goes_again(world: World) -> None:
     await recorder.commit()
     assert [each.text_id for each in world.carrier.submitted] == [made.id] * 2
     assert world.statuses() == {recipient(0): "sent"}
+
+
+def second_part_waits(submission: Submission) -> Outcome:
+    """The carrier takes the first part of two, and has no room for the other."""
+    return Deferred(submission.text_id, "ESME_RTHROTTLED", throttled=True, carrier_refs=((1, "first"),))
+
+
+async def test_a_part_that_was_taken_is_not_sent_again(world: World) -> None:
+    """A long text that was put off halfway goes on with what the carrier has not got, attempt counted or not."""
+    tenant = await world.tenant()
+    await world.single(tenant, recipient(0), body="x" * 200, segments=2)
+    recorder = world.recorder(tenant)
+    world.carrier.answer = second_part_waits
+    sender = await world.sender(tenant, recorder)
+    for _ in range(2):
+        await sender.turn()
+        await recorder.commit()
+        world.wait(60, sender)
+    assert [each.accepted for each in world.carrier.submitted] == [None, {1: "first"}]
+
+
+async def test_a_part_that_was_taken_is_not_sent_by_another_carrier(world: World) -> None:
+    """The rest of a long text waits for the carrier that has its beginning, and says so."""
+    tenant = await world.tenant()
+    await world.single(tenant, recipient(0), body="x" * 200, segments=2)
+    usual = world.recorder(tenant)
+    other, carrier = await world.fallback(tenant)
+    world.carrier.answer = second_part_waits
+    sender = await world.sender(tenant, usual, others=[other])
+    await sender.turn()
+    await usual.commit()
+    world.carrier.is_bound = False
+    usual.tick()
+    world.wait(60, sender)
+    usual.tick()
+    await sender.turn()
+    assert carrier.submitted == []
+    assert world.look("SELECT status, hold_reason FROM texts") == [("queued", "part-with-other-carrier")]
+    world.carrier.is_bound = True
+    usual.tick()
+    world.wait(60, sender)
+    usual.tick()
+    await sender.turn()
+    assert [each.accepted for each in world.carrier.submitted] == [None, {1: "first"}]
+
+
+@pytest.mark.parametrize("throttled", [True, False])
+async def test_a_text_that_is_put_off_counts_once_for_the_cap(world: World, throttled: bool) -> None:
+    """It does not hold itself, whether or not its attempt was counted."""
+    tenant = await world.tenant()
+    await world.account(tenant, frequency_cap=1, frequency_hours=24)
+    await world.single(tenant, recipient(0))
+    recorder = world.recorder(tenant)
+    world.carrier.answer = lambda each: Deferred(each.text_id, "ESME_RTHROTTLED", throttled=throttled)
+    sender = await world.sender(tenant, recorder)
+    for _ in range(2):
+        await sender.turn()
+        await recorder.commit()
+        world.wait(60, sender)
+    assert len(world.carrier.submitted) == 2
+
+
+async def test_a_single_text_counts_for_the_cap_from_when_it_went(world: World) -> None:
+    """Not from when it was written: one that waited long holds the next one all the same."""
+    tenant = await world.tenant()
+    await world.account(tenant, frequency_cap=1, frequency_hours=1)
+    await world.single(tenant, recipient(0), id=floor(Instant(world.clock.now() - 7200 * SECOND)))
+    sender = await world.sender(tenant, world.recorder(tenant))
+    await sender.turn()
+    await world.single(tenant, recipient(0))
+    await sender.turn()
+    assert len(world.carrier.submitted) == 1
 
 
 async def test_a_stale_epoch_sends_no_single_text(world: World) -> None:

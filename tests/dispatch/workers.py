@@ -62,12 +62,17 @@ class Workers:
     def __init__(self, world: World) -> None:
         self._world = world
         self._all: list[Worker] = []
+        self._named: dict[str, Worker] = {}
 
     def start(self, owner: str = "one", lease_seconds: float = 30.0) -> Worker:
         """A running worker."""
-        worker = Worker(self._world, owner, lease_seconds)
+        worker = self._named[owner] = Worker(self._world, owner, lease_seconds)
         self._all.append(worker)
         return worker
+
+    async def kill(self, owner: str) -> None:
+        """The newest of this name ends without any farewell."""
+        await self._named[owner].kill()
 
     async def end(self) -> None:
         """End what still runs."""

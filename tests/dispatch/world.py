@@ -221,7 +221,11 @@ class World:
 
     async def second_number(self, tenant: Tenant) -> PhoneNumber:
         """Another number on the same service profile."""
-        number = msgspec.structs.replace(tenant.number, id=new_id(), phone_number="+12025550101")
+        return await self.another_number(tenant, 1)
+
+    async def another_number(self, tenant: Tenant, last: int) -> PhoneNumber:
+        """Yet another, by its last two digits."""
+        number = msgspec.structs.replace(tenant.number, id=new_id(), phone_number=f"+120255501{last:02d}")
         async with self.store.writing() as tx:
             await rows.insert(tx, number)
         return number

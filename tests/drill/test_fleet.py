@@ -6,21 +6,107 @@ import subprocess
 import sys
 
 import pytest
+from drill.figures import Row
+from drill.hosts import Hosts, hosts
+from drill.many import MOVED_WITHIN, Report
 from drill.proxy import Proxy
 
+from processes import until
 from source import ROOT
 
 
 @pytest.mark.timeout(150)
 def test_a_fleet_loses_and_doubles_nothing() -> None:
-    """A worker is killed, PostgreSQL crashes and fails over, a carrier resets its links: every text has its place."""
-    sizes = ("--texts", "2000", "--lease", "4", "--window", "50", "--delay", "0.2", "--short", "--limit", "120")
+    """A worker is killed, a standby takes over, a carrier resets its links: every text has its place."""
+    sizes = (
+        "--texts",
+        "1500",
+        "--lease",
+        "4",
+        "--window",
+        "10",
+        "--delay",
+        "0.4",
+        "--receipts",
+        "8",
+        "--short",
+        "--limit",
+        "120",
+    )
     command = [sys.executable, "-m", "drill.many", *sizes]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=140, check=False)
     assert done.returncode == 0, done.stderr
-    cells = done.stdout.splitlines()[-1].split()
-    assert (cells[0], cells[4], cells[5]) == ("fleet", "0", "0")
+    names, cells = (line.split() for line in done.stdout.splitlines()[-2:])
+    told = dict(zip(names, cells, strict=True))
+    assert (told["lost"], told["duplicated"]) == ("0", "0")
+    assert 0 < float(told["lanes-moved-s"]) <= MOVED_WITHIN
+
+
+@pytest.mark.parametrize(
+    ("lost", "duplicated", "moves", "is_well"),
+    [(0, 0, [3.0, 15.0], True), (1, 0, [3.0], False), (0, 1, [3.0], False), (0, 0, [3.0, 15.1], False)],
+)
+def test_a_report_is_well_when_nothing_is_lost_and_lanes_move_in_time(
+    lost: int, duplicated: int, moves: list[float], is_well: bool
+) -> None:
+    """Each of the three alone makes the drill fail, and the table tells the slowest move."""
+    report = Report(Row("fleet", lost=lost, duplicated=duplicated), 0, moves, ["a note"])
+    assert report.is_well is is_well
+    assert f"{max(moves)}" in report.told().splitlines()[-1]
+
+
+_HELD = """
+import sys
+from drill.hosts import Namespaces, hosts
+with hosts(["one", "two"]) as made:
+    print(" ".join(made.spaces()) if isinstance(made, Namespaces) else made.said, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_nothing_of_a_drill_outlives_it() -> None:
+    """Killed by -9, it leaves no namespace; where none are permitted, it says so and does without."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+    command = [sys.executable, "-c", _HELD]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as held:
+        assert held.stdout
+        said = held.stdout.readline().strip()
+        are_there = said.startswith("opengage-")
+        assert (set(said.split()) <= _spaces()) if are_there else "on loopback" in said
+        held.kill()
+    until(lambda: not set(said.split()) & _spaces(), what="the end of the namespaces")
+
+
+def _spaces() -> set[str]:
+    """The names of the network namespaces of this machine; none where there cannot be any."""
+    try:
+        listed = subprocess.run(["ip", "netns", "list"], capture_output=True, check=False, text=True)
+    except FileNotFoundError:
+        return set()
+    return {line.split()[0] for line in listed.stdout.splitlines() if line}
+
+
+_REACHES = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 0.5).close()"
+
+
+def test_a_machine_that_is_cut_off_reaches_nobody_there() -> None:
+    """What it sends to a hidden address vanishes, and only that; then it arrives again."""
+    with hosts(["one"]) as made:
+        for hidden, other in ((made.database, made.carrier), (made.carrier, made.database)):
+            with socket.create_server((hidden, 0)) as there, socket.create_server((other, 0)) as elsewhere:
+                assert _reaches(made, there)
+                if made.hide("one", hidden):  # on loopback relays do that
+                    assert not _reaches(made, there)
+                    assert _reaches(made, elsewhere)
+                    made.show("one", hidden)
+                assert _reaches(made, there)
+
+
+def _reaches(made: Hosts, server: socket.socket) -> bool:
+    host, port = server.getsockname()
+    command = [*made.within("one"), sys.executable, "-S", "-c", _REACHES, host, str(port)]
+    return not subprocess.run(command, capture_output=True, check=False).returncode
 
 
 def test_a_relay_leads_to_wherever_it_is_switched_and_can_be_cut() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import rich_click as click
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from litestar import Litestar
 
 from opengage import logs
 from opengage.assembly.store import open_store
@@ -41,17 +42,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     await _free_port(settings.host, settings.port)
     store = open_store(settings)
     await revision.require(store)
-    server = Server(
-        web_app(settings, store, stop),
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        websockets=False,
-        backlog=_BACKLOG,
-        backpressure=_MOST_CONNECTIONS,
-        log_dictconfig=logs.stdlib_config("warning", settings.log_format),
-    )
-    serving = asyncio.create_task(server.serve())
+    web = server(web_app(settings, store, stop), settings.host, settings.port, settings.log_format)
+    serving = asyncio.create_task(web.serve())
     stopping = asyncio.create_task(stop.wait())
     try:
         log.info("API listening", action="start", url=f"{settings.public_url}/api/v1")
@@ -59,11 +51,25 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         if not serving.done():
             # /readyz is red from here on: whoever shares out requests has time to hear of it
             await asyncio.wait((serving,), timeout=settings.drain_seconds)
-        server.stop()  # type: ignore[no-untyped-call]
+        web.stop()  # type: ignore[no-untyped-call]
         await serving
     finally:
         stopping.cancel()
         await store.close()
+
+
+def server(app: Litestar, host: str, port: int, log_format: str) -> Server:
+    """The web server around an application."""
+    return Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_MOST_CONNECTIONS,
+        log_dictconfig=logs.stdlib_config("warning", log_format),
+    )
 
 
 async def _free_port(host: str, port: int) -> None:

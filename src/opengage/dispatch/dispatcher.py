@@ -22,6 +22,7 @@ from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.scheduler import Scheduler
 from opengage.dispatch.sender import Pace, Sender
+from opengage.dispatch.sharing import Sharing
 from opengage.dispatch.singles import Singles
 from opengage.domain.errors import Invalid, Unavailable
 from opengage.domain.records import PhoneNumber, ServiceProfile
@@ -70,6 +71,8 @@ class _Lane(msgspec.Struct):
     setup: lanes.Setup
     task: asyncio.Task[None]
     crashed: bool = False
+    hands_over: bool = False
+    """Another worker has asked for it."""
     unhealthy_since: Instant | None = None
     reported: tuple[float | None, int, Instant | None] = (None, 0, None)
 
@@ -77,6 +80,11 @@ class _Lane(msgspec.Struct):
     def has_settled(self) -> bool:
         """Whether it has ended, and every text of it has its answer."""
         return self.task.done() and not self.sender.under_way
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is done with, and another worker waits for it."""
+        return self.hands_over and self.has_settled
 
 
 class Dispatcher:
@@ -95,11 +103,12 @@ class Dispatcher:
         self._guardian = Guardian(store, clock, new_id)
         self._housekeeper = Housekeeper(store, clock)
         self._rescuer = Rescuer(store, clock, new_id, random.random)
+        self._sharing = Sharing(store, settings.owner, settings.lease_seconds, settings.most_lanes)
         self._lanes: dict[_Key, _Lane] = {}
         self._leaving: dict[_Key, _Lane] = {}
         self._unusable: dict[_Key, lanes.Setup] = {}
         self._recorders: dict[_Line, tuple[Recorder, asyncio.Task[None]]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], _Line] = {}
         self._newest: dict[Id, Recorder] = {}
         self._must_take = False
         self._kept_at = self._taken_at = self._swept_at = float("-inf")
@@ -141,6 +150,8 @@ class Dispatcher:
         if not self._must_take:
             await self._take_lanes()
             self._taken_at = now
+        if self._leaving:
+            await self._let_go()
         if now - self._swept_at >= _SWEEP:
             await self._sweep()
             self._swept_at = now
@@ -166,22 +177,41 @@ class Dispatcher:
                 _end(lane.task)
                 del self._lanes[key]
 
-    async def _let_go_of_changed(self) -> None:
-        """Let lanes whose number or service profile was changed end in order: they are taken anew as they are now."""
+    async def _retire_lanes(self) -> None:
+        """Let lanes end in order whose number or service profile was changed, or that another worker asked for.
+
+        The former are taken anew as they are now.
+        """
         async with self._store.reading() as tx:
             setups = await lanes.setups(tx, self._settings.owner)
+        asked = await self._sharing.asked()
         for key, setup in list(self._unusable.items()):
             if setups.get(key, setup) != setup:
                 del self._unusable[key]
+        for key, lane in [*self._lanes.items(), *self._leaving.items()]:
+            lane.hands_over = lane.hands_over or key in asked
         for key, lane in list(self._lanes.items()):
-            if setups.get(key, lane.setup) != lane.setup:
+            if lane.hands_over or setups.get(key, lane.setup) != lane.setup:
                 lane.sender.retire()
                 self._leaving[key] = self._lanes.pop(key)
+
+    async def _let_go(self) -> None:
+        """Let go of lanes that have come to their end.
+
+        One that is handed over waits until connections that nobody else here needs have taken their leave: what the
+        network says to them is for us to hear.
+        """
+        self._close_unused()
         for key, lane in list(self._leaving.items()):
-            if lane.has_settled:
+            closes = {profile.id for profile in lane.profiles} & {id_ for id_, _ in self._closing.values()}
+            if lane.has_settled and not (lane.hands_over and closes):
                 async with self._store.writing() as tx:
-                    await lanes.let_go(tx, lane.sender.lease)
+                    await lanes.let_go(tx, lane.sender.lease, is_owed=lane.hands_over and self._owes(lane))
                 del self._leaving[key]
+
+    def _owes(self, lane: _Lane) -> bool:
+        """Whether the network may deliver something again to whoever has this lane."""
+        return any(self._newest[profile.id].is_owed for profile in lane.profiles if profile.id in self._newest)
 
     async def _take_lanes(self) -> None:
         """Take lanes that nobody holds."""
@@ -275,16 +305,18 @@ class Dispatcher:
 
     def _close_unused(self) -> None:
         """Whom no lane needs any more: its service profile was changed or removed, or its lanes were lost."""
-        held = [*self._lanes.values(), *self._leaving.values()]
+        held = [*self._lanes.values(), *(lane for lane in self._leaving.values() if not lane.is_given_up)]
         needed = {(profile.id, profile.updated_at) for lane in held for profile in lane.profiles}
         for line in [line for line in self._recorders if line not in needed]:
             task = asyncio.create_task(self._close(*self._recorders.pop(line)))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing[task] = line
+            task.add_done_callback(self._closing.pop)
 
     async def _sweep(self) -> None:
-        await self._let_go_of_changed()
-        self._close_unused()
+        await self._retire_lanes()
+        await self._let_go()
+        if all(lane.sender.is_healthy for lane in self._lanes.values()):
+            await self._sharing.ask()
         for recorder, _ in self._recorders.values():
             recorder.tick()
         await self._scheduler.sweep()
@@ -329,16 +361,16 @@ class Dispatcher:
 
     async def _stop(self) -> None:
         """Stop taking, wait for what is in flight, take leave of the carriers, release the leases."""
+        await self._sharing.withdraw()
         held = [*self._lanes.values(), *self._leaving.values()]
         for lane in held:
             lane.task.cancel()
         await asyncio.gather(*(lane.task for lane in held), return_exceptions=True)
         closing = [self._close(recorder, task) for recorder, task in self._recorders.values()]
         await asyncio.gather(*closing, *self._closing)
-        owed = {id_ for id_, recorder in self._newest.items() if recorder.is_owed}
         async with self._store.writing() as tx:
             for lane in held:
-                if any(profile.id in owed for profile in lane.profiles):
+                if self._owes(lane):
                     await lanes.let_go(tx, lane.sender.lease, is_owed=True)
             await lanes.release(tx, self._settings.owner)
         log.info("worker stopped", action="stopped", lanes=len(self._lanes))

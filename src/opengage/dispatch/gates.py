@@ -7,7 +7,7 @@ it stay as they are, for a million of them cannot each be written twice.
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -29,18 +29,40 @@ _weekly: Final = lru_cache(1024)(weekly.parse)
 _budgets: Final = lru_cache(1024)(budgets.parse)
 
 
+class Room(NamedTuple):
+    """What a budget of segments has left in its period."""
+
+    left: int
+    limit: int
+    rule: str
+    until: Instant
+
+    def lets(self, passed: int, text: int) -> bool:
+        """Whether a text of so many segments may follow those that have passed already.
+
+        One that is longer than the whole limit goes as the first of a period: else it could never go.
+        """
+        return passed + text <= self.left or (passed == 0 and self.left == self.limit)
+
+
 class Gate(msgspec.Struct, frozen=True):
     """How much may pass now; where that is nothing, which rule says so and until when (None: nobody can tell)."""
 
     texts: int
-    segments: int
+    rooms: Sequence[Room] = ()
+    """Of every budget of segments: each must let a text pass."""
     rule: str | None = None
     until: Instant | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether at least one text may pass."""
-        return self.texts > 0 and self.segments > 0
+        """Whether a text may pass, if it is short enough."""
+        return self.texts > 0
+
+    def bar(self, passed: int, text: int) -> Room | None:
+        """The budget that keeps a text of so many segments back, the one that ends last; None where it may pass."""
+        bars = [room for room in self.rooms if not room.lets(passed, text)]
+        return max(bars, key=lambda room: room.until, default=None)
 
 
 _NO_LIMIT: Final = 1_000_000_000
@@ -81,23 +103,23 @@ async def ask(
 ) -> Gate:
     """What may pass now. The budgets asked stay locked until the transaction ends."""
     if engagement is not None and (opens_at := closed_hours(engagement, now)) is not None:
-        return Gate(0, 0, SCHEDULE, opens_at)
-    texts = segments = _NO_LIMIT
+        return Gate(0, rule=SCHEDULE, until=opens_at)
+    texts, rooms = _NO_LIMIT, []
     if engagement is not None and engagement.canary_state == WAITING:
         counts = await ledgers.read(tx, account_id, engagement.id)
         texts = (engagement.canary_size or 0) - (counts.total - counts.pending)
         if texts <= 0:
-            return Gate(0, 0, CANARY, _canary_until(engagement, now))
+            return Gate(0, rule=CANARY, until=_canary_until(engagement, now))
     for limit in limits:
         budget, began_at = limit.budget, limit.budget.began_at(now)
         used = await budget_uses.read(tx, account_id, limit.scope_id, budget.slot, began_at)
-        room = budget.limit - used
-        if room <= 0:
-            return Gate(0, 0, budget.name, budget.ends_at(now))
-        texts = min(texts, room)
+        left = budget.limit - used
+        if left <= 0:
+            return Gate(0, rule=budget.name, until=budget.ends_at(now))
+        texts = min(texts, left)
         if budget.unit is Unit.SEGMENTS:
-            segments = min(segments, room)
-    return Gate(texts, segments)
+            rooms.append(Room(left, budget.limit, budget.name, budget.ends_at(now)))
+    return Gate(texts, rooms)
 
 
 def _canary_until(engagement: Engagement, now: Instant) -> Instant:

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import gates, pools
-from opengage.dispatch.gates import Gate
+from opengage.dispatch import gates, parts, pools
+from opengage.dispatch.gates import Gate, Room
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import Known, Plan, Rules, plan
 from opengage.domain.ledger import Dimension, Moves
@@ -22,7 +22,7 @@ from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, 
 from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, made_at, to_wire
-from opengage.store import endings, lanes, receipts, rows, work
+from opengage.store import endings, lanes, rows, work
 from opengage.store import pools as pooled
 from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered
 
@@ -90,11 +90,12 @@ class Intents:
         now = self._clock.now()
         limits = gates.limits_of(engagement, self._number, profile)
         gate = await gates.ask(tx, engagement.account_id, limits, now, engagement)
-        await work.show_hold(tx, engagement, None if gate.is_open else gate.rule, gate.until)
         if not gate.is_open:
+            await work.show_hold(tx, engagement, gate.rule, gate.until)
             return None
         batch = await self._batch(tx, engagement, activity, profile, lease, min(room, gate.texts), now)
-        decided = await self._decide(tx, batch, gate)
+        decided, bar = await self._decide(tx, batch, gate)
+        await work.show_hold(tx, engagement, bar and bar.rule, bar and bar.until)
         await self._save(tx, batch, decided)
         if decided.intents:
             await gates.spend(tx, engagement.account_id, limits, len(decided.intents), decided.segments, now)
@@ -140,16 +141,18 @@ class Intents:
             known = self._words[record.id] = _Words(record.revision_id, compile_template(record.body))
         return known
 
-    async def _decide(self, tx: Transaction, batch: _Batch, gate: Gate) -> Plan:
-        """What becomes of each; texts whose segments no longer pass the gate stay due, at least one passes."""
+    async def _decide(self, tx: Transaction, batch: _Batch, gate: Gate) -> tuple[Plan, Room | None]:
+        """What becomes of each, and the budget that keeps the next one back if none may go.
+
+        Texts stay due from the first one on whose segments do not pass the gate.
+        """
         decided = plan(batch.due, batch.words.template, await self._known(tx, batch), batch.rules, self.new_id)
-        passing, segments = 0, 0
-        for intent in decided.intents:
+        segments = 0
+        for place, intent in enumerate(decided.intents):
+            if bar := gate.bar(segments, intent.segments):
+                return msgspec.structs.replace(decided, intents=decided.intents[:place]), None if place else bar
             segments += intent.segments
-            if passing and segments > gate.segments:
-                break
-            passing += 1
-        return msgspec.structs.replace(decided, intents=decided.intents[:passing])
+        return decided, None
 
     async def _known(self, tx: Transaction, batch: _Batch) -> Known:
         account_id, rules = batch.engagement.account_id, batch.rules
@@ -157,7 +160,7 @@ class Intents:
         again = [envelope.text_id for envelope in batch.due if envelope.text_id]
         written = list((await rows.find_many(tx, Text, account_id, again)).values()) if again else []
         recent: dict[str, list[Instant]] = {}
-        if rules.cap is not None:
+        if rules.caps is not None:
             since = floor(Instant(batch.now - rules.looks_back * SECOND))
             for each in await tx.batches.recent(account_id, numbers, since):
                 recent.setdefault(each.phone_number, []).append(made_at(each.text_id))
@@ -165,14 +168,11 @@ class Intents:
             suppressed=await tx.batches.suppressed(account_id, numbers),
             texted=await tx.batches.sent_before(account_id, batch.engagement.id, numbers),
             written={text.id: text.body for text in written},
-            elsewhere=[text.id for text in written if await self._has_part_elsewhere(tx, text, batch.profile)],
+            elsewhere=[
+                text.id for text in written if await parts.are_elsewhere(tx, text, batch.profile, self._number.id)
+            ],
             recent=recent,
         )
-
-    async def _has_part_elsewhere(self, tx: Transaction, text: Text, profile: ServiceProfile) -> bool:
-        """Whether another carrier, or ours for another number, has taken some of the segments of a long text."""
-        here = text.service_profile_id == profile.id and text.phone_number_id == self._number.id
-        return text.segments > 1 and not here and bool(await receipts.segments(tx, text.account_id, text.id))
 
     async def _save(self, tx: Transaction, batch: _Batch, decided: Plan) -> None:
         """Write what was decided, and move the ledger with it."""
@@ -184,7 +184,7 @@ class Intents:
             count = len(decided.intents)
             moves.note(account_id, engagement_id, Dimension.MINUTE, str(now // _MINUTE), count)
             moves.note(account_id, engagement_id, Dimension.NUMBER, to_wire(self._number.id), count)
-            if batch.rules.cap is not None or batch.has_pool:
+            if batch.rules.caps is not None or batch.has_pool:
                 own = self._number.id
                 texted = [Recent(intent.recipient, intent.text_id, own) for intent in decided.intents]
                 await tx.batches.remember(account_id, texted)
@@ -214,9 +214,8 @@ class Intents:
         submissions = []
         for intent in intents:
             accepted = None
-            if intent.is_retry and intent.segments > 1:
-                taken = await receipts.segments(tx, number.account_id, intent.text_id)
-                accepted = {segment.number: segment.carrier_ref for segment in taken}
+            if intent.is_retry:
+                accepted = await parts.taken(tx, number.account_id, intent.text_id, intent.segments)
             submissions.append(
                 Submission(
                     number.account_id,

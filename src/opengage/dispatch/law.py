@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from opengage.clock import Instant
-from opengage.dispatch.planning import Cap, Meta, Rules
+from opengage.dispatch.planning import Meta, Rules
 from opengage.domain import local_time
+from opengage.domain.frequency import FREQUENCY_CAP, Cap
 from opengage.domain.legal_clock import Hold, LegalClock
 from opengage.domain.records import Account, Engagement
 from opengage.domain.whereabouts import whereabouts
@@ -27,18 +28,15 @@ class Law:
     def rules(self, account: Account, engagement: Engagement | None, max_segments: int, now: Instant) -> Rules:
         """What holds for texts of an engagement (None: single texts) at this instant."""
         is_on = account.quiet_hours == ON
-        own = account.frequency_cap and Cap(account.frequency_cap, (account.frequency_hours or _USUAL_HOURS) * _HOUR)
-        longest = max(own.seconds if own else 0, self._clock.longest_cap_hours * _HOUR if is_on else 0)
+        own = _own_caps(account)
+        longest = max([self._clock.longest_cap_hours * _HOUR if is_on else 0, *(cap.seconds for cap in own)])
 
         def legal(number: str, meta: Meta) -> Hold | None:
             return self._clock.held(whereabouts(number, meta), now)
 
-        def cap(number: str, meta: Meta) -> Cap | None:
-            law = self._clock.cap(whereabouts(number, meta)) if is_on else None
-            if law is None:
-                return own or None
-            by_law = Cap(law[0], law[1] * _HOUR)
-            return min(own, by_law, key=lambda each: each.count / each.seconds) if own else by_law
+        def caps(number: str, meta: Meta) -> list[Cap]:
+            by_law = self._clock.caps(whereabouts(number, meta)) if is_on else ()
+            return own + [Cap(cap.rule, cap.count, cap.hours * _HOUR) for cap in by_law]
 
         return Rules(
             max_segments=max_segments,
@@ -46,9 +44,16 @@ class Law:
             expires_at=expires_at(engagement) if engagement else None,
             hour=_hour(engagement),
             legal=legal if is_on else None,
-            cap=cap if longest else None,
+            caps=caps if longest else None,
             looks_back=longest,
         )
+
+
+def _own_caps(account: Account) -> list[Cap]:
+    """What the account asks for itself: one cap, or none."""
+    if not account.frequency_cap:
+        return []
+    return [Cap(FREQUENCY_CAP, account.frequency_cap, (account.frequency_hours or _USUAL_HOURS) * _HOUR)]
 
 
 def expires_at(engagement: Engagement) -> Instant | None:

@@ -6,12 +6,14 @@ the legal clock, over a cap. What is final comes first: a held envelope is one t
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from opengage import logs
-from opengage.clock import SECOND, Instant
+from opengage.clock import Instant
+from opengage.dispatch.parts import LOOK_AGAIN, PART_ELSEWHERE
+from opengage.domain.frequency import Cap, over
 from opengage.domain.legal_clock import Hold
 from opengage.domain.segments import TooManySegments, check
 from opengage.domain.states import Reason
@@ -22,20 +24,9 @@ from opengage.store.contract import Due, Held, Intent, Settled
 log = logs.get(__name__)
 
 _META = msgspec.json.Decoder(dict[str, Any])
-_PART_ELSEWHERE: Final = 30 * SECOND
-"""How long a long text waits, of which another carrier has taken a part."""
 
-FREQUENCY_CAP: Final = "frequency-cap"
-PART_ELSEWHERE: Final = "part-with-other-carrier"
 
 Meta = Mapping[str, Any]
-
-
-class Cap(msgspec.Struct, frozen=True):
-    """At most `count` texts to one person in `seconds`."""
-
-    count: int
-    seconds: int
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -49,8 +40,8 @@ class Rules(msgspec.Struct, frozen=True):
     """(number, meta) to when a text of a `local-time` engagement may go to this recipient."""
     legal: Callable[[str, Meta], Hold | None] | None = None
     """(number, meta) to the rule that holds a text to this recipient now; None where the legal clock is off."""
-    cap: Callable[[str, Meta], Cap | None] | None = None
-    """(number, meta) to the strictest frequency cap for this recipient; None where there is none."""
+    caps: Callable[[str, Meta], Sequence[Cap]] | None = None
+    """(number, meta) to all frequency caps that hold for this recipient; None where nobody has one."""
     looks_back: int = 0
     """Seconds of the longest cap: how far back it matters who was texted."""
 
@@ -106,7 +97,7 @@ class _Planner:
         self._rules = rules
         self._said: set[tuple[str, str]] = set()
         self._recent = {number: list(times) for number, times in known.recent.items()}
-        self._waits = rules.hour is not None or rules.legal is not None or rules.cap is not None
+        self._waits = rules.hour is not None or rules.legal is not None or rules.caps is not None
 
     def verdict(self, envelope: Due) -> tuple[str, int] | Reason | Held:
         """The body to send and its segments, why nothing may be sent, or until when to wait."""
@@ -128,7 +119,7 @@ class _Planner:
         if rules.expires_at is not None and rules.now >= rules.expires_at:
             return Reason.EXPIRED
         if envelope.text_id in known.elsewhere:
-            return Held(envelope.envelope_id, envelope.reason, PART_ELSEWHERE, Instant(rules.now + _PART_ELSEWHERE))
+            return Held(envelope.envelope_id, envelope.reason, PART_ELSEWHERE, Instant(rules.now + LOOK_AGAIN))
         meta = None
         try:
             # parts of a long text may have arrived already: the others must belong to the same words
@@ -158,27 +149,20 @@ class _Planner:
         hold, reason = None, Reason.QUIET_HOURS
         if rules.legal is not None:
             hold = rules.legal(number, meta)
-        if hold is None and rules.cap is not None and envelope.text_id is None:
-            hold, reason = self._over_cap(number, rules.cap(number, meta)), Reason.THROTTLED
+        if hold is None and rules.caps is not None and envelope.text_id is None:
+            hold, reason = self._over_caps(number, rules.caps(number, meta)), Reason.THROTTLED
         if hold is None:
             return None
         return Held(envelope.envelope_id, envelope.reason if envelope.text_id else reason, hold.rule, hold.until)
 
-    def _over_cap(self, number: str, cap: Cap | None) -> Hold | None:
-        """When the oldest of the last `count` texts has left the cap's time, the next may go."""
-        if cap is None:
-            return None
-        since = self._rules.now - cap.seconds * SECOND
-        times = [each for each in self._recent.get(number, ()) if each > since]
-        if len(times) < cap.count:
-            return None
-        return Hold(FREQUENCY_CAP, Instant(times[-cap.count] + cap.seconds * SECOND))
+    def _over_caps(self, number: str, caps: Sequence[Cap]) -> Hold | None:
+        return over(caps, self._recent.get(number, ()), self._rules.now)
 
     def intent(self, envelope: Due, body: str, segments: int, new_id: NewId) -> Intent:
         """The text that this envelope becomes; the rest of the batch will know of it."""
         number = envelope.phone_number
         self._said.add((number, body))
-        if self._rules.cap is not None:
+        if self._rules.caps is not None:
             self._recent.setdefault(number, []).append(self._rules.now)
         return Intent(
             text_id=envelope.text_id or new_id(),

@@ -9,18 +9,20 @@ from typing import Final
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import gates
+from opengage.dispatch import gates, parts
+from opengage.dispatch.gates import Gate
 from opengage.dispatch.intent import Written
 from opengage.dispatch.law import Law
-from opengage.dispatch.planning import FREQUENCY_CAP, Rules
+from opengage.dispatch.planning import Rules
 from opengage.domain.errors import Fenced
+from opengage.domain.frequency import over
 from opengage.domain.legal_clock import Hold
 from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
 from opengage.ids import NewId, floor, made_at
 from opengage.operations.settling import Chance, Settling
-from opengage.store import lanes, receipts, rows, singles
+from opengage.store import lanes, rows, singles
 from opengage.store.contract import Recent, Transaction, Turn, Unanswered
 
 OPTED_OUT: Final = "opted-out"
@@ -57,12 +59,13 @@ class Singles:
         account_id, now = lease.account_id, self._clock.now()
         limits = gates.limits_of(None, self._number, profile)
         gate = await gates.ask(tx, account_id, limits, now)
-        texts = await singles.due(tx, account_id, self._number.id, now, max(1, min(room, gate.texts)))
+        limit = min(room, gate.texts) if gate.is_open else room
+        texts = await singles.due(tx, account_id, self._number.id, now, limit)
         if not gate.is_open:
             for text in texts:
                 await singles.hold(tx, text, gate.rule or "", gate.until or Instant(now + SECOND))
             return None
-        going = await self._going(tx, texts, now)
+        going = await self._going(tx, profile, texts, gate, now)
         for text in going:
             if not await singles.intend(tx, text, lease.epoch, profile.id, now):
                 raise Fenced("A text of this batch was taken by another dispatcher; nothing was written.")
@@ -77,47 +80,60 @@ class Singles:
             sum(text.segments for text in going),
         )
 
-    async def _going(self, tx: Transaction, texts: list[Text], now: Instant) -> list[Text]:
+    async def _going(
+        self, tx: Transaction, profile: ServiceProfile, texts: list[Text], gate: Gate, now: Instant
+    ) -> list[Text]:
         """Those that may go now; the others are refused for good, or wait."""
         account = await rows.first(tx, Account, account_id=self._number.account_id)
         assert account is not None, "a lane is an account's"
         rules = self._law.rules(account, None, self._max_segments, now)
         suppressed = await tx.batches.suppressed(account.account_id, [text.recipient for text in texts])
         settling = Settling(now, self._new_id, self._chance)
-        going = []
+        going: list[Text] = []
+        segments = 0
         for text in texts:
             if text.purpose is None and text.recipient in suppressed:
                 settling.apply(_unanswered(text), TextEvent.REFUSED, OPTED_OUT)
             elif text.expires_at is not None and now >= text.expires_at:
                 settling.apply(_unanswered(text), TextEvent.LAPSED, LAPSED)
+            elif await parts.are_elsewhere(tx, text, profile, self._number.id):
+                await singles.hold(tx, text, parts.PART_ELSEWHERE, Instant(now + parts.LOOK_AGAIN))
             elif text.purpose is None and (hold := await self._held(tx, text, rules)):
                 await singles.hold(tx, text, hold.rule, hold.until)
+            elif bar := gate.bar(segments, text.segments):
+                await singles.hold(tx, text, bar.rule, bar.until)
             else:
+                await self._remember(tx, text, rules)
+                segments += text.segments
                 going.append(text)
         await settling.write(tx)
         return going
 
     async def _held(self, tx: Transaction, text: Text, rules: Rules) -> Hold | None:
-        """The rule that holds a text, if any; one that goes is remembered for the caps."""
+        """The rule that holds a text, if any."""
         meta = _META.decode(text.meta)
         if rules.legal is not None and (hold := rules.legal(text.recipient, meta)):
             return hold
-        cap = rules.cap(text.recipient, meta) if rules.cap else None
-        if cap is None or text.attempts:
+        if rules.caps is None or _was_put_off(text):
             return None
-        since = Instant(rules.now - cap.seconds * SECOND)
-        recent = await tx.batches.recent(text.account_id, [text.recipient], floor(since))
-        if len(recent) >= cap.count:
-            return Hold(FREQUENCY_CAP, Instant(made_at(recent[-cap.count].text_id) + cap.seconds * SECOND))
-        await tx.batches.remember(text.account_id, [Recent(text.recipient, text.id, self._number.id)])
-        return None
+        since = floor(Instant(rules.now - rules.looks_back * SECOND))
+        recent = await tx.batches.recent(text.account_id, [text.recipient], since)
+        times = [made_at(each.text_id) for each in recent]
+        return over(rules.caps(text.recipient, meta), times, rules.now)
+
+    async def _remember(self, tx: Transaction, text: Text, rules: Rules) -> None:
+        """For the caps, and once: under an id of this moment, for the text's own tells when it was written."""
+        if rules.caps is not None and text.purpose is None and not _was_put_off(text):
+            await tx.batches.remember(text.account_id, [Recent(text.recipient, self._new_id(), self._number.id)])
 
     async def _submission(self, tx: Transaction, text: Text) -> Submission:
-        accepted = None
-        if text.attempts and text.segments > 1:
-            taken = await receipts.segments(tx, text.account_id, text.id)
-            accepted = {segment.number: segment.carrier_ref for segment in taken}
+        accepted = await parts.taken(tx, text.account_id, text.id, text.segments) if _was_put_off(text) else None
         return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted, text.expires_at)
+
+
+def _was_put_off(text: Text) -> bool:
+    """Whether it has been with a carrier before: an attempt that was not counted has left the carrier's word."""
+    return text.attempts > 0 or text.code is not None
 
 
 def _unanswered(text: Text) -> Unanswered:

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from opengage.clock import SECOND, Instant
-from opengage.domain.legal_rules import Cap, InvalidRules, Rule, Rules, parse
+from opengage.domain.legal_rules import InvalidRules, Rule, Rules, parse
 from opengage.domain.local_time import instant, wall
 from opengage.domain.whereabouts import Whereabouts
 
-__all__ = ["HORIZON_DAYS", "Explanation", "Hold", "InvalidRules", "LegalClock", "Rules", "parse"]
+__all__ = ["HORIZON_DAYS", "Explanation", "Hold", "InvalidRules", "LegalCap", "LegalClock", "Rules", "parse"]
 
 HORIZON_DAYS = 30
 """How far ahead an opening is looked for."""
@@ -36,6 +38,14 @@ class Hold(NamedTuple):
 
     rule: str
     until: Instant
+
+
+class LegalCap(msgspec.Struct, frozen=True):
+    """A rule's limit: at most `count` texts to one person in so many hours."""
+
+    rule: str
+    count: int
+    hours: int
 
 
 class Explanation(NamedTuple):
@@ -64,7 +74,7 @@ class LegalClock:
         self._by_id = {rule.id: rule for rule in rules.rules}
         self._enabled = [rule for rule in rules.rules if rule.enabled]
         self._answers: dict[Whereabouts, _Answer] = {}
-        self._caps: dict[tuple[str, str | None], tuple[int, int] | None] = {}
+        self._caps: dict[tuple[str, str | None], tuple[LegalCap, ...]] = {}
 
     def held(self, place: Whereabouts, now: Instant) -> Hold | None:
         """What holds a text to a recipient there at this instant; None if it may go."""
@@ -78,11 +88,12 @@ class LegalClock:
         holds = {place: self.held(place, now) for place in set(places)}
         return [holds[place] for place in places]
 
-    def cap(self, place: Whereabouts) -> tuple[int, int] | None:
-        """The strictest limit by law: at most so many texts in so many hours; None if there is none."""
+    def caps(self, place: Whereabouts) -> tuple[LegalCap, ...]:
+        """Every limit by law on how many texts somebody there may get: all of them hold."""
         law = (place.country, place.state)
         if law not in self._caps:
-            self._caps[law] = _strictest(rule.cap for rule in self.rules_for(place))
+            given = ((rule.id, rule.cap) for rule in self.rules_for(place))
+            self._caps[law] = tuple(LegalCap(id_, cap.count, cap.hours) for id_, cap in given if cap)
         return self._caps[law]
 
     @property
@@ -140,12 +151,6 @@ def _windows_in_words(windows: Iterable[tuple[int, int]]) -> str:
 
 def _clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
-
-
-def _strictest(caps: Iterable[Cap | None]) -> tuple[int, int] | None:
-    """The fewest per hour; of those the fewest at once."""
-    given = [(cap.count, cap.hours) for cap in caps if cap]
-    return min(given, key=lambda cap: (cap[0] / cap[1], cap[0]), default=None)
 
 
 class _Span(NamedTuple):

@@ -68,11 +68,11 @@ def _page_of(table: sa.Table) -> int:
 
 
 def _plain(table: sa.Table, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The same rows with booleans as such."""
+    """The same rows with booleans as such; what is not known stays so."""
     marked = {place for place, column in enumerate(table.c) if isinstance(column.type, sa.Boolean)}
     if not marked:
         return rows
-    return [tuple(bool(v) if place in marked else v for place, v in enumerate(row)) for row in rows]
+    return [tuple(bool(v) if place in marked and v is not None else v for place, v in enumerate(row)) for row in rows]
 
 
 async def pages(tx: Transaction) -> AsyncIterator[Page]:

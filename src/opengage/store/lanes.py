@@ -30,8 +30,16 @@ _FREE: Final = (
         tables.accounts.c.is_active,
         sa.or_(
             _lanes.c.owner.is_(None),
-            _lanes.c.expires_at <= sa.bindparam("now"),
             _lanes.c.owner == sa.bindparam("owner"),
+            sa.and_(
+                _lanes.c.expires_at <= sa.bindparam("now"),
+                # see shares: it was let go for somebody
+                sa.or_(
+                    _lanes.c.wanted_by.is_(None),
+                    _lanes.c.wanted_by == sa.bindparam("owner"),
+                    _lanes.c.wanted_until <= sa.bindparam("now"),
+                ),
+            ),
         ),
     )
     .order_by(_numbers.c.account_id, _numbers.c.id)
@@ -44,7 +52,7 @@ _TAKE: Final = sa.text(
     " VALUES (:account_id, :phone_number_id, :owner, 1, :expires_at, 0)"
     " ON CONFLICT (account_id, phone_number_id) DO UPDATE"
     " SET owner = excluded.owner, epoch = lanes.epoch + 1, expires_at = excluded.expires_at,"
-    " unhealthy_since = NULL, under_way = NULL,"
+    " unhealthy_since = NULL, under_way = NULL, wanted_by = NULL, wanted_until = NULL,"
     " crashes = CASE WHEN lanes.owner IN ('', '?') THEN 0 ELSE coalesce(lanes.crashes, 0) + 1 END"
     " WHERE lanes.expires_at <= :now OR lanes.owner = excluded.owner"
 )

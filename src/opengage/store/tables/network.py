@@ -43,6 +43,9 @@ lanes = sa.Table(
     whole("under_way", null=True),
     whole("unhealthy_since", null=True),
     whole("crashes", null=True),
+    # another worker that has fewer lanes asks for this one
+    text("wanted_by", null=True),
+    whole("wanted_until", null=True),
     sqlite_with_rowid=False,
     postgresql_with=CHANGING,
 )

@@ -484,6 +484,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("under_way", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("unhealthy_since", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("crashes", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("wanted_by", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("wanted_until", sa.BigInteger(), nullable=True))
 
     with op.batch_alter_table("memberships", schema=None) as batch_op:
         batch_op.add_column(sa.Column("email", sa.Text(), nullable=True))
