@@ -135,7 +135,7 @@ async def test_a_lane_that_no_carrier_serves_is_not_asked_for(world: World) -> N
     tenant = await world.tenant()
     lease = await world.lease(tenant.number, "one")
     async with world.store.writing() as tx:
-        await lanes.report(tx, lease, rate=None, under_way=0, unhealthy_since=tenant.number.created_at)
+        await lanes.report(tx, lease, lanes.Condition(unhealthy_since=tenant.number.created_at))
         assert await shares.ask(tx, "one", "two", 5, 60.0) == 0
 
 
