@@ -11,7 +11,7 @@ import types
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import api, blast, figures, ingest, law, place, profiling, raw, server
+from bench import api, blast, bloat, figures, ingest, law, place, profiling, raw, scaling, server, table_sizes
 from bench.children import Child, Simulator, free_port, init, opengage, peaks, running, simulator
 from bench.client import Access, Broken, wait_until_ready
 from bench.figures import BOUNDS, Limits, Run
@@ -42,12 +42,22 @@ def _arguments() -> argparse.Namespace:
         "--law", action="store_true", help="with the legal clock on, and a frequency cap that looks at everybody"
     )
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL: a server of the run's own")
+    ratios = "only this: blasts by so many workers, ingest by up to two of as many webs [1,2,4]"
+    parser.add_argument("--scaling", type=_counts, nargs="?", const=scaling.WORKERS, metavar="N,N", help=ratios)
+    sizes = "only this: what an envelope costs in tables that hold so many, such as 10000,1000000"
+    parser.add_argument("--table-sizes", type=_counts, metavar="N,N", help=sizes)
+    parser.add_argument("--bloat", type=int, metavar="N", help="only this, on PostgreSQL: the tables after N texts")
     parser.add_argument("--seconds", type=float, help="of each figure of single requests [4; 0.4 among all]")
     parser.add_argument("--kind", choices=("sample", "cprofile", "both"), default="both", help="which profiler [both]")
     parser.add_argument("--dir", type=Path, help="where to keep the data while it runs [the temporary folder]")
     parser.add_argument("--limit", type=float, default=180.0, help="seconds until the run is given up [180]")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write everything to this file too, as one line")
     return parser.parse_args()
+
+
+def _counts(words: str) -> tuple[int, ...]:
+    """10000,1000000 as numbers."""
+    return tuple(int(word) for word in words.split(","))
 
 
 def _limits(data: Path, asked: argparse.Namespace, database: Database) -> Limits:
@@ -146,6 +156,26 @@ def _api(data: Path, asked: argparse.Namespace) -> None:
         asked.json.write_text(json.dumps(api.told(found)) + "\n", "utf-8")
 
 
+def _at_length(data: Path, asked: argparse.Namespace, database: Database) -> None:
+    """What takes longer than the usual run; each by itself, one after the other where several are asked for."""
+    found: dict[str, object] = {"database": database.name}
+    if asked.scaling:
+        ratios = scaling.run(data, database, asked.scaling, texts=asked.texts, posts=asked.posts, size=asked.post_size)
+        found["scaling"] = scaling.told(ratios)
+        print(scaling.shown(ratios, database.name), end="\n\n")
+    if asked.table_sizes:
+        at = {"texts": asked.texts, "posts": asked.posts, "size": asked.post_size}
+        costs = table_sizes.run(data, database, asked.table_sizes, **at)
+        found["table-sizes"] = table_sizes.told(costs)
+        print(table_sizes.shown(costs, database.name), end="\n\n")
+    if asked.bloat:
+        grown = bloat.run(data, database, asked.bloat)
+        found["bloat"] = bloat.told(grown)
+        print(bloat.shown(grown, asked.bloat))
+    if asked.json:
+        asked.json.write_text(json.dumps(found) + "\n", "utf-8")
+
+
 class _Ending:
     """Ends the run on a signal, and knows why: whatever else breaks on the way out is only a consequence."""
 
@@ -161,7 +191,9 @@ class _Ending:
 def _carry_out(data: Path, asked: argparse.Namespace) -> None:
     try:
         with server.database(data, is_postgres=asked.postgres) as database:
-            if asked.what == "all":
+            if asked.scaling or asked.table_sizes or asked.bloat:
+                _at_length(data, asked, database)
+            elif asked.what == "all":
                 _all(data, asked, database)
             elif asked.what == "api":
                 _api(data, asked)

@@ -1,6 +1,7 @@
 """The calls of the public guide, over one kept connection: bytes in, bytes out, so that the client costs little."""
 
 import base64
+import copy
 import http.client
 import json
 import time
@@ -27,6 +28,12 @@ class Access:
         self.phone_number_id: str = told["phone-number-id"]
         self.path = urlsplit(told["api-url"]).path
         self.port = port
+
+    def at(self, port: int) -> "Access":
+        """The same by another web process."""
+        other = copy.copy(self)
+        other.port = port
+        return other
 
 
 class Client:

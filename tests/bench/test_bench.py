@@ -18,11 +18,13 @@ from bench.load import drive
 
 from source import ROOT
 
+KINDS = {"worker", "web", "SMSC", "database"}
+
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     """One run."""
     command = [sys.executable, "-m", "bench", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,32 @@ def test_the_same_run_goes_over_postgres(place: Path) -> None:
     assert "PostgreSQL" in found["place"]
     assert [must["bound"] for must in found["musts"].values()] == [35_000, 8_000]
     assert list(place.iterdir()) == [out]
+
+
+def test_processes_sizes_and_bloat_are_measured(place: Path) -> None:
+    """Two workers get a lane each and send; full tables cost what they cost; each table stands beside a fresh copy."""
+    out = place / "out.json"
+    what = ("--scaling", "2", "--table-sizes", "30", "--bloat", "400")
+    done = bench("--postgres", *what, "--texts", "40", "--posts", "1", "--post-size", "20", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    out.unlink()
+    assert [(row["what"], row["processes"], row["lanes"]) for row in found["scaling"]] == [
+        ("worker", 2, [1, 1]),
+        ("web", 2, []),
+    ]
+    assert all(row["rate"] > 0 and set(row["cores"]) == KINDS for row in found["scaling"])
+    assert [row["envelopes"] for row in found["table-sizes"]] == [30]
+    assert all(row["ingest_us"] > 0 and row["blast_us"] > 0 for row in found["table-sizes"])
+    updates = {row["table"]: row["updates"] for row in found["bloat"]}
+    assert (updates["envelopes"], updates["texts"]) == (1200, 800)
+    assert all(row["hot"] <= row["updates"] and row["fresh_indexes"] > 0 for row in found["bloat"])
+
+
+def test_bloat_is_asked_of_postgres_alone(place: Path) -> None:
+    """SQLite updates in place: the run says what is missing."""
+    done = bench("--bloat", "10", "--dir", str(place))
+    assert (done.returncode, done.stderr) == (1, "bench: --bloat is about PostgreSQL: add --postgres\n")
 
 
 def test_single_requests_stand_beside_a_bare_handler(place: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from dispatch.workers import Worker, Workers, lanes_of
 from dispatch.world import Tenant, World, accept, recipient
-from opengage.domain.breaker import Phase
 from opengage.domain.outcomes import Inbound
 from opengage.domain.records import PhoneNumber
 from opengage.store import lanes, shares
@@ -136,8 +135,7 @@ async def test_a_lane_that_no_carrier_serves_is_not_asked_for(world: World) -> N
     tenant = await world.tenant()
     lease = await world.lease(tenant.number, "one")
     async with world.store.writing() as tx:
-        condition = lanes.Condition(None, 0, tenant.number.created_at, Phase.OPEN)
-        await lanes.report(tx, lease, condition)
+        await lanes.report(tx, lease, lanes.Condition(unhealthy_since=tenant.number.created_at))
         assert await shares.ask(tx, "one", "two", 5, 60.0) == 0
 
 

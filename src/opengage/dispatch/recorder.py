@@ -6,8 +6,7 @@ only after the commit that stores it; when the store cannot be written, everythi
 """
 
 import asyncio
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -18,6 +17,7 @@ from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch import answers, matching
 from opengage.dispatch.inbound import record_inbound, take_turn
 from opengage.dispatch.recall import stored_last
+from opengage.dispatch.reserve import Reserve
 from opengage.domain.breaker import Breaker
 from opengage.domain.errors import Unavailable
 from opengage.domain.ledger import Moves
@@ -96,7 +96,7 @@ class Recorder:
         self.breaker = Breaker()
         self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
         self._redeliveries = Redeliveries()
-        self._reserved = 0
+        self.reserve = Reserve()
         self._senders: dict[Feedback, None] = {}  # in the order of their coming, the same in each run of a simulation
         self._batch = _Batch()
         self._something = asyncio.Event()
@@ -117,7 +117,7 @@ class Recorder:
         """How many segments may be submitted so that no more than `window` texts await a stored outcome."""
         room = min(self.carrier.capacity(), window - len(self._open)) if self.carrier.is_bound else 0
         probes = self.breaker.room()
-        return (room if probes is None else min(room, probes)) - self._reserved
+        return (room if probes is None else min(room, probes)) - self.reserve.texts
 
     @property
     def is_out(self) -> bool:
@@ -146,15 +146,6 @@ class Recorder:
         )
         for sender in self._senders:
             sender.wake()
-
-    @contextlib.contextmanager
-    def reserved(self, texts: int) -> Iterator[None]:
-        """Keep this much of the room for a sender that writes an intent: its neighbours do so meanwhile."""
-        self._reserved += texts
-        try:
-            yield
-        finally:
-            self._reserved -= texts
 
     def submit(self, sender: Feedback, texts: Sequence[Unanswered], submissions: Sequence[Submission]) -> None:
         """Hand texts, whose intent is committed, to the carrier."""

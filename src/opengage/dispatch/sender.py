@@ -192,8 +192,9 @@ class Sender:
             await self._take_back(recorder)
         room = self._room(recorder)
         if room <= 0:
+            recorder.reserve.wait(self)
             return self._until_room(recorder)
-        with recorder.reserved(room):
+        with recorder.reserve.keep(room):
             chosen, something_runs = await self._look()
             if chosen is None:
                 self._rested = not self._under_way.total()
