@@ -69,7 +69,7 @@ format: $(STAMP) ## let ruff rewrite the code
 bench: $(STAMP) ## benchmarks, each beside the raw limit of the same run
 	@$(BIN)/python -m bench $(ARGS)
 
-drill: $(STAMP) ## the proof that no text is lost or doubled: 10,000 schedules, then real processes killed and starved
+drill: $(STAMP) ## the proof that no text is lost or doubled: 10,000 schedules, then real processes on both databases
 	@OPENGAGE_SIMULATION_SCHEDULES=$${OPENGAGE_SIMULATION_SCHEDULES:-10000} $(BIN)/python -m pytest tests/simulation -q
 	@PYTHONPATH=tests $(BIN)/python -m drill $(ARGS)
 

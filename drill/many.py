@@ -1,11 +1,9 @@
 """`python -m drill.many`: what `make drill-fleet` runs. Nothing lost, nothing doubled, on many machines."""
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
-import types
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 
 from drill.figures import Row, judge
 from drill.fleet import Fleet, fleet
+from drill.limits import Late, limited
 from drill.outage import outage
 from drill.rounds import ROUNDS, SHORT, Scene
 from drill.senders import ACCOUNTS, NUMBERS, Sender, senders
@@ -22,10 +21,6 @@ from processes import Smsc, ended, until
 MOVED_WITHIN = 15.0
 """Seconds in which a lost worker's lanes must be others'."""
 _END_WITHIN = 180.0
-
-
-class Late(Exception):
-    """The drill took too long, or was asked to end."""
 
 
 class Report(msgspec.Struct):
@@ -153,25 +148,20 @@ def _play(asked: argparse.Namespace, folder: Path, aside: Aside) -> Report:
         return Report(row, places["unknown"] + places["sent-unconfirmed"], made.moves, notes)
 
 
-def _end(number: int, _: types.FrameType | None) -> None:
-    raise Late("the drill took too long" if number == signal.SIGALRM else "stopped")
-
-
 def main() -> int:
     """Play the rounds; 0 if nothing was lost or doubled, and every round went as it must."""
     asked = _arguments()
-    for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, _end)
-    signal.alarm(asked.limit)
     aside = Aside()
     try:
-        with tempfile.TemporaryDirectory(prefix="opengage-fleet-", ignore_cleanup_errors=True) as made:
+        with (
+            limited(asked.limit),
+            tempfile.TemporaryDirectory(prefix="opengage-fleet-", ignore_cleanup_errors=True) as made,
+        ):
             report = _play(asked, Path(made), aside)
     except (Late, AssertionError) as error:
         print(f"drill: {error}", file=sys.stderr)
         return 1
     finally:
-        signal.alarm(0)
         aside.close()
     print(report.told())
     return 0 if report.is_well else 1

@@ -7,10 +7,11 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from drill import limits
 from drill.figures import Row
 from drill.stage import Blast, Scene, Stage, cluster
 from processes import Server, connects, until
@@ -26,7 +27,7 @@ def killed_at_random(stage: Stage) -> Row:
         blast = Blast("kill -9 at random", stage, tenant)
         blast.under_way(0.05)
         kills = 0
-        until_time = time.monotonic() + 25
+        until_time = time.monotonic() + limits.KILLING
         while time.monotonic() < until_time and not blast.is_settled():
             kills += _kill(server, rng.choice(("worker", "worker", "web", "parent", "all")))
             time.sleep(rng.uniform(0.3, 1.5))
@@ -54,7 +55,7 @@ def _kill(server: Server, what: str) -> int:
 def _orphan(server: Server) -> int:
     """Kill the parent alone: its children end by themselves, and it is started again."""
     os.kill(server.process.pid, signal.SIGKILL)
-    until(lambda: not server.process.runs and not connects(server.port), 30, "the end of the orphans")
+    until(lambda: not server.process.runs and not connects(server.port), limits.ENDED, "the end of the orphans")
     server.start()
     server.ready()
     return 1
@@ -68,7 +69,7 @@ def killed_network(stage: Stage) -> Row:
         blast.under_way(0.2)
         blast.network_ends()
         stage.smsc.process.kill_all()
-        time.sleep(4)
+        time.sleep(limits.AWAY)
         stage.smsc.start()
         stage.smsc.chaos()
         return blast.row()
@@ -92,7 +93,7 @@ def frozen_worker(stage: Stage) -> Row:
         blast.under_way(0.2)
         frozen = made.owner()
         os.kill(frozen.pid, signal.SIGSTOP)
-        until(lambda: made.owner() is not frozen, 20, "another worker")
+        until(lambda: made.owner() is not frozen, limits.TAKEN_OVER, "another worker")
         time.sleep(1)
         os.kill(frozen.pid, signal.SIGCONT)
         return blast.row()
@@ -129,10 +130,10 @@ def full_disk(stage: Stage) -> Row:
             blast.under_way(0.2)
             filler = server.data / "filler"
             _fill(filler)
-            until(lambda: server.answers("/readyz") == 503, 20, "a red /readyz")
+            until(lambda: server.answers("/readyz") == 503, limits.DISK, "a red /readyz")
             blast.note = "red while full, green after"
             filler.unlink()
-            until(lambda: server.answers("/readyz") == 200, 20, "a green /readyz")
+            until(lambda: server.answers("/readyz") == 200, limits.DISK, "a green /readyz")
             return blast.row()
 
 
@@ -164,11 +165,28 @@ def _fill(path: Path) -> None:
                 pass
 
 
-SCENES: Final[dict[str, Scene]] = {
-    "kills": killed_at_random,
-    "network": killed_network,
-    "throttle": throttled,
-    "frozen": frozen_worker,
-    "term": terminated,
-    "disk": full_disk,
+class Part(NamedTuple):
+    """A scene, and how many seconds what it does to the blast may take."""
+
+    play: Scene
+    own: float
+
+
+_RESTART: Final = limits.ENDED + limits.READY
+"""Seconds until something has ended and is there again."""
+
+SCENES: Final[dict[str, Part]] = {
+    # the last kill may come at the last moment, and what it killed is started once more
+    "kills": Part(killed_at_random, limits.KILLING + _RESTART + limits.READY),
+    "network": Part(killed_network, limits.AWAY + _RESTART),
+    "throttle": Part(throttled, 0),
+    # two workers and a web process are started and ended beside it
+    "frozen": Part(frozen_worker, limits.OWNED + limits.TAKEN_OVER + limits.READY + 2 * limits.ENDED),
+    "term": Part(terminated, _RESTART),
+    "disk": Part(full_disk, 2 * limits.DISK),
 }
+
+
+def limit(names: Iterable[str]) -> int:
+    """Seconds that these scenes may take together, in which any healthy run is over."""
+    return limits.together(SCENES[name].own for name in names)

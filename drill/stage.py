@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from blasts import Tenant, number
+from drill import limits
 from drill.figures import Row, judge
 from processes import Process, Server, Smsc, ended, free_port, until
 from source import SRC
@@ -92,7 +93,7 @@ class Blast:
 
     def under_way(self, share: float) -> None:
         """Wait until so much of it has left."""
-        until(lambda: self.submitted() >= self._stage.texts * share, 60, f"{share:.0%} of the blast")
+        until(lambda: self.submitted() >= self._stage.texts * share, limits.UNDER_WAY, f"{share:.0%} of the blast")
 
     def ledger(self) -> dict[str, Any] | None:
         """The ledger; None while nobody answers."""
@@ -114,11 +115,11 @@ class Blast:
             and not ledger["pending"]
         )
 
-    def row(self, within: float = 90.0) -> Row:
+    def row(self) -> Row:
         """Wait until all is settled, and count; what does not settle in time counts as lost."""
         with contextlib.suppress(AssertionError):
-            until(self.is_settled, within, "the end of the blast")
-        ledger = until(self.ledger, 30, "the ledger")
+            until(self.is_settled, limits.SETTLED, "the end of the blast")
+        ledger = until(self.ledger, limits.TOLD, "the ledger")
         places = Counter(self._reasons().values())
         return judge(
             self.scene,
@@ -146,7 +147,7 @@ class Cluster:
         stage.run("migrate", "--data", str(self.data))
         self._settings = stage.settings | {"lease_seconds": "3", "response_timeout_seconds": "2"}
         self.web = Process("web", "--data", str(self.data), "--port", str(self.port), **self._settings)
-        until(self._answers, what="the web process")
+        until(self._answers, limits.READY, "the web process")
         self.workers = [Process("worker", "--data", str(self.data), **self._settings) for _ in range(workers)]
 
     def _answers(self) -> bool:
@@ -158,7 +159,7 @@ class Cluster:
 
     def owner(self) -> Process:
         """The worker that took a lane last."""
-        found: Process = until(lambda: self._latest(), what="a lane's owner")
+        found: Process = until(self._latest, limits.OWNED, "a lane's owner")
         return found
 
     def _latest(self) -> Process | None:

@@ -26,6 +26,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "opengage_http_request_seconds": Family("histogram", "Time until a request was answered.", ("method", "route")),
     "opengage_commit_seconds": Family("histogram", "Time that a commit of this process took to be durable."),
     "opengage_commit_failures_total": Family("counter", "Commits of this process that failed."),
+    "opengage_database_up": Family(
+        "gauge", "1 when the database's part of this answer is there, 0 when it is missing."
+    ),
     "opengage_envelopes": Family("gauge", "Envelopes of all engagements, by their place.", ("status", "reason")),
     "opengage_engagements": Family("gauge", "Engagements by their status.", ("status",)),
     "opengage_queue_envelopes": Family("gauge", "Envelopes of running engagements that are yet to be submitted."),
@@ -33,6 +36,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "opengage_texts_written": Family("gauge", "Texts of engagements written as sending, since the beginning."),
     "opengage_lanes": Family("gauge", "Lanes of phone numbers.", ("state",)),
     "opengage_lane_texts_under_way": Family("gauge", "Texts submitted and not yet answered, over all held lanes."),
+    "opengage_circuits": Family("gauge", "Service profiles of held lanes, by the phase of their circuit.", ("phase",)),
     "opengage_parked_receipts": Family("gauge", "Receipts that wait for the text that they are about."),
     "opengage_webhook_deliveries_waiting": Family("gauge", "Webhook deliveries that are yet to be made."),
     "opengage_disk_free_bytes": Family("gauge", "Room on the disk of the data folder."),

@@ -1,11 +1,18 @@
 """Health and metrics: what operators and their machines ask, without credentials."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
 import httpx
 import msgspec
 import pytest
 
 from api.conftest import Shared
 from api_client import SEALER, Client, Settings, StandingClock, in_process
+from opengage.api import health
 from opengage.api.app import create_app
 from opengage.api.state import ApiState
 from opengage.domain.errors import Unavailable
@@ -60,6 +67,55 @@ async def test_every_gauge_of_the_database_is_there(http: httpx.AsyncClient) -> 
     told = {line.split("{")[0].split()[0] for line in answer.text.splitlines() if not line.startswith("#")}
     gauges = {name for name, family in FAMILIES.items() if family.kind == "gauge"}
     assert gauges - told == {"opengage_disk_free_bytes"}
+
+
+class Down(SqliteStore):
+    """A database that cannot be reached."""
+
+    def reading(self) -> Any:
+        """See Store.reading."""
+        raise Unavailable("The database could not be used (gone).")
+
+
+class Slow(SqliteStore):
+    """A database whose readers wait for ever."""
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Any]:
+        """See Store.reading."""
+        yield await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("kind", [Down, Slow])
+async def test_metrics_without_the_database(
+    kind: type[SqliteStore],
+    store: SqliteStore,
+    clock: StandingClock,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """200 with what the process itself knows, its 503s among them; the rest is missing, and a metric says so."""
+    monkeypatch.setattr(health, "METRICS_WITHIN", 0.01)
+    monkeypatch.setattr(health, "READY_WITHIN", 0.01)
+    gone = kind(tmp_path / "opengage.sqlite")
+    state = ApiState(gone, clock, new_id, settings, SEALER, disk_free=lambda: 7)
+    try:
+        async with in_process(create_app(state)) as http:
+            assert (await http.get("/readyz")).status_code == 503
+            answer = await http.get("/metrics")
+    finally:
+        await gone.close()
+    assert answer.status_code == 200
+    told = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    assert (told["opengage_database_up"], told["opengage_disk_free_bytes"]) == ("0", "7")
+    assert told['opengage_http_requests_total{method="GET",route="/readyz",status="503"}'] == "1"
+    assert "opengage_queue_envelopes" not in told
+
+
+async def test_metrics_with_the_database(http: httpx.AsyncClient) -> None:
+    """Its part is there, and the same metric says so."""
+    assert "opengage_database_up 1\n" in (await http.get("/metrics")).text
 
 
 def test_the_state_can_be_told_apart() -> None:

@@ -81,10 +81,14 @@ async def test_another_request_is_refused(client: Client) -> None:
     assert (await total(client, "engagements"), await total(client, "text-templates")) == (1, 0)
 
 
-async def test_concurrent_requests(client: Client) -> None:
+async def test_concurrent_requests(client: Client, store: SqliteStore) -> None:
     """One is carried out, the others hear 409 at once."""
     document = resource("engagements", {"name": "x"})
-    answers = await asyncio.gather(*(client.post("/engagements", document, **KEY) for _ in range(5)))
+    async with store.writing():
+        tasks = [asyncio.create_task(client.post("/engagements", document, **KEY)) for _ in range(5)]
+        while sum(task.done() for task in tasks) < 4:
+            await asyncio.sleep(0)
+    answers = await asyncio.gather(*tasks)
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
     assert {answer.json()["errors"][0]["code"] for answer in answers if answer.status_code == 409} == {141}
     assert await total(client, "engagements") == 1
@@ -299,7 +303,10 @@ async def special(
     def gated(app: ASGIApp) -> ASGIApp:
         return gate.before(app)
 
-    dependencies = {"api": Provide(provide_api, sync_to_thread=False), "actor": Provide(provide_actor)}
+    dependencies = {
+        "api": Provide(provide_api, sync_to_thread=False),
+        "actor": Provide(provide_actor, sync_to_thread=False),
+    }
     app = Litestar(
         [
             Router(

@@ -1,22 +1,28 @@
 """Limits and overload: who sends too much is told when to come back, and the others do not notice (bars R14, S13)."""
 
+import ast
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from api_client import SEALER, Client, Settings, StandingClock, an_account, in_process, recipients, resource
+from api_samples import upload
 from opengage.api.admission.limits import WINDOW, Buckets, Limit
 from opengage.api.admission.room import Room
-from opengage.api.app import create_app
+from opengage.api.app import WRITES, create_app
+from opengage.api.documented import told
 from opengage.api.state import ApiState
 from opengage.clock import SECOND, Instant
 from opengage.domain.errors import Overloaded, TooMany, Unavailable
 from opengage.domain.records import ApiToken
-from opengage.ids import new_id
+from opengage.ids import new_id, to_wire
 from opengage.store import rows
 from opengage.store.sqlite import SqliteStore
+from source import SRC
 
 
 class Timed(StandingClock):
@@ -36,9 +42,9 @@ def clock() -> Timed:
 
 
 @pytest.fixture
-def settings() -> Settings:
+def settings(tmp_path: Path) -> Settings:
     """Low limits."""
-    return Settings(token_rate_limit=1, account_rate_limit=2, bulk_rate_limit=5)
+    return Settings(token_rate_limit=1, account_rate_limit=2, bulk_rate_limit=5, files=tmp_path / "files")
 
 
 async def test_headers_tell_what_is_left(client: Client) -> None:
@@ -103,6 +109,85 @@ async def test_bulk_counts_by_resources(client: Client, clock: Timed) -> None:
     assert (await client.get("/envelopes")).json()["meta"]["total"] == 62
 
 
+BULK = sorted(
+    (method, path)
+    for noun in WRITES
+    for handler in noun.ROUTES
+    if (said := told(handler.opt)).bulk or said.points_at or said.linkage
+    for path in handler.paths
+    for method in handler.http_methods
+)
+"""Every write that takes an array, as the routes describe themselves."""
+
+
+@pytest.mark.parametrize(("method", "path"), BULK)
+async def test_every_array_counts(client: Client, method: str, path: str) -> None:
+    """Created, changed, deleted or pointed at: once the bulk limit is used up, the next array is refused unread."""
+    gate = client.http._transport.app.state.gate  # type: ignore[attr-defined]
+    gate._limits.resources(1, 60, 0.0)
+    body = {"data": [{"type": "nothing", "id": "nowhere"}]}
+    address = path.replace("{resource_id:str}", to_wire(new_id()))
+    refused = await client.http.request(method, f"/api/v1{address}", json=body, headers=client.headers)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+    assert refused.json()["errors"][0]["code"] == 144
+
+
+def test_there_is_one_way_to_an_array() -> None:
+    """Whoever reads one counts it: no other file of the API takes a body apart."""
+    readers = {"split", "identifiers"}
+    found = {
+        path.name
+        for path in (SRC / "opengage" / "api").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "opengage.jsonapi.request"
+        if readers & {name.name for name in node.names}
+    }
+    assert found == {"body.py"}
+
+
+async def test_members_from_the_start_count(client: Client) -> None:
+    """A list that begins with contacts writes as many."""
+    made = await client.post("/contacts", {"data": [resource("contacts", {"phone-number": "+12025550101"})["data"]]})
+    (contact,) = made.json()["data"]
+    link = {"contacts": {"data": [{"type": "contacts", "id": contact["id"]}]}}
+    answer = await client.post(
+        "/lists", {"data": {"type": "lists", "attributes": {"title": "x"}, "relationships": link}}
+    )
+    assert (answer.status_code, bulk_left(answer)) == (201, 48)
+    assert (await client.post("/lists", resource("lists", {"title": "y"}))).status_code == 201
+
+
+async def test_a_copy_counts_whom_it_takes_over(client: Client, clock: Timed) -> None:
+    """Its recipients, not itself; a refused copy has made nothing."""
+    id_ = await client.ready(7)
+    clock.seconds = 10.0
+    everybody = resource("engagements", {"envelopes": "everybody"})
+    answers = [await client.post(f"/engagements/{id_}/copies", everybody)]
+    assert (answers[0].status_code, bulk_left(answers[0])) == (201, 43)
+    gate = client.http._transport.app.state.gate  # type: ignore[attr-defined]
+    gate._limits.resources(1, 60, 10.0)
+    answers += [
+        await client.post(f"/engagements/{id_}/copies", body) for body in (everybody, resource("engagements", {}))
+    ]
+    assert [answer.status_code for answer in answers] == [201, 429, 201]
+    assert (await client.get("/engagements")).json()["meta"]["total"] == 3
+
+
+async def test_an_import_counts_by_the_size_of_its_file(client: Client) -> None:
+    """One for each 64 bytes; a refused import is not queued, and its upload is as good as before."""
+    upload_id = await upload(client, "people.csv", "text/csv", b"phone\n" + b"+12025550101\n" * 500)
+    document = resource("import-contacts", {}, upload=("uploads", upload_id))
+    assert bulk_left(await client.post("/import-contacts", document)) == 0
+    refused = await client.post("/import-contacts", document)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (429, 144)
+    assert (await client.get("/import-contacts")).json()["meta"]["total"] == 1
+
+
+def bulk_left(answer: httpx.Response) -> int:
+    """What the RateLimit header says is left of the bulk limit."""
+    return int(answer.headers["ratelimit"].partition('"bulk";r=')[2].partition(";")[0])
+
+
 async def test_a_keyed_request_that_is_refused_can_be_repeated(client: Client, clock: Timed) -> None:
     """429 stores nothing under the key."""
     id_ = await client.ready(0)
@@ -164,6 +249,32 @@ def test_room() -> None:
         pass
 
 
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "in chunks"])
+async def test_bodies_share_the_room(waiting: "Waiting", store: SqliteStore, clock: Timed, announced: bool) -> None:
+    """A body takes what it announces; one that announces nothing may become as long as any."""
+    account = await an_account(store, clock, "firstbank")
+    settings = Settings(bytes_in_flight=1_000, body_limit_bytes=600)
+    body = b" " * 600
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    async with in_process(create_app(ApiState(waiting, clock, new_id, settings, SEALER))) as http:
+        client = Client(http, account)
+        content = body if announced else in_chunks()
+        request = http.request("POST", "/api/v1/engagements", content=content, headers=client.headers)
+        inside = asyncio.create_task(request)
+        while waiting.readers < 1:
+            await asyncio.sleep(0)
+        outside = await client.post("/engagements", body)
+        assert (outside.status_code, outside.json()["errors"][0]["code"]) == (503, 132)
+        small = asyncio.create_task(client.post("/engagements", body[:300]))
+        while waiting.readers < 2:
+            await asyncio.sleep(0)
+        waiting.go.set()
+        assert {answer.status_code for answer in await asyncio.gather(inside, small)} == {400}
+
+
 class Waiting(SqliteStore):
     """A store whose readers wait until they are let go."""
 
@@ -218,6 +329,10 @@ async def test_overload(waiting: Waiting, store: SqliteStore, clock: Timed) -> N
         assert {answer.headers["retry-after"] for answer in outside} == {"1"}
         assert {answer.json()["errors"][0]["code"] for answer in outside} == {132}
         assert (await http.get("/healthz")).status_code == 200
+        asked_who, waiting.go = waiting.go, asyncio.Event()
+        asked_who.set()
+        while waiting.readers < 7:
+            await asyncio.sleep(0)  # three are in their handlers: the account's share
         waiting.go.set()
         assert sorted(answer.status_code for answer in await asyncio.gather(*inside)) == [200, 200, 200, 429]
         assert (await client.get("/engagements")).status_code == 200

@@ -9,8 +9,12 @@ import pytest
 from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import Instant
 from opengage.dispatch.guardian import Guardian
-from opengage.domain.outcomes import ReceiptState
-from opengage.ids import new_id
+from opengage.domain.ledger import Moves
+from opengage.domain.outcomes import Deferred, ReceiptState
+from opengage.domain.states import Reason
+from opengage.ids import Id, new_id
+from opengage.store import endings, ledgers
+from opengage.store.contract import Settled
 
 MONDAY_NOON = Instant(int(datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp() * 1_000_000))
 HOURS = json.dumps({"time-zone": "UTC", "windows": [{"days": ["mon"], "from": "13:00", "to": "17:00"}]})
@@ -227,6 +231,93 @@ async def test_too_many_failures_pause_a_blast(world: World) -> None:
     await recorder.commit()
     await guardian.sweep()
     assert world.engagement_status(engagement) == "paused"
+
+
+async def test_what_lapsed_pauses_no_blast(world: World) -> None:
+    """Texts whose validity was over before their turn say nothing of the carrier; those that it gave up on do."""
+    tenant = await world.tenant()
+    now = world.clock.now()
+    engagement = await world.engagement(
+        tenant, 100, started_at=now, validity_seconds=60, pause_failure_ratio=0.1, queue_batch_limit=51
+    )
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
+    for _ in range(2):
+        await sender.turn()
+    await recorder.commit()
+    submitted = list(world.carrier.submitted)
+    states = [ReceiptState.EXPIRED] * 4 + [ReceiptState.DELIVERED] * 46
+    recorder.receipts([receipt_for(*each) for each in zip(submitted[1:], states, strict=True)])
+    await recorder.commit()
+    world.wait(60, sender)
+    await sender.turn()
+    assert (await world.ledger(engagement)).reasons == {"delivered": 46, "expired": 4 + 49, "sent": 1}
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "processing"
+    async with world.store.reading() as tx:
+        found = await ledgers.read_many(tx, tenant.account_id, [engagement.id])
+    assert found[engagement.id].left == len(submitted) == 51
+
+
+async def test_what_the_network_gave_up_on_pauses_a_blast(world: World) -> None:
+    """It left, and did not arrive."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 100, pause_failure_ratio=0.1)
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
+    await sender.turn()
+    await recorder.commit()
+    states = [ReceiptState.EXPIRED] * 6 + [ReceiptState.DELIVERED] * 44
+    recorder.receipts([receipt_for(*each) for each in zip(world.carrier.submitted[:50], states, strict=True)])
+    await recorder.commit()
+    await guardian.sweep()
+    assert world.engagement_status(engagement) == "paused"
+    assert "expired 6" in world.look("SELECT pause_reason FROM engagements")[0][0]
+
+
+async def test_a_canary_is_judged_by_those_of_it_who_were_texted(world: World) -> None:
+    """One of the three lapsed while it was put off: the two who got their text let the others follow."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(
+        tenant,
+        6,
+        started_at=world.clock.now(),
+        validity_seconds=3600,
+        canary_size=3,
+        canary_wait_seconds=60,
+        canary_state="waiting",
+    )
+    recorder = world.recorder(tenant)
+    world.carrier.answer = lambda each: (
+        Deferred(each.text_id, "ESME_RSYSERR", throttled=False) if each.recipient == recipient(0) else accept(each)
+    )
+    sender, guardian = await world.sender(tenant, recorder), Guardian(world.store, world.clock, new_id)
+    await sender.turn()
+    await recorder.commit()
+    recorder.receipts([receipt_for(each) for each in world.carrier.submitted[1:]])
+    await recorder.commit()
+    async with world.store.writing() as tx:
+        found = world.look("SELECT id, text_id FROM envelopes WHERE reason = 'retrying'")
+        await endings.close(
+            tx,
+            tenant.account_id,
+            engagement.id,
+            [Settled(Id(id_), Reason.EXPIRED, Id(text_id)) for id_, text_id in found],
+            world.clock.now(),
+            new_id,
+        )
+        moves = Moves()
+        moves.leave(tenant.account_id, engagement.id, Reason.RETRYING)
+        moves.arrive(tenant.account_id, engagement.id, Reason.EXPIRED)
+        await endings.move_and_complete(tx, moves, world.clock.now(), new_id)
+    await sender.turn()
+    await guardian.sweep()
+    assert (world.engagement_status(engagement), world.look("SELECT canary_state FROM engagements")) == (
+        "processing",
+        [("passed",)],
+    )
 
 
 async def test_too_many_opt_outs_pause_a_blast(world: World) -> None:

@@ -15,7 +15,7 @@ from opengage.dispatch import importer as module
 from opengage.dispatch.importer import Importer
 from opengage.domain import media
 from opengage.domain.errors import Fenced, Unavailable
-from opengage.domain.imports import ImportStatus
+from opengage.domain.imports import ImportStatus, Unusable
 from opengage.domain.records import Contact, ContactImport, ContactImportError, ContactList, Upload
 from opengage.ids import Id, new_id
 from opengage.store import contacts, imports, migrations, rows, tables
@@ -223,6 +223,22 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(office: Office) -> No
         with pytest.raises(Fenced):
             await imports.progress(tx, old, old, 60)
     assert counts(await office.job(id_)) == (3, 3, 0, 0, 0)
+
+
+async def test_a_worker_that_lost_its_lease_fails_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it could not read, another worker is reading: the import is not failed under that one's hands."""
+    id_ = await office.queue(people(3))
+
+    async def passes_on(_: Importer, __: ContactImport) -> ContactImport:
+        await _expire(office, id_)
+        async with office.store.writing() as tx:
+            assert await imports.take(tx, await office.job(id_), "new", 60, office.clock.now())
+        raise Unusable("It was gone for a moment.")
+
+    monkeypatch.setattr(Importer, "_read", passes_on)
+    assert await office.worker("old").turn()
+    job = await office.job(id_)
+    assert (job.status, job.owner, job.error) == (ImportStatus.PROCESSING, "new", None)
 
 
 async def test_only_one_takes_it(office: Office) -> None:

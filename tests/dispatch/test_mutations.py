@@ -31,13 +31,14 @@ from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.sender import Sender
 from opengage.domain import states
+from opengage.domain.guard import Counts
 from opengage.domain.legal_clock import LegalClock
 from opengage.domain.records import Activity, Engagement
 from opengage.domain.redelivery import Redeliveries
 from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
 from opengage.ids import new_id
-from opengage.operations import settling
-from opengage.store import lanes, receipts, rows, work
+from opengage.operations import guarding, settling
+from opengage.store import lanes, ledgers, receipts, rows, work
 from opengage.store.sqlite import batches, statements
 from opengage.store.sqlite.batches import SqliteBatches
 
@@ -225,6 +226,15 @@ def no_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Guardian, "sweep", _nothing)
 
 
+def the_guard_counts_every_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ended as expired has failed, whether or not it ever left."""
+
+    async def counts(tx: Any, account_id: int, engagement_id: Any) -> Counts:
+        return Counts((await ledgers.read(tx, account_id, engagement_id)).reasons)
+
+    monkeypatch.setattr(guarding, "counts", counts)
+
+
 def no_careful_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a crash envelopes are handled as ever."""
     monkeypatch.setattr(careful, "claim", _nothing)
@@ -397,6 +407,8 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (no_spending, test_gates.test_budgets_of_a_service_profile_are_shared_by_its_numbers),
     (no_guard, test_gates.test_too_many_failures_pause_a_blast),
     (no_guard, test_gates.test_too_many_opt_outs_pause_a_blast),
+    (the_guard_counts_every_end, test_gates.test_what_lapsed_pauses_no_blast),
+    (the_guard_counts_every_end, test_gates.test_a_canary_is_judged_by_those_of_it_who_were_texted),
     (no_careful_claims, test_careful.test_an_envelope_in_hand_at_three_crashes_is_set_aside),
     (steps_from_any_state, _answered_late),
     (nothing_is_final, test_recorder.test_a_repeated_or_contradicting_receipt_changes_nothing),

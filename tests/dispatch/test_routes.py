@@ -2,11 +2,14 @@
 
 import pytest
 
-from dispatch.world import World, accept, receipt_for, recipient
+from dispatch.workers import Workers
+from dispatch.world import World, accept, receipt_for, recipient, until
 from opengage.dispatch.rescuer import Rescuer
+from opengage.domain.breaker import Phase
 from opengage.domain.outcomes import CONNECTION_LOST, NEVER_SENT, Deferred, Unknown
 from opengage.domain.states import EngagementStatus
 from opengage.ids import new_id
+from opengage.store import gauges, lanes
 
 
 async def test_while_the_circuit_is_open_the_other_carrier_sends(world: World) -> None:
@@ -143,3 +146,37 @@ async def test_a_doubt_of_a_stopped_engagement_is_not_sent_again(world: World, s
     rescuer = Rescuer(world.store, world.clock, new_id, lambda: 0.0)
     assert await rescuer.resend_doubtful(sender.lease, profile) == 0
     assert (await world.ledger(engagement)).reasons == {"in-doubt": 1}
+
+
+async def _circuits(world: World) -> dict[str, float]:
+    """What operators see, by phase."""
+    async with world.store.reading() as tx:
+        found = await gauges.read(tx)
+    return {labels[0]: value for family, labels, value in found if family == "opengage_circuits"}
+
+
+async def test_operators_see_the_circuit(world: World, workers: Workers) -> None:
+    """Closed while texts go; open once the carrier fails them."""
+    tenant = await world.tenant()
+    worker = workers.start()
+    worker.carrier.answer = lambda each: Deferred(each.text_id, "ESME_RSYSERR", throttled=False)
+    await until(lambda: world.look("SELECT 1 FROM lanes"))
+    assert await _circuits(world) == {"closed": 1, "open": 0, "half-open": 0}
+    await world.engagement(tenant, 20)
+    await until(lambda: world.look("SELECT circuit FROM lanes") == [("open",)])
+    assert await _circuits(world) == {"closed": 0, "open": 1, "half-open": 0}
+
+
+async def test_of_one_service_profile_the_worst_circuit_counts(world: World) -> None:
+    """Each worker has a circuit of its own; a lane that nobody holds tells nothing."""
+    tenant = await world.tenant()
+    other = await world.second_number(tenant)
+    first, second = await world.lease(tenant.number, "one"), await world.lease(other, "two")
+    async with world.store.writing() as tx:
+        await lanes.report(tx, first, lanes.Condition(circuit=Phase.HALF_OPEN))
+        await lanes.report(tx, second, lanes.Condition(circuit=Phase.CLOSED))
+    assert await _circuits(world) == {"closed": 0, "open": 0, "half-open": 1}
+    world.expire_lanes()
+    assert await _circuits(world) == {"closed": 0, "open": 0, "half-open": 0}
+    await world.lease(tenant.number, "three")
+    assert await _circuits(world) == {"closed": 1, "open": 0, "half-open": 0}

@@ -365,6 +365,28 @@ async def test_a_secret_that_does_not_open_is_said_so(desk: Desk) -> None:
     assert desk.receiver.posts == []
 
 
+async def test_gone_counts_where_it_was_called(desk: Desk) -> None:
+    """An endpoint that moved meanwhile stays on, as does every other; one that is off already is left as it is."""
+    one, other = await desk.endpoint(), await desk.endpoint()
+    own, now = one.endpoint, desk.world.clock.now()
+    assert own.url
+    async with desk.world.store.writing() as tx:
+        key = (own.account_id, own.id)
+        assert not await webhook_endpoints.gone(tx, *key, "https://crm.example.com/before", now)
+        assert not await webhook_endpoints.gone(tx, own.account_id + 1, own.id, own.url, now)
+        assert await webhook_endpoints.gone(tx, *key, own.url, now)
+        assert not await webhook_endpoints.gone(tx, *key, own.url, now)
+    found = dict(desk.world.look("SELECT id, is_active FROM webhook_endpoints"))
+    assert {own.id: False, other.endpoint.id: True} == {id_: bool(is_on) for id_, is_on in found.items()}
+
+
+async def test_one_endpoint_is_deleted(desk: Desk) -> None:
+    """And no other of the account."""
+    one, other = await desk.endpoint(), await desk.endpoint()
+    await webhook_endpoints.delete(desk.world.store, desk.world.clock, desk.actor, one.endpoint.id)
+    assert desk.world.look("SELECT id FROM webhook_endpoints") == [(other.endpoint.id,)]
+
+
 async def test_an_endpoint_that_moved_is_called_where_it_is_now(desk: Desk) -> None:
     """Retries go to the URL of the day."""
     told: Told = await desk.endpoint("http://127.0.0.1:1/")

@@ -1,12 +1,16 @@
 """The drill's judgement bites, and a short run of one scene plays with real processes."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 from drill.figures import judge, table
+from drill.limits import Late, limited
+from drill.scenes import SCENES, limit
 
+from drill import limits
 from source import ROOT
 
 BEFORE = {"submits": 10, "unique": 10, "duplicates": 1}
@@ -55,16 +59,32 @@ def test_a_ledger_that_disagrees_with_its_envelopes_is_a_loss() -> None:
     assert not row.is_well
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.parametrize("name", SCENES)
+def test_a_healthy_scene_is_never_cut(name: str) -> None:
+    """The limit of the whole leaves each scene all that it may wait for, from its start to its ledger."""
+    waits = limits.READY + limits.UNDER_WAY + limits.SETTLED + limits.TOLD + limits.ENDED
+    assert limit([name]) >= waits + SCENES[name].own
+    assert limit(SCENES) >= sum(waits + each.own for each in SCENES.values())
+
+
+def test_a_drill_that_hangs_ends_by_itself() -> None:
+    """And so does one that is asked to."""
+    with pytest.raises(Late, match="too long"), limited(60):
+        signal.raise_signal(signal.SIGALRM)
+    with pytest.raises(Late, match="stopped"), limited(60):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.timeout(limit(["frozen"]) + 60)
 def test_a_worker_frozen_past_its_lease() -> None:
     """Bars R4 with real processes: another takes over, the first wakes up, nothing is lost or doubled."""
     done = subprocess.run(
-        [sys.executable, "-m", "drill", "--only", "frozen", "--texts", "400", "--limit", "120"],
+        [sys.executable, "-m", "drill", "--only", "frozen", "--texts", "400", "--database", "sqlite"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
         capture_output=True,
         text=True,
-        timeout=140,
+        timeout=limit(["frozen"]) + 30,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

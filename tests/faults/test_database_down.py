@@ -59,7 +59,7 @@ def test_the_database_goes_and_comes_back(behind: Behind, relay: Relay, smsc: Sm
     answer = tenant.address(idle, [number(9500)])
     assert (answer.status_code, answer.headers.get("retry-after")) == (503, "1")
     assert server.answers("/readyz") == 503
-    assert server.answers("/healthz") == 200
+    assert (server.answers("/healthz"), server.answers("/metrics")) == (200, 200)
     until(lambda: server.process.logged(action="record", level="error"), what="the recorder's complaint")
     acknowledged = smsc.counts()["receipts"]
     until(lambda: len(server.process.logged(action="record", level="error")) > 2, what="its next tries")

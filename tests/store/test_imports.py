@@ -1,6 +1,7 @@
 """Imports as jobs: one owner at a time, under an epoch, on every database."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from opengage.domain.errors import Fenced
 from opengage.domain.imports import ImportStatus
 from opengage.domain.records import ContactImport, Upload
 from opengage.store import imports, rows
-from opengage.store.contract import Store
+from opengage.store.contract import Store, Transaction
 from store.conftest import Open
 from store.samples import ACCOUNT, AUTHOR, NOW, id_of
 
@@ -92,6 +93,59 @@ async def test_letting_go(store: Store) -> None:
         async with store.writing() as tx:
             await imports.release(tx, owner)
         assert len(await free(store)) == count
+
+
+async def test_a_step_is_its_own_imports(store: Store) -> None:
+    """Taking, going on with, putting off and forgetting one leaves the others as they were."""
+    other = msgspec.structs.replace(JOB, id=id_of(82))
+    uploads = [upload(place, expires_at=Instant(NOW - 1)) for place in range(2)]
+    async with store.writing() as tx:
+        await rows.insert_many(tx, [JOB, other])
+        await rows.insert_many(tx, uploads)
+    mine = await taken(store, "a")
+    assert mine is not None
+    async with store.writing() as tx:
+        further = msgspec.structs.replace(mine, count_rows=5)
+        assert await rows.find(tx, ContactImport, ACCOUNT, other.id) == other
+        theirs = await imports.take(tx, other, "b", 60, NOW)
+        assert theirs is not None
+        theirs = await imports.progress(tx, theirs, msgspec.structs.replace(theirs, error="theirs"), 60)
+        await imports.progress(tx, mine, further, 60)
+        assert [each.error async for each in _both(tx)] == [None, "theirs"]
+        await imports.put_off(tx, theirs, 60)
+        assert [each.owner async for each in _both(tx)] == ["a", None]
+        assert await imports.forget_uploads(tx, uploads[:1]) == uploads[:1]
+        assert await rows.find(tx, Upload, ACCOUNT, uploads[1].id) == uploads[1]
+
+
+async def _both(tx: Transaction) -> AsyncIterator[ContactImport]:
+    """Two imports, oldest first."""
+    for id_ in (JOB.id, id_of(82)):
+        found = await rows.find(tx, ContactImport, ACCOUNT, id_)
+        assert found is not None
+        yield found
+
+
+async def test_what_was_put_off_is_put_off_by_its_owner(store: Store) -> None:
+    """Not by one whose lease has passed on, and not once it has ended."""
+    await queued(store)
+    old = await taken(store, "a", seconds=-1)
+    assert old is not None
+    new = await taken(store, "b", old)
+    assert new is not None
+    async with store.writing() as tx:
+        await imports.put_off(tx, old, 60)
+        found = await rows.find(tx, ContactImport, ACCOUNT, JOB.id)
+        assert found is not None
+        assert (found.owner, found.stalls) == ("b", 2)
+        done = msgspec.structs.replace(new, status=ImportStatus.COMPLETED, completed_at=NOW)
+        await imports.progress(tx, new, done, 60)
+        await imports.put_off(tx, new, 60)
+        found = await rows.find(tx, ContactImport, ACCOUNT, JOB.id)
+        assert found is not None
+        assert found.owner == "b"
+        await imports.release(tx, "b")
+        assert await rows.find(tx, ContactImport, ACCOUNT, JOB.id) == found
 
 
 def upload(place: int, **more: Any) -> Upload:

@@ -6,7 +6,6 @@ Step 1 of a text's path.
 from typing import Final
 
 from litestar import Litestar, Router
-from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 from litestar.types import ASGIApp, Message, Scope
 
@@ -43,6 +42,7 @@ from opengage.api import (
 )
 from opengage.api.admission.gate import V1, Gate
 from opengage.api.auth import provide_actor
+from opengage.api.in_flight import InFlight
 from opengage.api.measured import measured
 from opengage.api.resources.registry import RESOURCES
 from opengage.api.state import ApiState, WebRequest, admitted
@@ -90,7 +90,7 @@ def create_app(state: ApiState) -> Litestar:
         before_request=queries.check_request,
         route_handlers=[*(route for resource in RESOURCES for route in reads.routes(resource, taken)), *own],
         dependencies={
-            "actor": Provide(provide_actor),
+            "actor": Provide(provide_actor, sync_to_thread=False),
             "sessions": Provide(lambda: gate.sessions, sync_to_thread=False, use_cache=True),
         },
     )
@@ -108,9 +108,11 @@ def create_app(state: ApiState) -> Litestar:
         found = admitted(request)
         return state if found is None else found.api
 
+    in_flight = InFlight(state)
+
     def counted(app: ASGIApp) -> ASGIApp:
-        """Every route, counted and timed."""
-        return measured(app, state.metrics)
+        """Every route, counted and timed, and known as long as it is not answered."""
+        return measured(in_flight.around(app), state.metrics)
 
     made = Litestar(
         middleware=[counted],
@@ -123,28 +125,30 @@ def create_app(state: ApiState) -> Litestar:
         logging_config=None,
     )
     made.state.gate = gate
+    made.state.in_flight = in_flight
     return made
 
 
 _ASKED: Final = (
-    "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Account-Key, "
-    "Authentication"
+    b"Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match, Prefer, X-Account-Key, "
+    b"Authentication"
 )
 """Headers that scripts may send; the last is how the browser sample spells it when it renews its token."""
-_TOLD: Final = "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Correlation-Id"
-_ASK_AGAIN: Final = "600"
+_TOLD: Final = b"ETag, Location, Retry-After, RateLimit, RateLimit-Policy, Idempotency-Replayed, X-Correlation-Id"
+_ASK_AGAIN: Final = b"600"
 """Seconds for which a browser need not ask."""
+_ANY: Final = (b"access-control-allow-origin", b"*")
+_TO_ALL: Final = (_ANY, (b"access-control-expose-headers", _TOLD))
+_BEFOREHAND: Final = (
+    _ANY,
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
+    (b"access-control-allow-headers", _ASKED),
+    (b"access-control-max-age", _ASK_AGAIN),
+)
 
 
 async def _allow_every_origin(message: Message, scope: Scope) -> None:
     """CORS, as recorded on every answer: credentials travel in a header that scripts set, never in cookies."""
-    if message["type"] != "http.response.start":
-        return
-    headers = MutableScopeHeaders.from_message(message)
-    headers["access-control-allow-origin"] = "*"
-    if scope.get("method") == "OPTIONS":
-        headers["access-control-allow-methods"] = "GET, POST, PUT, PATCH, DELETE"
-        headers["access-control-allow-headers"] = _ASKED
-        headers["access-control-max-age"] = _ASK_AGAIN
-    else:
-        headers["access-control-expose-headers"] = _TOLD
+    if message["type"] == "http.response.start":
+        more = _BEFOREHAND if scope.get("method") == "OPTIONS" else _TO_ALL
+        message["headers"] = [*message.get("headers", ()), *more]

@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Callable
 
-from opengage.api.state import WebRequest, admitted
+from opengage.api.state import Api, WebRequest, admitted
 from opengage.clock import Clock
 from opengage.domain.errors import Unauthorized
 from opengage.operations.actors import Actor
@@ -51,8 +51,11 @@ def pair_of(encoded: str) -> tuple[str, str]:
     return key, secret
 
 
-async def provide_actor(request: WebRequest) -> Actor:
-    """The actor of a request, as it was admitted. Raises Unauthorized where nobody was asked who they are."""
+def provide_actor(request: WebRequest, api: Api) -> Actor:  # noqa: ARG001 - see below
+    """The actor of a request, as it was admitted. Raises Unauthorized where nobody was asked who they are.
+
+    It says that it needs `api` so that Litestar asks for one after the other: for both at once it starts a task each.
+    """
     found = admitted(request)
     if found is None:
         raise Unauthorized(REFUSED)

@@ -5,11 +5,13 @@ Step 1 of a text's path.
 
 import asyncio
 
+import msgspec
 from litestar.exceptions import InternalServerException
 
-from opengage.api.state import WebRequest
+from opengage.api.state import WebRequest, charge
 from opengage.domain.errors import Invalid, Unsupported
 from opengage.jsonapi import media
+from opengage.jsonapi.request import Identifier, identifiers, split
 
 PATIENCE = 60.0
 """Seconds in which a body must have arrived: a client that dawdles must not hold a connection for ever."""
@@ -25,6 +27,23 @@ async def read_body(request: WebRequest) -> bytes:
     if refusal is not None:
         raise Unsupported(refusal)
     return await read_all(request)
+
+
+async def read_items(request: WebRequest) -> msgspec.Raw | list[msgspec.Raw]:
+    """The primary data of a body: one raw item, or those of an array, which count against its account's bulk limit.
+
+    The only way to an array, so that none is forgotten. Raises TooMany before any work is done on it, DocumentError,
+    and what `read_body` raises.
+    """
+    items = split(await read_body(request))
+    if isinstance(items, list):
+        charge(request, len(items))
+    return items
+
+
+async def read_identifiers(request: WebRequest) -> list[Identifier]:
+    """The identifiers of a body that is an array of them. Raises what `read_items` raises."""
+    return identifiers(await read_items(request))
 
 
 async def read_all(request: WebRequest, patience: float | None = None) -> bytes:

@@ -1,5 +1,6 @@
 """/import-contacts (wire contract 5.15). Before a text's path begins: a file of contacts is queued and explained."""
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ from opengage.api.body import read_body
 from opengage.api.documented import documented
 from opengage.api.linkage import target
 from opengage.api.resources.contact_imports import RESOURCE, TYPE
-from opengage.api.state import Api, Member, WebRequest
+from opengage.api.state import Api, Member, WebRequest, charge
 from opengage.domain.errors import Invalid, Problem
 from opengage.ids import from_wire
 from opengage.jsonapi.request import Reader, ToOne
@@ -59,7 +60,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
         default_region=sent.attributes.default_region,
         status=sent.attributes.status,
     )
-    made = await contact_imports.create(api.store, api.clock, api.new_id, actor, wanted)
+    made = await contact_imports.create(api.store, api.clock, api.new_id, actor, wanted, partial(charge, request))
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 

@@ -9,16 +9,16 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, places, related
-from opengage.api.body import read_body
+from opengage.api.body import read_body, read_identifiers
 from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.related import Here
 from opengage.api.resources import contacts as described
 from opengage.api.resources.contact_lists import RESOURCE, TYPE
-from opengage.api.state import Api, ApiState, Member, WebRequest
+from opengage.api.state import Api, ApiState, Member, WebRequest, charge
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.ids import Id, from_wire
-from opengage.jsonapi.request import Reader, ToMany, identifiers
+from opengage.jsonapi.request import Reader, ToMany
 from opengage.operations import contact_lists
 
 _MEMBERS: Final = f"/{TYPE}/{{resource_id:str}}/relationships/contacts"
@@ -55,6 +55,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     sent = READER.one(await read_body(request))
     problems: list[Problem] = []
     some = sent.relationships.contacts.data if sent.relationships.contacts else ()
+    charge(request, len(some))
     ids = targets(some, "contacts", "contacts", problems, "/data/relationships/contacts/data")
     _refuse(problems)
     made = await contact_lists.create(
@@ -127,7 +128,7 @@ async def leave(request: WebRequest, api: Api, actor: Member, resource_id: FromP
 
 async def _ids(request: WebRequest, api: ApiState, kind: str) -> Sequence[Id]:
     """The ids of a relationship document. Raises Invalid, DocumentError."""
-    some = identifiers(await read_body(request))
+    some = await read_identifiers(request)
     if len(some) > api.settings.bulk_limit:
         places.check_size(len(some), api.settings.bulk_limit, kind)
     problems: list[Problem] = []

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, places
-from opengage.api.body import read_body
+from opengage.api.body import read_body, read_identifiers, read_items
 from opengage.api.documented import documented
 from opengage.api.errors import problems_of
 from opengage.api.linkage import targets
@@ -20,7 +20,7 @@ from opengage.domain.errors import Invalid, Problem
 from opengage.ids import Id, from_wire
 from opengage.jsonapi import document
 from opengage.jsonapi.faults import Fault
-from opengage.jsonapi.request import Reader, ToMany, identifiers, split
+from opengage.jsonapi.request import Reader, ToMany
 from opengage.operations import contacts
 from opengage.operations.contacts import Changes, MergeValue, New
 
@@ -91,7 +91,7 @@ async def _read(items: Sequence[msgspec.Raw], place: places.Place) -> tuple[list
 @post(f"/{TYPE}", status_code=201, opt=documented(reader=READER, bulk=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /contacts: one, or an array of them; all or none."""
-    data = split(await read_body(request))
+    data = await read_items(request)
     is_bulk = isinstance(data, list)
     items = data if isinstance(data, list) else [data]
     place = places.in_array if is_bulk else places.only
@@ -127,7 +127,7 @@ async def delete_one(api: Api, actor: Member, resource_id: FromPath[str]) -> Non
 @delete(f"/{TYPE}", status_code=204, opt=documented(points_at=TYPE))
 async def delete_many(request: WebRequest, api: Api, actor: Member) -> None:
     """DELETE /contacts: those of an array; all or none."""
-    some = identifiers(await read_body(request))
+    some = await read_identifiers(request)
     places.check_size(len(some), api.settings.bulk_limit, "contacts")
     places.check_types(some, TYPE)
     await contacts.delete(api.store, actor, [from_wire(one.id) for one in some], places.in_array)

@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import related
-from opengage.api.body import read_body
+from opengage.api.body import read_identifiers
 from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.related import Here
@@ -15,7 +15,6 @@ from opengage.api.resources.engagements import RESOURCE
 from opengage.api.state import Api, Member, WebRequest
 from opengage.domain.errors import Invalid, Problem
 from opengage.ids import from_wire
-from opengage.jsonapi.request import identifiers
 from opengage.operations import contact_lists
 
 _LISTS: Final = "/engagements/{resource_id:str}/relationships/lists"
@@ -31,7 +30,7 @@ async def read(request: WebRequest, api: Api, actor: Member, resource_id: FromPa
 async def replace(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> None:
     """PATCH /engagements/{id}/relationships/lists: these and no others; an empty array takes all away."""
     problems: list[Problem] = []
-    ids = targets(identifiers(await read_body(request)), "lists", "lists", problems, "/data")
+    ids = targets(await read_identifiers(request), "lists", "lists", problems, "/data")
     if problems:
         raise Invalid(problems)
     await contact_lists.address_these(api.store, api.clock, actor, from_wire(resource_id), ids)

@@ -4,6 +4,7 @@ What is shown of one, and its counts, is described in `resources.engagements`.
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from opengage.api.body import read_body
 from opengage.api.documented import documented
 from opengage.api.linkage import targets
 from opengage.api.resources.engagements import RESOURCE, TYPE, answer
-from opengage.api.state import Api, Member, WebRequest
+from opengage.api.state import Api, Member, WebRequest, charge
 from opengage.domain.errors import Code, Invalid, Problem
 from opengage.domain.receipt_chain import Format
 from opengage.domain.states import EngagementStatus
@@ -173,6 +174,7 @@ async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPa
         name=sent.name,
         envelopes=sent.envelopes,
         reasons=sent.reasons,
+        charge=partial(charge, request),
     )
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
@@ -218,7 +220,7 @@ async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id:
         complete=ledger.complete,
         incomplete=ledger.incomplete,
         reasons=ledger.reasons,
-        left=ledgers.left_of(ledger),
+        left=ledger.left,
         opt_outs=found.opt_outs,
         codes=found.codes,
         numbers=found.numbers,

@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, places
-from opengage.api.body import read_body
+from opengage.api.body import read_body, read_identifiers, read_items
 from opengage.api.documented import documented
 from opengage.api.envelope_batches import Delay, MergeValue
 from opengage.api.errors import problems_of
@@ -22,7 +22,7 @@ from opengage.domain.phone_numbers import InvalidNumber, parse
 from opengage.ids import Id, from_wire
 from opengage.jsonapi import document
 from opengage.jsonapi.faults import DocumentError, Fault, FaultKind
-from opengage.jsonapi.request import Reader, Resource, ToOne, identifiers, split
+from opengage.jsonapi.request import Reader, Resource, ToOne
 from opengage.operations import envelope_edits
 from opengage.operations.envelope_edits import Changes
 
@@ -101,7 +101,7 @@ async def update(request: WebRequest, api: Api, actor: Member, resource_id: From
 @patch(f"/{TYPE}", status_code=202, opt=documented(reader=READER, bulk=True))
 async def update_many(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """PATCH /envelopes: those of an array, each with its id; all or none."""
-    items = split(await read_body(request))
+    items = await read_items(request)
     if not isinstance(items, list):
         detail = "Send an array of envelopes here, or PATCH /envelopes/{id} with one."
         raise DocumentError(Fault(FaultKind.WRONG_TYPE, detail, "/data"))
@@ -143,7 +143,7 @@ async def delete_one(api: Api, actor: Member, resource_id: FromPath[str]) -> Non
 @delete(f"/{TYPE}", status_code=204, opt=documented(points_at=TYPE))
 async def delete_many(request: WebRequest, api: Api, actor: Member) -> None:
     """DELETE /envelopes: those of an array; all or none."""
-    some = identifiers(await read_body(request))
+    some = await read_identifiers(request)
     places.check_size(len(some), api.settings.bulk_limit, "envelopes")
     places.check_types(some, TYPE)
     await envelope_edits.delete(

@@ -8,14 +8,13 @@ from litestar import post
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, preferences
-from opengage.api.body import read_body
+from opengage.api.body import read_items
 from opengage.api.documented import documented
 from opengage.api.envelope_answers import BatchAnswer
 from opengage.api.envelope_batches import READER, read_batch
 from opengage.api.resources.envelopes import TYPE
-from opengage.api.state import Api, ApiState, Member, WebRequest, charge
+from opengage.api.state import Api, ApiState, Member, WebRequest
 from opengage.jsonapi import document
-from opengage.jsonapi.request import split
 from opengage.operations import envelopes
 from opengage.operations.actors import Actor
 
@@ -31,9 +30,8 @@ def _only_place(_: int) -> str:
 @post(f"/{TYPE}", status_code=201, opt=documented(reader=READER, bulk=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /envelopes: one, or an array of them; all or none."""
-    data = split(await read_body(request))
+    data = await read_items(request)
     if isinstance(data, list):
-        charge(request, len(data))
         made = await _add(api, actor, data, _place_in_array)
         if preferences.wants_minimal(request.headers.getall("prefer", [])):
             counted = answers.send(request, document.count(len(data)), 201)

@@ -8,14 +8,14 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
-from opengage.api.body import read_body
+from opengage.api.body import read_items
 from opengage.api.bulk import read_all
 from opengage.api.documented import documented
 from opengage.api.resources.suppressions import TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
 from opengage.ids import from_wire
 from opengage.jsonapi import document
-from opengage.jsonapi.request import NoRelationships, Reader, split
+from opengage.jsonapi.request import NoRelationships, Reader
 from opengage.operations import suppressions
 from opengage.operations.suppressions import MANUAL, New
 
@@ -33,7 +33,7 @@ READER: Final = Reader(TYPE, NewAttributes, NoRelationships)
 @post(f"/{TYPE}", status_code=201, opt=documented(bulk=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /suppressions with one or an array: 200 for one that was there already, which stays as it is."""
-    data = split(await read_body(request))
+    data = await read_items(request)
     is_bulk = isinstance(data, list)
     items = data if isinstance(data, list) else [data]
 

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
 from opengage.api import answers, related
-from opengage.api.body import read_body
+from opengage.api.body import read_body, read_identifiers
 from opengage.api.documented import documented
 from opengage.api.linkage import attached, targets
 from opengage.api.related import Here
@@ -17,7 +17,6 @@ from opengage.api.resources.text_templates import RESOURCE, TYPE, answer
 from opengage.api.state import Api, Member, WebRequest
 from opengage.domain.errors import Invalid, Problem
 from opengage.ids import Id, from_wire
-from opengage.jsonapi import request as documents
 from opengage.jsonapi.request import Identifier, Reader, ToMany
 from opengage.operations import text_templates
 from opengage.operations.files import Wanted
@@ -98,7 +97,7 @@ async def remove(api: Api, actor: Member, resource_id: FromPath[str]) -> None:
 @post(_RELATIONSHIP, status_code=200, opt=documented(linkage="tags"))
 async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """POST /text-templates/{id}/relationships/tags: these too."""
-    ids = _tags(documents.identifiers(await read_body(request)), "/data")
+    ids = _tags(await read_identifiers(request), "/data")
     await text_templates.add_tags(api.store, actor, from_wire(resource_id), ids)
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
@@ -106,7 +105,7 @@ async def add_tags(request: WebRequest, api: Api, actor: Member, resource_id: Fr
 @patch(_RELATIONSHIP, status_code=200, opt=documented(linkage="tags"))
 async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /text-templates/{id}/relationships/tags: these and no others."""
-    ids = _tags(documents.identifiers(await read_body(request)), "/data")
+    ids = _tags(await read_identifiers(request), "/data")
     await text_templates.replace_tags(api.store, actor, from_wire(resource_id), ids)
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 
@@ -114,7 +113,7 @@ async def replace_tags(request: WebRequest, api: Api, actor: Member, resource_id
 @delete(_RELATIONSHIP, status_code=200, opt=documented(linkage="tags"))
 async def remove_tags(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """DELETE /text-templates/{id}/relationships/tags: not these any more."""
-    ids = _tags(documents.identifiers(await read_body(request)), "/data")
+    ids = _tags(await read_identifiers(request), "/data")
     await text_templates.remove_tags(api.store, actor, from_wire(resource_id), ids)
     return await related.linkage(Here(request, api, actor, RESOURCE, resource_id, _TAGS))
 

@@ -22,6 +22,9 @@ log = logs.get(__name__)
 _WAIT_FOR_PORT: Final = 10.0
 """Seconds that a predecessor which is just stopping may hold the port."""
 
+_LAST_WORDS: Final = 2.0
+"""Seconds in which those that are cut off may read why."""
+
 _BACKLOG: Final = 1024
 _MOST_CONNECTIONS: Final = 8192
 """Connections served at once. The web server's own bound, 128, would let as many idle or slow clients shut out all."""
@@ -38,11 +41,15 @@ def command(data: Path | None, host: str | None, port: int | None) -> None:
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Answer requests until `stop` is set; those under way are finished. Raises Unavailable when the port is taken."""
+    """Answer requests until `stop` is set; those under way are finished, or cut off after a stop's time-out.
+
+    Raises Unavailable when the port is taken.
+    """
     await _free_port(settings.host, settings.port)
     store = open_store(settings)
     await revision.require(store)
-    web = server(web_app(settings, store, stop), settings.host, settings.port, settings.log_format)
+    app = web_app(settings, store, stop)
+    web = server(app, settings.host, settings.port, settings.log_format)
     serving = asyncio.create_task(web.serve())
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -52,7 +59,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             # /readyz is red from here on: whoever shares out requests has time to hear of it
             await asyncio.wait((serving,), timeout=settings.drain_seconds)
         web.stop()  # type: ignore[no-untyped-call]
-        await serving
+        # no connection is accepted any more, and each ends with the answer that it is owed
+        await asyncio.wait((serving,), timeout=settings.stop_timeout_seconds)
+        if not serving.done():
+            log.warning("requests take too long and are cut off", action="stop", requests=app.state.in_flight.cut())
+            await asyncio.wait((serving,), timeout=_LAST_WORDS)
     finally:
         stopping.cancel()
         await store.close()
@@ -64,7 +75,7 @@ def server(app: Litestar, host: str, port: int, log_format: str) -> Server:
         app,
         address=host,
         port=port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.ASGINL,  # the application has nothing to start or to end
         websockets=False,
         backlog=_BACKLOG,
         backpressure=_MOST_CONNECTIONS,

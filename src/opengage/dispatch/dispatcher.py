@@ -71,7 +71,7 @@ class _Lane(msgspec.Struct):
     task: asyncio.Task[None]
     crashed: bool = False
     unhealthy_since: Instant | None = None
-    reported: tuple[float | None, int, Instant | None] = (None, 0, None)
+    reported: lanes.Condition = lanes.Condition()
 
     @property
     def has_settled(self) -> bool:
@@ -216,7 +216,7 @@ class Dispatcher:
             self._unusable[key] = setup
             log.error("a service profile cannot be used", action="lane", account=account_id, error=str(error))
             async with self._store.writing() as tx:
-                await lanes.report(tx, lease, rate=None, under_way=0, unhealthy_since=self._clock.now())
+                await lanes.report(tx, lease, lanes.Condition(unhealthy_since=self._clock.now()))
             return
         if rescued:
             for recorder in routes:
@@ -301,25 +301,26 @@ class Dispatcher:
         await self._housekeeper.sweep(account_id for account_id, _ in self._lanes)
 
     async def _report(self) -> None:
-        """Say how each lane is, where that has changed: for the choice among the numbers of a pool."""
+        """Say how each lane is, where that has changed: for the choice in a pool, and for operators."""
         told = []
         for lane in self._lanes.values():
             if lane.sender.is_healthy:
                 lane.unhealthy_since = None
             elif lane.unhealthy_since is None:
                 lane.unhealthy_since = self._clock.now()
-            state = (lane.sender.rate, lane.sender.under_way, lane.unhealthy_since)
-            if state != lane.reported or (lane.crashed and not lane.sender.is_careful):
-                told.append((lane, state))
+            sender = lane.sender
+            condition = lanes.Condition(sender.rate, sender.under_way, lane.unhealthy_since, sender.circuit)
+            if condition != lane.reported or (lane.crashed and not sender.is_careful):
+                told.append((lane, condition))
         if not told:
             return
         async with self._store.writing() as tx:
-            for lane, (rate, under_way, since) in told:
-                await lanes.report(tx, lane.sender.lease, rate=rate, under_way=under_way, unhealthy_since=since)
+            for lane, condition in told:
+                await lanes.report(tx, lane.sender.lease, condition)
                 if lane.crashed and not lane.sender.is_careful:
                     await lanes.calm(tx, lane.sender.lease)
-        for lane, state in told:
-            lane.reported, lane.crashed = state, lane.crashed and lane.sender.is_careful
+        for lane, condition in told:
+            lane.reported, lane.crashed = condition, lane.crashed and lane.sender.is_careful
 
     def _receipt_window(self, profile: ServiceProfile) -> float:
         if profile.receipt_window_seconds is not None:

@@ -9,12 +9,12 @@ from opengage.clock import Clock, Instant
 from opengage.dispatch.gates import CANARY, WAITING
 from opengage.domain import guard
 from opengage.domain.guard import Counts, Fail, Limits, Pass
-from opengage.domain.ledger import Dimension
 from opengage.domain.records import Engagement
 from opengage.domain.states import EngagementStatus
-from opengage.ids import Id, NewId, to_wire
-from opengage.store import endings, ledgers, work
-from opengage.store.contract import Store, Transaction
+from opengage.ids import NewId, to_wire
+from opengage.operations import guarding
+from opengage.store import endings, work
+from opengage.store.contract import Store
 
 log = logs.get(__name__)
 
@@ -30,7 +30,7 @@ class Guardian:
     async def sweep(self) -> None:
         """Look at every engagement that has a canary out or a limit."""
         async with self._store.reading() as tx:
-            watched = [(each, await counts_of(tx, each.account_id, each.id)) for each in await work.watched(tx)]
+            watched = [(each, await guarding.counts(tx, each.account_id, each.id)) for each in await work.watched(tx)]
         now = self._clock.now()
         for engagement, counts in watched:
             verdict = _verdict(engagement, counts.since(guard.from_base(engagement.guard_base)), now)
@@ -52,13 +52,6 @@ class Guardian:
                 await endings.announce(tx, [key], EngagementStatus.PAUSED, now, self._new_id)
         if paused:
             log.warning("engagement paused", action="paused", engagement_id=to_wire(engagement.id), why=why)
-
-
-async def counts_of(tx: Transaction, account_id: int, engagement_id: Id) -> Counts:
-    """What an engagement's ledger says to the guard."""
-    ledger = await ledgers.read(tx, account_id, engagement_id)
-    details = await ledgers.details(tx, account_id, engagement_id, Dimension.OPT_OUT)
-    return Counts(ledger.reasons, sum(details.values()))
 
 
 def _verdict(engagement: Engagement, counts: Counts, now: Instant) -> guard.Wait | guard.Continue | Pass | Fail:

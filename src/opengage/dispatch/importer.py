@@ -100,15 +100,7 @@ class Importer:
     async def _carry_out(self, job: ContactImport) -> None:
         log.info("import taken", action="import", import_id=to_wire(job.id), rows=job.count_rows, epoch=job.epoch)
         try:
-            if job.stalls > _MOST_STALLS:
-                raise Unusable(
-                    f"The file ended its reader {_MOST_STALLS} times after row {job.count_rows}. Save it as “CSV "
-                    "UTF-8”, split it there, and import the parts."
-                )
-            job = await self._read(job)
-        except Unusable as error:
-            async with self._store.writing() as tx:
-                job = await self._end(tx, await self._fresh(tx, job), ImportStatus.FAILED, str(error))
+            job = await self._to_its_end(job)
         except Fenced:
             log.warning("the import has passed to another worker", action="fenced", import_id=to_wire(job.id))
             return
@@ -117,6 +109,19 @@ class Importer:
                 await imports.put_off(tx, job, _TRY_AGAIN)
             raise
         log.info("import ended", action="import", import_id=to_wire(job.id), status=job.status, rows=job.count_rows)
+
+    async def _to_its_end(self, job: ContactImport) -> ContactImport:
+        """Read all of it, or say why that cannot be done. Raises Fenced when it has passed to another worker."""
+        try:
+            if job.stalls > _MOST_STALLS:
+                raise Unusable(
+                    f"The file ended its reader {_MOST_STALLS} times after row {job.count_rows}. Save it as “CSV "
+                    "UTF-8”, split it there, and import the parts."
+                )
+            return await self._read(job)
+        except Unusable as error:
+            async with self._store.writing() as tx:
+                return await self._end(tx, await self._fresh(tx, job), ImportStatus.FAILED, str(error))
 
     async def _fresh(self, tx: Transaction, job: ContactImport) -> ContactImport:
         found = await rows.find(tx, ContactImport, job.account_id, job.id)

@@ -19,6 +19,7 @@ from opengage.dispatch import careful, gates
 from opengage.dispatch.intent import Intents, Written
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.singles import Singles
+from opengage.domain.breaker import Phase
 from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome
 from opengage.domain.pacing import Bucket
@@ -116,6 +117,11 @@ class Sender:
     def is_healthy(self) -> bool:
         """Whether any of its carriers takes texts."""
         return any(recorder.takes_texts for recorder in self._routes)
+
+    @property
+    def circuit(self) -> Phase:
+        """How the circuit of its usual carrier stands."""
+        return self._routes[0].breaker.phase
 
     def retire(self) -> None:
         """Begin nothing more: `run` returns after the turn under way, and answers are still heard."""

@@ -5,8 +5,9 @@ counts; `operations.engagements` keeps the counts at each resume as the base (`g
 forgiven does not pause it again.
 
 A text that failed is one that the network refused or could not deliver. Who was never texted (opted out, a duplicate, a
-bad number, ...) says nothing of the texts. An opt-out is a STOP from somebody whom this engagement has texted; the
-ledger's own `opted-out` counts those who were not texted for that reason, and is something else.
+bad number, one whose validity was over before its turn came, ...) says nothing of the texts: a blast that lapses is
+late, and no carrier's fault. An opt-out is a STOP from somebody whom this engagement has texted; the ledger's own
+`opted-out` counts those who were not texted for that reason, and is something else.
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ _OPT_OUTS: Final = "opt-outs"
 class Counts(msgspec.Struct, frozen=True):
     """An engagement's places by reason, as in `Ledger.reasons`, and the opt-outs among those it texted.
 
-    `expired` counts those whom the network gave up on; leave out those whose text was never submitted.
+    `expired` and `unknown` count only those whose text left (`Dimension.ENDED`), not those who never had one.
     """
 
     reasons: Mapping[str, int]

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from opengage.domain.states import STATUS_OF, EnvelopeStatus, Reason
+from opengage.domain.states import LEFT, STATUS_OF, EnvelopeStatus, Reason
 from opengage.ids import Id
 
 
@@ -22,6 +22,9 @@ class Dimension(StrEnum):
     """The same, by the wire id of the phone number that they went from."""
     CODE = "code"
     """Texts that came to their end, by the carrier's last word."""
+    ENDED = "ended"
+    """Texts that had left when their envelope ended as `expired` or `unknown`, by that reason: others so named never
+    had one."""
     OPT_OUT = "opt-out"
     """People who were texted and then opted out while it ran, by the keyword."""
 
@@ -80,6 +83,13 @@ class Ledger(msgspec.Struct, frozen=True):
     complete: int
     incomplete: int
     reasons: dict[str, int]
+    ended: int = 0
+    """How many of the expired and unknown had left; known where ledgers are read to be shown (`read_many`)."""
+
+    @property
+    def left(self) -> int:
+        """How many texts have left, or may have."""
+        return sum(self.reasons.get(reason.value, 0) for reason in LEFT) + self.ended
 
     @property
     def is_settled(self) -> bool:

@@ -239,6 +239,7 @@ LEFT: Final = frozenset(
         *(Reason.REJECTED, Reason.UNDELIVERED),
     )
 )
-"""The reasons of envelopes whose text has left, or may have: what a cancel comes too late for.
+"""The reasons of envelopes whose text has left, or may have: what a cancel comes too late for."""
 
-An expired or unknown one may have left or not; whoever needs to know asks whether its text has a `sent_at`."""
+LEFT_OR_NOT: Final = frozenset((Reason.EXPIRED, Reason.UNKNOWN))
+"""The reasons of some whose text has left and of others that never had one: the ledger counts the former beside."""

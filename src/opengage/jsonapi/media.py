@@ -5,11 +5,14 @@ seldom an Accept; none of that may stop them.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 JSON: Final = "application/json"
 JSON_API: Final = "application/vnd.api+json"
 _BULK: Final = "bulk"
+_KEPT: Final = 32
+"""Accept headers whose meaning is kept: clients have few, and an attacker's many must not fill the memory."""
 
 _READABLE: Final = re.compile(r"(application|text)/(json|[\w.!#$&^-]+\+json)\Z")
 _CURL_DEFAULT: Final = "application/x-www-form-urlencoded"
@@ -32,6 +35,7 @@ def refusal(content_type: str | None, content_encoding: str | None) -> str | Non
     return None
 
 
+@lru_cache(maxsize=_KEPT)
 def accept_refusal(accept: str | None) -> str | None:
     """Why there is no such answer, with the mending; None when there is one.
 
@@ -51,6 +55,7 @@ def _is_spoken(parameters: dict[str, str]) -> bool:
     return set(parameters) <= {"q", "ext", "profile"} and set(_extensions(parameters)) <= {_BULK}
 
 
+@lru_cache(maxsize=_KEPT)
 def answer_type(accept: str | None) -> str:
     """`application/json` as recorded, unless the client's Accept names JSON:API's own type; then that, with its ext."""
     if not accept or JSON_API not in accept.lower():

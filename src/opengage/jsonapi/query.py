@@ -235,8 +235,9 @@ def cursor_links(address: str, query: Query, following: str | None) -> dict[str,
 
 
 def _linker(address: str, query: Query, name: str) -> Callable[[str], str]:
+    asked = urlencode([*query.kept, ("page[limit]", str(query.limit)), (name, "")], quote_via=quote)
+
     def link(value: str) -> str:
-        parameters = [*query.kept, ("page[limit]", str(query.limit)), (name, value)]
-        return f"{address}?{urlencode(parameters, quote_via=quote)}"
+        return f"{address}?{asked}{quote(value, safe='')}"
 
     return link

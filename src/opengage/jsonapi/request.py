@@ -152,9 +152,8 @@ def _no_json(error: Exception) -> str:
     return f"The body is not valid JSON: {error}. Check quotes, commas, brackets and \\u escapes."
 
 
-def identifiers(body: bytes) -> list[Identifier]:
-    """The resource identifiers of a document that writes a to-many relationship. Raises DocumentError."""
-    items = split(body)
+def identifiers(items: msgspec.Raw | list[msgspec.Raw]) -> list[Identifier]:
+    """The resource identifiers in primary data, as `split` found it. Raises DocumentError when it is no array."""
     if not isinstance(items, list):
         detail = 'A relationship to many is an array: send {"data": [{"type": …, "id": …}]}.'
         raise DocumentError(Fault(FaultKind.WRONG_TYPE, detail, "/data"))

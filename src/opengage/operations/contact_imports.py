@@ -6,7 +6,7 @@ Before a text's path begins.
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from opengage.domain import media
 from opengage.domain.errors import Code, Problem
 from opengage.domain.imports import ImportStatus, check_mapping
 from opengage.domain.phone_numbers import is_region
-from opengage.domain.records import ContactImport, ContactImportError, ContactList
+from opengage.domain.records import ContactImport, ContactImportError, ContactList, Upload
 from opengage.ids import Id, NewId
 from opengage.operations import fields, uploads
 from opengage.operations.actors import Actor, require_writer
@@ -28,6 +28,8 @@ from opengage.store.contract import Store
 NOUN: Final = "import"
 MOST_ERRORS: Final = 1000
 """Of one import that are kept; all are counted."""
+ROW_OCTETS: Final = 64
+"""What a row of a file takes, for the limit of what may be sent in bulk: how many there are is not known yet."""
 _PAGE: Final = 500
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -54,8 +56,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
 
 
-async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, wanted: Wanted) -> ContactImport:
-    """Queue an import. Raises Invalid with every problem, Forbidden."""
+async def create(
+    store: Store, clock: Clock, new_id: NewId, actor: Actor, wanted: Wanted, charge: Callable[[int], None]
+) -> ContactImport:
+    """Queue an import; `charge` counts its rows as far as the file's size tells, and may refuse.
+
+    Raises Invalid with every problem, Forbidden, TooMany.
+    """
     require_writer(actor)
     problems = _problems(wanted)
     now: Instant = clock.now()
@@ -69,6 +76,8 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, wanted
             detail = f"The upload is {upload.content_type}, not a list of people. Upload a CSV or XLSX file."
             problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail, "/data/relationships/upload"))
         fields.refuse(problems)
+        if isinstance(upload, Upload):
+            charge(-(-(upload.size_in_bytes or 0) // ROW_OCTETS))
         made = ContactImport(
             account_id=actor.account_id,
             id=new_id(),

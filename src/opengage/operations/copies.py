@@ -4,7 +4,7 @@ Step 3 of a text's path. The old engagement and its ledger stay as they are: a f
 people are texted anew because somebody asked for that, in an engagement that says where it came from.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -67,11 +67,13 @@ async def copy(
     name: str | None = None,
     envelopes: str | None = None,
     reasons: Collection[str] = (),
+    charge: Callable[[int], None],
 ) -> Shown:
     """A pending engagement with the settings, activity and sender pool of another.
 
-    `envelopes` “everybody” takes all its recipients over, `reasons` those who ended there; neither: nobody. Recipients
-    are taken over batch by batch, each in a transaction of its own. Raises NotFound, Invalid, Forbidden.
+    `envelopes` “everybody” takes all its recipients over, `reasons` those who ended there; neither: nobody. `charge` is
+    told how many, and may refuse. Recipients are taken over batch by batch, each in a transaction of its own. Raises
+    NotFound, Invalid, Forbidden, TooMany.
     """
     require_writer(actor)
     problems: list[Problem] = []
@@ -81,6 +83,10 @@ async def copy(
     fields.refuse(problems)
     async with store.writing() as tx:
         old = await load(tx, actor, Engagement, id_, NOUN)
+        if wanted:
+            ledger = await ledgers.read(tx, actor.account_id, old.id)
+            ended = sum(ledger.reasons.get(reason, 0) for reason in wanted)
+            charge(ledger.total if Reason.NONE in wanted else ended)
         new = await _begin(tx, clock.now(), new_id, actor, old, name)
     if wanted:
         await _take_over(store, clock, new_id, actor, old.id, new.id, wanted)

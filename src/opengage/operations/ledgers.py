@@ -14,7 +14,7 @@ from opengage.domain import weekly
 from opengage.domain.drain import eta, measured_rate
 from opengage.domain.ledger import Dimension, Ledger
 from opengage.domain.records import Engagement
-from opengage.domain.states import LEFT, Reason
+from opengage.domain.states import Reason
 from opengage.ids import Id
 from opengage.operations.actors import Actor
 from opengage.operations.engagements import NOUN
@@ -44,17 +44,12 @@ class Report(msgspec.Struct, frozen=True):
     """When the last one has left at that rate; None when nothing moves."""
 
 
-def left_of(ledger: Ledger) -> int:
-    """How many texts have left, or may have."""
-    return sum(ledger.reasons.get(reason.value, 0) for reason in LEFT)
-
-
 async def report(store: Store, clock: Clock, actor: Actor, id_: Id | None) -> Report:
     """Everything that is counted of an engagement. Raises NotFound."""
     async with store.reading() as tx:
         engagement = await load(tx, actor, Engagement, id_, NOUN)
         key = (actor.account_id, engagement.id)
-        ledger = await ledgers.read(tx, *key)
+        ledger = (await ledgers.read_many(tx, actor.account_id, [engagement.id]))[engagement.id]
         codes, numbers, by_minute, opt_outs = [
             await ledgers.details(tx, *key, dimension)
             for dimension in (Dimension.CODE, Dimension.NUMBER, Dimension.MINUTE, Dimension.OPT_OUT)

@@ -11,12 +11,10 @@ import msgspec
 from opengage.clock import SECOND, Instant
 from opengage.domain import local_time
 from opengage.domain.errors import Code, Invalid, Problem
-from opengage.domain.guard import Counts
-from opengage.domain.ledger import Dimension
 from opengage.domain.records import Engagement
 from opengage.domain.states import EngagementStatus, write_engagement_status
+from opengage.operations import guarding
 from opengage.operations.readiness import missing_for_scheduling
-from opengage.store import ledgers
 from opengage.store.contract import Transaction
 
 _CLOSED = (EngagementStatus.COMPLETED, EngagementStatus.CANCELED)
@@ -98,9 +96,7 @@ def starts_at(engagement: Engagement, now: Instant, undo_seconds: int) -> Instan
 
 async def _resumed(tx: Transaction, engagement: Engagement) -> dict[str, Any]:
     """What a resume forgives: the guard counts from here on, and a canary that failed has been looked at."""
-    ledger = await ledgers.read(tx, engagement.account_id, engagement.id)
-    opt_outs = await ledgers.details(tx, engagement.account_id, engagement.id, Dimension.OPT_OUT)
-    base = Counts(ledger.reasons, sum(opt_outs.values())).to_base()
+    base = (await guarding.counts(tx, engagement.account_id, engagement.id)).to_base()
     values: dict[str, Any] = {"pause_reason": None, "guard_base": base, "hold_reason": None, "hold_until": None}
     if engagement.canary_state == "failed":
         values["canary_state"] = "passed"

@@ -11,7 +11,7 @@ from typing import Final
 from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.retry import Trouble, next_delay
-from opengage.domain.states import CLOSED, STATUS_OF, TextEvent, TextStatus, change, place
+from opengage.domain.states import CLOSED, LEFT_OR_NOT, STATUS_OF, TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
 from opengage.store import endings, outbox
 from opengage.store.contract import Result, Step, Transaction, Unanswered
@@ -90,5 +90,7 @@ class Settling:
                 if engagement_id is not None and step.text.envelope_id is not None:
                     moves.leave(account_id, engagement_id, place(step.text.status))
                     moves.arrive(account_id, engagement_id, step.reason)
+                    if step.reason in LEFT_OR_NOT:
+                        moves.note(account_id, engagement_id, Dimension.ENDED, step.reason)
                     if STATUS_OF[step.reason] in CLOSED:
                         moves.note(account_id, engagement_id, Dimension.CODE, step.code or NO_CODE)

@@ -38,7 +38,7 @@ _HOLD: Final = sa.update(tables.lanes).values(
 _LET_GO: Final = (
     sa.update(tables.lanes)
     .where(tables.lanes.c.owner == HOLDER)
-    .values(owner="", expires_at=0, crashes=0, under_way=sa.null(), unhealthy_since=sa.null())
+    .values(owner="", expires_at=0, crashes=0, under_way=sa.null(), unhealthy_since=sa.null(), circuit=sa.null())
 )
 _LEASED: Final = (
     sa.select(tables.lanes.c.owner).where(tables.lanes.c.expires_at > sa.bindparam("now")).distinct().limit(1)

@@ -1,11 +1,14 @@
 """How much there is of everything, for operators: from counts that are kept anyway, never by counting envelopes."""
 
+from collections import Counter
 from typing import Final
 
 import sqlalchemy as sa
 
+from opengage.domain.breaker import Phase
 from opengage.domain.ledger import Dimension
 from opengage.domain.states import STATUS_OF, EngagementStatus, Reason
+from opengage.ids import Id
 from opengage.metrics import Gauge
 from opengage.store import tables
 from opengage.store.contract import Transaction
@@ -34,6 +37,20 @@ _WRITTEN: Final = sa.select(sa.func.coalesce(sa.func.sum(tables.ledger_details.c
     tables.ledger_details.c.dimension == Dimension.MINUTE.value
 )
 _LANES: Final = sa.select(_lanes.expires_at > sa.bindparam("now"), _lanes.unhealthy_since, _lanes.under_way)
+_numbers = tables.phone_numbers.c
+_CIRCUITS: Final = (
+    sa.select(_numbers.account_id, _numbers.service_profile_id, _lanes.circuit)
+    .select_from(
+        tables.lanes.join(
+            tables.phone_numbers,
+            sa.and_(_numbers.account_id == _lanes.account_id, _numbers.id == _lanes.phone_number_id),
+        )
+    )
+    .where(_lanes.expires_at > sa.bindparam("now"))
+    .distinct()
+)
+_WORST: Final = (Phase.CLOSED, Phase.HALF_OPEN, Phase.OPEN)
+"""The worst one last: each worker has a circuit of its own for a service profile."""
 _WEBHOOKS: Final = (
     sa.select(sa.func.count())
     .select_from(tables.webhook_deliveries)
@@ -63,6 +80,17 @@ async def read(tx: Transaction) -> list[Gauge]:
     }
     found += [("opengage_lanes", (state,), count) for state, count in states.items()]
     found.append(("opengage_lane_texts_under_way", (), sum(under_way or 0 for _, under_way in held)))
+    found += [("opengage_circuits", (phase.value,), count) for phase, count in (await _circuits(tx)).items()]
     found.append(("opengage_parked_receipts", (), float((await tx.rows(_PARKED))[0][0])))
     found.append(("opengage_webhook_deliveries_waiting", (), float((await tx.rows(_WEBHOOKS))[0][0])))
     return found
+
+
+async def _circuits(tx: Transaction) -> dict[Phase, int]:
+    """How many service profiles stand at each phase, at the worst that any worker tells."""
+    worst: dict[tuple[int, Id], Phase] = {}
+    for account_id, id_, circuit in await tx.rows(_CIRCUITS, now=await tx.now()):
+        phase = Phase(circuit or Phase.CLOSED)
+        worst[account_id, id_] = max(phase, worst.get((account_id, id_), phase), key=_WORST.index)
+    counts = Counter(worst.values())
+    return {phase: counts[phase] for phase in Phase}

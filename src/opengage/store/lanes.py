@@ -3,12 +3,13 @@
 Taking a lane raises its epoch. Whoever still writes under an older one is fenced: `require` finds no row.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
 from opengage.clock import SECOND, Instant
+from opengage.domain.breaker import Phase
 from opengage.domain.errors import Fenced
 from opengage.domain.records import PhoneNumber
 from opengage.ids import Id
@@ -44,7 +45,7 @@ _TAKE: Final = sa.text(
     " VALUES (:account_id, :phone_number_id, :owner, 1, :expires_at, 0)"
     " ON CONFLICT (account_id, phone_number_id) DO UPDATE"
     " SET owner = excluded.owner, epoch = lanes.epoch + 1, expires_at = excluded.expires_at,"
-    " unhealthy_since = NULL, under_way = NULL,"
+    " unhealthy_since = NULL, under_way = NULL, circuit = NULL,"
     " crashes = CASE WHEN lanes.owner IN ('', '?') THEN 0 ELSE coalesce(lanes.crashes, 0) + 1 END"
     " WHERE lanes.expires_at <= :now OR lanes.owner = excluded.owner"
 )
@@ -127,6 +128,7 @@ _REPORT: Final = (
         rate=sa.bindparam("lane_rate"),
         under_way=sa.bindparam("texts"),
         unhealthy_since=sa.bindparam("since"),
+        circuit=sa.bindparam("phase"),
     )
 )
 
@@ -174,6 +176,19 @@ class Lease(msgspec.Struct, frozen=True):
     account_id: int
     phone_number_id: Id
     epoch: int
+
+
+class Condition(NamedTuple):
+    """How a lane is."""
+
+    rate: float | None = None
+    """Its pace in segments per second."""
+    under_way: int = 0
+    """Its load, in texts."""
+    unhealthy_since: Instant | None = None
+    """Since when no carrier takes its texts."""
+    circuit: Phase = Phase.CLOSED
+    """The circuit of its usual carrier, as its worker sees it."""
 
 
 Setup = tuple[Instant, Instant, Instant | None]
@@ -275,8 +290,8 @@ async def calm(tx: Transaction, lease: Lease) -> None:
     await tx.run(_CALM, **_own(lease))
 
 
-async def report(
-    tx: Transaction, lease: Lease, *, rate: float | None, under_way: int, unhealthy_since: Instant | None
-) -> None:
-    """How a lane is: its pace in segments per second, its load, and since when no carrier takes its texts."""
-    await tx.run(_REPORT, **_own(lease), lane_rate=rate, texts=under_way, since=unhealthy_since)
+async def report(tx: Transaction, lease: Lease, condition: Condition) -> None:
+    """How a lane is, for the choice among the numbers of a pool and for operators."""
+    rate, under_way, since, circuit = condition
+    phase = None if circuit is Phase.CLOSED else circuit.value
+    await tx.run(_REPORT, **_own(lease), lane_rate=rate, texts=under_way, since=since, phase=phase)

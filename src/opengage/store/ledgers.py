@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 
 from opengage.clock import Instant
@@ -82,6 +83,21 @@ def _read_many(count: int) -> sa.Select[Any]:
     )
 
 
+@cache
+def _ended_many(count: int) -> sa.Select[Any]:
+    details = tables.ledger_details.c
+    wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
+    return (
+        sa.select(details.engagement_id, sa.func.sum(details.count))
+        .where(
+            details.account_id == sa.bindparam("account_id"),
+            details.engagement_id.in_(wanted),
+            details.dimension == Dimension.ENDED.value,
+        )
+        .group_by(details.engagement_id)
+    )
+
+
 async def move(tx: Transaction, moves: Moves) -> None:
     """Apply one batch's moves, and what else was counted."""
     for account_id, engagement_id, reason, difference in moves.changes():
@@ -117,6 +133,7 @@ async def count(tx: Transaction, account_id: int, engagement_id: Id | None = Non
 async def read_many(tx: Transaction, account_id: int, engagement_ids: Sequence[Id]) -> dict[Id, Ledger]:
     """The ledgers of several engagements; one that counts nothing is all zeros."""
     counts: dict[Id, list[tuple[Reason, int]]] = {id_: [] for id_ in engagement_ids}
+    ended: dict[Id, int] = {}
     for start in range(0, len(engagement_ids), _MANY):
         some = list(engagement_ids[start : start + _MANY])
         # padded to a power of two, so that only a few statements are ever compiled
@@ -124,7 +141,9 @@ async def read_many(tx: Transaction, account_id: int, engagement_ids: Sequence[I
         named = {f"id_{place}": id_ for place, id_ in enumerate(some)}
         for id_, reason, count in await tx.rows(_read_many(len(some)), account_id=account_id, **named):
             counts[id_].append((Reason(reason), count))
-    return {id_: balance(pairs) for id_, pairs in counts.items()}
+        for id_, count in await tx.rows(_ended_many(len(some)), account_id=account_id, **named):
+            ended[id_] = int(count)
+    return {id_: msgspec.structs.replace(balance(pairs), ended=ended.get(id_, 0)) for id_, pairs in counts.items()}
 
 
 async def move_and_complete(tx: Transaction, moves: Moves, now: Instant) -> list[Id]:

@@ -64,11 +64,11 @@ _MANY: Final = 512
 _CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
     bool: bool,
     bool | None: lambda value: None if value is None else bool(value),
-    EngagementStatus: EngagementStatus,
-    EnvelopeStatus: EnvelopeStatus,
-    Reason: Reason,
-    TextStatus: TextStatus,
-    ImportStatus: ImportStatus,
+    # by look-up: half the time of a call of the enumeration, for every row that is read
+    **{
+        words: {word.value: word for word in words}.__getitem__
+        for words in (EngagementStatus, EnvelopeStatus, Reason, TextStatus, ImportStatus)
+    },
 }
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Final
 
 from litestar import Response
-from litestar.datastructures import MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from opengage.api import errors
@@ -83,10 +82,9 @@ class Gate:
         token = (actor.account_id, actor.credential_id)
 
         async def with_limits(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._limits.policy:
-                headers = MutableScopeHeaders.from_message(message)
-                headers["ratelimit-policy"] = self._limits.policy
-                headers["ratelimit"] = self._limits.left(token, actor.account_id, monotonic())
+            if message["type"] == "http.response.start":
+                more = self._limits.headers(token, actor.account_id, monotonic())
+                message["headers"] = [*message.get("headers", ()), *more]
             await send(message)
 
         try:

@@ -5,7 +5,7 @@ draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` says what is allowed
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Final
 
 import msgspec
@@ -47,6 +47,7 @@ class Buckets:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
+        self._quota = float(limit.quota)
         self._buckets: dict[Hashable, _Bucket] = {}
 
     def take(self, name: Hashable, amount: int, now: float) -> None:
@@ -68,22 +69,22 @@ class Buckets:
         """Undo what `take` used."""
         if self.limit.rate:
             bucket = self._at(name, now)
-            bucket.level = min(float(self.limit.quota), bucket.level + amount)
+            bucket.level = min(self._quota, bucket.level + amount)
 
     def left(self, name: Hashable, now: float) -> str:
         """As a member of RateLimit: what is left, and the seconds until all of it is there again."""
         bucket = self._at(name, now)
-        full = max(0.0, self.limit.quota - bucket.level) / self.limit.rate
-        return f'"{self.limit.name}";r={max(0, math.floor(bucket.level))};t={math.ceil(full)}'
+        full = math.ceil((self._quota - bucket.level) / self.limit.rate)
+        return f'"{self.limit.name}";r={max(0, math.floor(bucket.level))};t={full}'
 
     def _at(self, name: Hashable, now: float) -> _Bucket:
-        quota = float(self.limit.quota)
         bucket = self._buckets.get(name)
         if bucket is None:
             if len(self._buckets) >= _MOST_REMEMBERED:
                 self._forget(now)
-            bucket = self._buckets[name] = _Bucket(quota, now)
-        bucket.level = min(quota, bucket.level + max(0.0, now - bucket.at) * self.limit.rate)
+            bucket = self._buckets[name] = _Bucket(self._quota, now)
+        if bucket.level < self._quota and now > bucket.at:
+            bucket.level = min(self._quota, bucket.level + (now - bucket.at) * self.limit.rate)
         bucket.at = now
         return bucket
 
@@ -102,7 +103,7 @@ class Limits:
         self._account = Buckets(Limit("account", account_rate, "requests"))
         self._bulk = Buckets(Limit("bulk", bulk_rate, "resources"))
         self._all = [each for each in (self._token, self._account, self._bulk) if each.limit.rate]
-        self.policy: Final = ", ".join(each.limit.policy for each in self._all)
+        self._policy = ", ".join(each.limit.policy for each in self._all).encode()
 
     def request(self, token: Hashable, account: Hashable, now: float) -> None:
         """Count a request. Raises TooMany."""
@@ -113,11 +114,7 @@ class Limits:
         """Count the resources of a bulk request. Raises TooMany."""
         self._bulk.take(account, count, now)
 
-    def left(self, token: Hashable, account: Hashable, now: float) -> str:
-        """The RateLimit header; empty when nothing is limited."""
-        names: Sequence[tuple[Buckets, Hashable]] = (
-            (self._token, token),
-            (self._account, account),
-            (self._bulk, account),
-        )
-        return ", ".join(buckets.left(name, now) for buckets, name in names if buckets.limit.rate)
+    def headers(self, token: Hashable, account: Hashable, now: float) -> tuple[tuple[bytes, bytes], ...]:
+        """RateLimit-Policy and RateLimit; nothing when nothing is limited."""
+        left = ", ".join([each.left(token if each is self._token else account, now) for each in self._all])
+        return ((b"ratelimit-policy", self._policy), (b"ratelimit", left.encode())) if left else ()

@@ -20,7 +20,6 @@ from opengage.jsonapi.request import Identifier
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
 from opengage.operations import engagements
 from opengage.operations.engagements import Shown
-from opengage.operations.ledgers import left_of
 
 TYPE: Final = "engagements"
 
@@ -121,7 +120,7 @@ def _attributes(engagement: Engagement, ledger: Ledger | None, total_is_told: bo
         scheduled_at=to_text_or_none(engagement.scheduled_at),
         started_at=to_text_or_none(engagement.started_at),
         completed_at=to_text_or_none(engagement.completed_at),
-        count_left=left_of(ledger) if ledger else None,
+        count_left=ledger.left if ledger else None,
         starts_at=to_text_or_none(engagement.starts_at),
         undo_seconds=engagement.undo_seconds,
         validity_seconds=engagement.validity_seconds,

@@ -76,7 +76,7 @@ def _attributes(shown: Shown) -> Attributes:
     return Attributes(
         email_address=None,
         phone_number=envelope.phone_number,
-        status=envelope.status.value,
+        status=str(envelope.status),
         kind=TEXT if engagement.activity_id else None,
         retry_attempts=envelope.retry_attempts,
         direction=engagement.direction,
@@ -91,7 +91,7 @@ def _attributes(shown: Shown) -> Attributes:
         processed_at=to_text_or_none(envelope.processed_at),
         completed_at=to_text_or_none(envelope.completed_at),
         callback_status=attempts(shown.callbacks),
-        reason=envelope.reason.value or None,
+        reason=str(envelope.reason) or None,
         hold_reason=envelope.hold_reason or gate,
         hold_until=to_text_or_none(until),
     )

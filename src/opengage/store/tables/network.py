@@ -42,6 +42,7 @@ lanes = sa.Table(
     sa.Column("rate", sa.Float, nullable=True),
     whole("under_way", null=True),
     whole("unhealthy_since", null=True),
+    text("circuit", null=True),
     whole("crashes", null=True),
     sqlite_with_rowid=False,
     postgresql_with=CHANGING,

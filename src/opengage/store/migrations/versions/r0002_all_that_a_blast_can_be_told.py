@@ -483,6 +483,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("rate", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("under_way", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("unhealthy_since", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("circuit", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("crashes", sa.BigInteger(), nullable=True))
 
     with op.batch_alter_table("memberships", schema=None) as batch_op:
