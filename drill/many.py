@@ -12,6 +12,7 @@ import msgspec
 from drill.figures import Row, judge
 from drill.fleet import Fleet, fleet
 from drill.limits import Late, limited
+from drill.outage import outage
 from drill.rounds import ROUNDS, SHORT, Scene
 from drill.senders import ACCOUNTS, NUMBERS, Sender, senders
 from postgres import Aside
@@ -59,7 +60,11 @@ class Report(msgspec.Struct):
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m drill.many", description="Many machines over one PostgreSQL.")
-    parser.add_argument("--texts", type=int, default=100_000, help="envelopes in all [100000]")
+    parser.add_argument(
+        "--only", choices=("outage",), help="the database is away for --seconds, in place of all rounds"
+    )
+    parser.add_argument("--texts", type=int, help="envelopes in all [100000; 20000 of an outage]")
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long the database is away [300]")
     parser.add_argument("--lease", type=int, default=12, help="seconds of a lease [12]")
     parser.add_argument("--window", type=int, default=100, help="texts in flight of each number [100]")
     parser.add_argument("--delay", type=float, default=1.2, help="seconds that the network takes to answer [1.2]")
@@ -67,7 +72,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="three rounds only")
     parser.add_argument("--loopback", action="store_true", help="no network namespaces, though they be permitted")
     parser.add_argument("--limit", type=int, default=900, help="seconds until the drill is given up [900]")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    asked.texts = asked.texts or (20_000 if asked.only else 100_000)
+    return asked
 
 
 def _goes_on(smsc: Smsc, before: int, texts: int) -> int:
@@ -82,9 +89,15 @@ def _goes_on(smsc: Smsc, before: int, texts: int) -> int:
     return submits - before
 
 
+_PLACES = """
+SELECT e.reason, count(*) FROM envelopes AS e JOIN engagements AS g ON g.account_id = e.account_id
+AND g.id = e.engagement_id WHERE g.status <> 'canceled' GROUP BY e.reason
+"""
+
+
 def _places(made: Fleet, aside: Aside) -> Counter[str]:
-    """A recount of every envelope by its reason, row by row."""
-    return Counter(dict(made.look(aside, "SELECT reason, count(*) FROM envelopes GROUP BY reason")))
+    """A recount of every envelope of the blasts by its reason, row by row."""
+    return Counter(dict(made.look(aside, _PLACES)))
 
 
 def _blast(made: list[Sender], texts: int) -> int:
@@ -96,6 +109,8 @@ def _blast(made: list[Sender], texts: int) -> int:
 
 
 def _rounds(scene: Scene, asked: argparse.Namespace, total: int, before: int) -> list[str]:
+    if asked.only == "outage":
+        return outage(scene, total, before, asked.seconds)
     notes = []
     for name in SHORT if asked.short else ROUNDS:
         at = _goes_on(scene.fleet.smsc, before, total)

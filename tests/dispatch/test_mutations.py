@@ -51,6 +51,10 @@ async def _nothing(*_: Any) -> None:
     return
 
 
+async def _always(*_: Any) -> bool:
+    return True
+
+
 async def _never(*_: Any) -> bool:
     return False
 
@@ -316,6 +320,26 @@ def replies_are_tried_blindly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Recorder, "_is_stored", _never)
 
 
+def nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker keeps what it cannot store, and nobody else gets it."""
+    monkeypatch.setattr(Recorder, "_refuse", lambda *_: None)
+
+
+def no_look_at_the_lane_of_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What handsets said is stored by whoever heard it."""
+    monkeypatch.setattr(lanes, "serves", _always)
+
+
+async def _not_the_owner(world: World) -> None:
+    async with test_redelivery.rigged(world) as rig:
+        await test_redelivery.test_a_worker_without_the_lane_stores_nothing_of_handsets(rig)
+
+
+async def _refused(world: World) -> None:
+    async with test_redelivery.rigged(world) as rig:
+        await test_redelivery.test_what_cannot_be_stored_is_refused_and_comes_to_whoever_is_there(rig)
+
+
 async def _cut(world: World) -> None:
     async with test_redelivery.rigged(world) as rig:
         await test_redelivery.test_cut_between_commit_and_acknowledgement(rig, 1)
@@ -358,6 +382,8 @@ async def _stopped_in_doubt(world: World) -> None:
 HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (every_delivery_is_new, _cut),
     (no_recall, _ended),
+    (nothing_is_refused, _refused),
+    (no_look_at_the_lane_of_a_reply, _not_the_owner),
     (bytes_before_the_commit, test_sender.test_the_intent_is_committed_before_a_byte_leaves),
     (no_epoch_check, test_sender.test_a_stale_epoch_writes_and_submits_nothing),
     (

@@ -11,11 +11,13 @@ from opengage.carriers.smpp import SmppCarrier, SmppOptions, SmscAddress
 from opengage.carriers.smpp.deliveries import IN_FLIGHT
 from opengage.clock import SystemClock
 from opengage.dispatch.recorder import Recorder
+from opengage.domain.errors import Unavailable
 from opengage.domain.redelivery import RESEND
 from opengage.ids import new_id
 from opengage.simulator.server import Smsc, SmscSettings
 from opengage.smpp.connection import Backoff
 from opengage.smpp.contract import SessionSettings
+from opengage.store import lanes, tables
 from opengage.store.contract import Store, Transaction
 
 QUICK = Backoff(first=0.01, cap=0.02)
@@ -86,16 +88,22 @@ class Rig:
         self._tenant = tenant
         self._running: list[tuple[SmppCarrier, asyncio.Task[None]]] = []
 
-    async def start(self, binds: int = 1) -> None:
-        """A worker begins."""
+    async def start(self, binds: int = 1, owner: str | None = None) -> None:
+        """A worker begins; one with a name must have the lane."""
         address = SmscAddress(host="127.0.0.1", port=self.network.port, system_id="a", password="b")
         self.carrier = carrier = Carrier(address, self.world.clock, SmppOptions(backoff=QUICK, binds=binds))
         store: Store = self.store
-        recorder = Recorder(self._tenant.profile, carrier, store, self.world.clock, new_id, lambda: 0.0)
+        recorder = Recorder(self._tenant.profile, carrier, store, self.world.clock, new_id, lambda: 0.0, owner)
         await recorder.recall()
         carrier.start(recorder)
         self._running.append((carrier, asyncio.create_task(recorder.run())))
         await until(lambda: self.network.network.links == binds)
+
+    async def take_lane(self, owner: str) -> None:
+        """A worker takes the lane, whoever had it."""
+        async with self.world.store.writing() as tx:
+            await tx.run(tables.lanes.update().values(expires_at=0))
+            assert await lanes.take(tx, self._tenant.number, owner, 60.0)
 
     async def end(self) -> None:
         """The worker ends, without ceremony."""
@@ -252,3 +260,35 @@ async def test_a_store_that_cannot_be_written_for_long(rig: Rig) -> None:
     assert rig.stored() == ["Yes"]
     await rig.end()
     await network.stop(0.05)
+
+
+async def test_what_cannot_be_stored_is_refused_and_comes_to_whoever_is_there(rig: Rig) -> None:
+    """Bars R16: a worker that could not store it keeps nothing, so another one may, and it is there once."""
+    is_down = True
+
+    async def fail() -> None:
+        if is_down:
+            raise Unavailable("The database could not be used.")
+
+    rig.store.before_writing = fail
+    await rig.start()
+    rig.network.say("Yes")
+    await until(lambda: rig.network.network.counts.redelivered >= 2)
+    assert rig.network.heard == 0
+    rig.network.cut()
+    is_down = False
+    await until(lambda: rig.network.network.pending == 0)
+    assert rig.network.heard == 1
+    assert rig.stored() == ["Yes"]
+
+
+async def test_a_worker_without_the_lane_stores_nothing_of_handsets(rig: Rig) -> None:
+    """Its successor has looked at what was stored already: what came after that is refused, and comes to the owner."""
+    await rig.take_lane("two")
+    await rig.start(owner="one")
+    rig.network.say("Yes")
+    await until(lambda: rig.network.network.counts.redelivered >= 1)
+    assert (rig.network.heard, rig.stored()) == (0, [])
+    await rig.take_lane("one")
+    await until(lambda: rig.network.network.pending == 0)
+    assert (rig.network.heard, rig.stored()) == (1, ["Yes"])

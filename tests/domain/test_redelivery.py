@@ -108,6 +108,19 @@ def test_unknown_tokens_are_ignored() -> None:
     assert not memory.arrive(7, YES, 1.0)
 
 
+def test_what_was_refused_comes_as_new() -> None:
+    """Once for all its repetitions; what had been stored before is none of them."""
+    memory = Redeliveries()
+    assert not memory.arrive(1, YES, 0.0)
+    memory.lose([1], 1.0, surely=True)
+    assert memory.arrive(2, YES, 2.0)
+    assert not memory.arrive(3, YES, 2.0)
+    assert memory.arrive(4, YES, 3.0 + RESEND)
+    assert memory.refuse([3], [2, 4]) == {4}
+    memory.acknowledge([2], 4.0 + RESEND)
+    assert not memory.arrive(5, YES, 5.0 + RESEND + CROSSING)
+
+
 def test_old_texts_are_forgotten_unless_they_wait() -> None:
     """A text is remembered until its connection has long proved good; one without an answer until it has one."""
     memory = Redeliveries()
@@ -120,7 +133,9 @@ def test_old_texts_are_forgotten_unless_they_wait() -> None:
     assert memory.arrive(5, NO, REMEMBERED + 3)
 
 
-EVENTS = st.lists(st.tuples(st.sampled_from(["say", "deliver", "answer", "cut"]), st.integers(0, 2)), max_size=80)
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(["say", "deliver", "answer", "refuse", "cut"]), st.integers(0, 2)), max_size=80
+)
 
 
 @given(EVENTS)
@@ -130,6 +145,7 @@ def test_everything_is_stored_once(events: Sequence[tuple[str, int]]) -> None:
     memory, token = Redeliveries(), 0
     waiting: list[int] = []  # what was said and is not on the link
     under_way: dict[int, int] = {}  # token: which words
+    fresh: set[int] = set()  # tokens of those that were not known
     stored = said = 0
     for event, words in [*events, ("cut", 0)]:
         if event == "say":
@@ -138,11 +154,18 @@ def test_everything_is_stored_once(events: Sequence[tuple[str, int]]) -> None:
         elif event == "deliver" and waiting:
             token += 1
             under_way[token] = waiting.pop(0)
-            stored += not memory.arrive(token, bytes([under_way[token]]), 0.0)
+            if not memory.arrive(token, bytes([under_way[token]]), 0.0):
+                fresh.add(token)
+                stored += 1
         elif event == "answer" and under_way:
             first = next(iter(under_way))
             memory.acknowledge([first], 0.0)
             del under_way[first]
+        elif event == "refuse" and fresh & under_way.keys():
+            first = min(fresh & under_way.keys())
+            assert not memory.refuse([first], list(under_way))
+            waiting.append(under_way.pop(first))
+            stored -= 1
         elif event == "cut":
             memory.lose(list(under_way), 0.0, surely=True)
             waiting = [*under_way.values(), *waiting]

@@ -14,33 +14,34 @@ from drill.proxy import Proxy
 from processes import until
 from source import ROOT
 
+QUICK = ("--lease", "4", "--window", "10", "--delay", "0.4", "--receipts", "8", "--limit", "240")
 
-@pytest.mark.timeout(150)
-def test_a_fleet_loses_and_doubles_nothing() -> None:
-    """A worker is killed, a standby takes over, a carrier resets its links: every text has its place."""
-    sizes = (
-        "--texts",
-        "1500",
-        "--lease",
-        "4",
-        "--window",
-        "10",
-        "--delay",
-        "0.4",
-        "--receipts",
-        "8",
-        "--short",
-        "--limit",
-        "120",
-    )
-    command = [sys.executable, "-m", "drill.many", *sizes]
+
+def played(*flags: str) -> tuple[dict[str, str], str]:
+    """What the drill's table tells by its columns, and all that it says."""
+    command = [sys.executable, "-m", "drill.many", *QUICK, *flags]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=140, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stderr
     names, cells = (line.split() for line in done.stdout.splitlines()[-2:])
-    told = dict(zip(names, cells, strict=True))
+    return dict(zip(names, cells, strict=True)), done.stdout
+
+
+@pytest.mark.timeout(260)
+def test_a_fleet_loses_and_doubles_nothing() -> None:
+    """A worker is killed, a standby takes over, a carrier resets its links: every text has its place."""
+    told, _ = played("--texts", "900", "--short")
     assert (told["lost"], told["duplicated"]) == ("0", "0")
     assert 0 < float(told["lanes-moved-s"]) <= MOVED_WITHIN
+
+
+@pytest.mark.timeout(260)
+def test_a_fleet_outlives_an_outage_of_its_database() -> None:
+    """Bars R16: requests are refused and replies with them, all come again, and the blast goes on."""
+    told, said = played("--texts", "900", "--only", "outage", "--seconds", "10")
+    assert (told["lost"], told["duplicated"]) == ("0", "0")
+    assert "refused with 503 and Retry-After, none taken" in said
+    assert "each kept once after" in said
 
 
 @pytest.mark.parametrize(

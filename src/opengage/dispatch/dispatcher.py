@@ -286,7 +286,8 @@ class Dispatcher:
         line = profile.id, profile.updated_at
         found = self._recorders.get(line)
         if found is None:
-            recorder = Recorder(profile, self._connect(profile), self._store, self._clock, self._new_id, random.random)
+            carrier, owner = self._connect(profile), self._settings.owner
+            recorder = Recorder(profile, carrier, self._store, self._clock, self._new_id, random.random, owner)
             if profile.id in self._newest:
                 recorder.succeed(self._newest[profile.id])
             elif recalls:

@@ -7,14 +7,13 @@ only after the commit that stores it; when the store cannot be written, everythi
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from opengage import logs
 from opengage.carriers.contract import Carrier
 from opengage.clock import SECOND, Clock, Instant
 from opengage.dispatch import answers, matching
+from opengage.dispatch.gathered import Batch, Feedback
 from opengage.dispatch.inbound import record_inbound, take_turn
 from opengage.dispatch.recall import stored_last
 from opengage.dispatch.reserve import Reserve
@@ -33,7 +32,7 @@ from opengage.domain.records import ServiceProfile, Text
 from opengage.domain.redelivery import Redeliveries, mark_of
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations.settling import Chance, Settling
-from opengage.store import endings, rows
+from opengage.store import endings, lanes, rows
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
@@ -54,51 +53,33 @@ _RETRY: Final = 0.5
 """Seconds until the next try, when the store could not be written."""
 
 
-class Feedback(Protocol):
-    """What a sender wants to hear of its texts."""
-
-    def answered(self, engagement_id: Id | None, outcome: Outcome) -> None:
-        """The outcome of one of its texts is stored."""
-        ...
-
-    def wake(self) -> None:
-        """There may be room to send."""
-        ...
-
-
-class _Batch(msgspec.Struct):
-    """What is gathered for the next commit."""
-
-    outcomes: list[Outcome] = []
-    receipts: list[Receipt] = []
-    inbound: list[Inbound] = []
-    again: list[int] = []
-    """Tokens of inbound texts that are stored already, or in this batch."""
-    tried: list[tuple[int, Id]] = []
-    """(account, id) of the inbound texts as the last try wrote them: they tell whether it was committed after all."""
-
-    def __bool__(self) -> bool:
-        return bool(self.outcomes or self.receipts or self.inbound or self.again)
-
-
 class Recorder:
     """The far side of one service profile: its carrier, and the memory of what it said."""
 
     def __init__(
-        self, profile: ServiceProfile, carrier: Carrier, store: Store, clock: Clock, new_id: NewId, chance: Chance
+        self,
+        profile: ServiceProfile,
+        carrier: Carrier,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        chance: Chance,
+        owner: str | None = None,
     ) -> None:
+        """`owner` must hold a lane of the profile to store what handsets say; without it, nobody else is there."""
         self.profile = profile
         self.carrier = carrier
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._chance = chance
+        self._owner = owner
         self.breaker = Breaker()
         self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
         self._redeliveries = Redeliveries()
         self.reserve = Reserve()
         self._senders: dict[Feedback, None] = {}  # in the order of their coming, the same in each run of a simulation
-        self._batch = _Batch()
+        self._batch = Batch()
         self._something = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -245,7 +226,7 @@ class Recorder:
 
     async def commit(self) -> None:
         """Store one batch, however often it takes, and only then let go of it."""
-        batch, self._batch = self._batch, _Batch()
+        batch, self._batch = self._batch, Batch()
         if not batch:
             return
         while True:
@@ -254,10 +235,23 @@ class Recorder:
                 break
             except Unavailable as error:
                 log.error("the store cannot be written; nothing is acknowledged", action="record", error=str(error))
+                self._refuse(batch)
+                self._refuse(self._batch)
                 await asyncio.sleep(_RETRY)
         self._let_go(batch)
 
-    def _let_go(self, batch: _Batch) -> None:
+    def _refuse(self, batch: Batch) -> None:
+        """Let the network keep what handsets said, and bring it again to whoever can store it then.
+
+        What a try may have written stays, until it is known whether it did.
+        """
+        texts = batch.take_untried()
+        if texts:
+            also = self._redeliveries.refuse(texts, batch.again)
+            batch.again = [token for token in batch.again if token not in also]
+            self.carrier.acknowledge([*texts, *also], stored=False)
+
+    def _let_go(self, batch: Batch) -> None:
         texts = [text.token for text in batch.inbound] + batch.again
         self._redeliveries.acknowledge(texts, self._clock.monotonic())
         self.carrier.acknowledge([receipt.token for receipt in batch.receipts] + texts, stored=True)
@@ -276,7 +270,7 @@ class Recorder:
         for each in touched:
             each.wake()
 
-    async def _store_batch(self, batch: _Batch) -> None:
+    async def _store_batch(self, batch: Batch) -> None:
         """Store one batch, trusting what is remembered of texts under way; look again if that has changed meanwhile.
 
         Others may change it once more between that look and the writing: the caller then tries it all again.
@@ -287,12 +281,15 @@ class Recorder:
         except Stale:
             await self._write_batch(batch, {})
 
-    async def _write_batch(self, batch: _Batch, remembered: Mapping[Id, Unanswered]) -> None:
+    async def _write_batch(self, batch: Batch, remembered: Mapping[Id, Unanswered]) -> None:
         settling = self._settling()
         async with self._store.writing() as tx:
             await take_turn(tx, self.profile, batch.inbound)
             if await self._is_stored(tx, batch):
                 return
+            if batch.inbound and not await self._may_store(tx):
+                batch.tried = []
+                self._refuse(batch)
             answered = await self._apply_outcomes(tx, settling, batch.outcomes, remembered) if batch.outcomes else {}
             if batch.receipts:
                 await self._apply_receipts(tx, settling, batch.receipts, answered)
@@ -311,12 +308,20 @@ class Recorder:
             )
         _tell_completed(completed)
 
-    async def _is_stored(self, tx: Transaction, batch: _Batch) -> bool:
+    async def _is_stored(self, tx: Transaction, batch: Batch) -> bool:
         """Whether a try that seemed to fail has been committed: what handsets said would be stored twice.
 
         Outcomes and receipts need no such look: applied again, they change nothing.
         """
         return bool(batch.tried) and await rows.find(tx, Text, *batch.tried[0]) is not None
+
+    async def _may_store(self, tx: Transaction) -> bool:
+        """Whether this worker still has a lane of the profile: else its successor stores what handsets say.
+
+        That one knows what was stored before it took the lane, and nothing may be stored here after that.
+        """
+        owner, profile = self._owner, self.profile
+        return owner is None or await lanes.serves(tx, owner, profile.account_id, profile.id)
 
     async def match_lately_parked(self) -> None:
         """Match what was parked while its answer was being stored: two workers cannot see each other do that.

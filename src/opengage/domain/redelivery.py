@@ -10,7 +10,7 @@ What is expected is kept in memory. After a start the texts that were stored las
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 SURELY: Final = 86_400.0
@@ -51,6 +51,8 @@ class Redeliveries:
         self._marks: dict[int, bytes] = {}
         self._unanswered: dict[bytes, dict[int, float]] = {}
         self._expected: dict[bytes, list[float]] = {}
+        self._repeats: set[int] = set()
+        """What came again for want of an answer: it is as much stored as what came before it."""
         self._swept = float("-inf")
 
     def share(self, earlier: "Redeliveries") -> None:
@@ -67,7 +69,10 @@ class Redeliveries:
         It is to be acknowledged like any other, once what came before it is stored.
         """
         self._sweep(now)
-        is_again = self._was_expected(mark, now) or self._is_overdue(mark, now)
+        is_again = self._was_expected(mark, now)
+        if not is_again and self._is_overdue(mark, now):
+            is_again = True
+            self._repeats.add(token)
         self._heard.append(_Heard(token, mark, now))
         self._marks[token] = mark
         self._unanswered.setdefault(mark, {})[token] = now
@@ -84,6 +89,19 @@ class Redeliveries:
                 self._answer(token, mark)
         for mark in late:
             self._expect(mark, now + CROSSING)
+
+    def refuse(self, tokens: Sequence[int], again: Iterable[int]) -> set[int]:
+        """These texts were not stored, and the network was told so: they come as new ones.
+
+        Returns those of `again` that are the same ones, come again for want of an answer: to be refused like them.
+        """
+        marks = {self._marks[token] for token in tokens if token in self._marks}
+        also = {token for token in again if token in self._repeats and self._marks.get(token) in marks}
+        for token in [*tokens, *also]:
+            mark = self._marks.pop(token, None)
+            if mark is not None:
+                self._answer(token, mark)
+        return also
 
     def lose(self, tokens: Iterable[int], now: float, *, surely: bool) -> None:
         """The network lacks the acknowledgements of these texts, or not `surely` may lack them."""
@@ -117,6 +135,7 @@ class Redeliveries:
         return any(now - since >= RESEND for since in self._unanswered.get(mark, {}).values())
 
     def _answer(self, token: int, mark: bytes) -> None:
+        self._repeats.discard(token)
         waiting = self._unanswered.get(mark)
         if waiting is not None:
             waiting.pop(token, None)

@@ -157,6 +157,27 @@ _KEY: Final = sa.select(_lanes.c.epoch).where(
 _FREE_KEY: Final = _KEY.with_for_update(skip_locked=True)
 
 
+_profiles: Final = tables.service_profiles
+_SERVED: Final = (
+    sa.select(_lanes.c.epoch)
+    .select_from(
+        _lanes.join(
+            _numbers, sa.and_(_numbers.c.account_id == _lanes.c.account_id, _numbers.c.id == _lanes.c.phone_number_id)
+        ).join(
+            _profiles,
+            sa.and_(_profiles.c.account_id == _numbers.c.account_id, _profiles.c.id == _numbers.c.service_profile_id),
+        )
+    )
+    .where(
+        _lanes.c.account_id == sa.bindparam("account_id"),
+        _lanes.c.owner == sa.bindparam("owner"),
+        _lanes.c.expires_at > sa.bindparam("now"),
+        sa.or_(_profiles.c.id == sa.bindparam("profile_id"), _profiles.c.fallback_id == sa.bindparam("profile_id")),
+    )
+    .with_for_update(read=True, of=_lanes)
+)
+
+
 class Lease(msgspec.Struct, frozen=True):
     """A lane held: what identifies it, and the epoch under which its owner may write."""
 
@@ -210,6 +231,12 @@ async def take(tx: Transaction, number: PhoneNumber, owner: str, seconds: float)
         return None
     found = await tx.rows(_EPOCH, **key)
     return Lease(number.account_id, number.id, found[0][0])
+
+
+async def serves(tx: Transaction, owner: str, account_id: int, profile_id: Id) -> bool:
+    """Whether `owner` holds a lane that this service profile serves; nobody takes one before this transaction ends."""
+    key = {"account_id": account_id, "profile_id": profile_id}
+    return bool(await tx.rows(_SERVED, **key, owner=owner, now=await tx.now()))
 
 
 async def release(tx: Transaction, owner: str) -> None:
