@@ -156,7 +156,8 @@ async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
     assert (await client.patch(f"/accounts/{account_id}", named)).status_code == 202
     await client.make("tags", {"name": "Spring"})
     await client.make("suppressions", {"phone-number": "+12025550199"})
-    await client.post("/erasures", resource("erasures", {"phone-number": "+12025550198"}))
+    erasure = await client.post("/erasures", resource("erasures", {"phone-number": "+12025550198"}))
+    assert erasure.status_code == 202, erasure.text
     made = await people(client, store, ids["text-templates"])
     ids |= {kind: (await client.get(f"/{kind}")).json()["data"][0]["id"] for kind in RESOURCES[8:]}
     return ids | {

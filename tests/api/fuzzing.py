@@ -110,10 +110,11 @@ async def _fill(data: Path, url: str) -> Place:
     """A new database with one account that has three of each."""
     path = data / DATABASE
     migrations.upgrade(sa.URL.create("sqlite", database=str(path)))
-    store, clock = SqliteStore(path), StandingClock()
+    sealer = Sealer([KEY])
+    store, clock = SqliteStore(path, seals=lambda: sealer), StandingClock()
     clock.instant = SystemClock().now()  # uploads are good for an hour
     settings = Settings(files=data / "files", public_url=url)
-    app = create_app(ApiState(store, clock, new_id, settings, Sealer([KEY])))
+    app = create_app(ApiState(store, clock, new_id, settings, sealer))
     try:
         async with in_process(app) as http:
             client = Client(http, await an_account(store, clock, "firstbank"))

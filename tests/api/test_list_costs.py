@@ -20,6 +20,7 @@ from opengage.ids import new_id
 from opengage.store.contract import Store, Transaction
 from opengage.store.postgres import PostgresOptions, PostgresStore
 from opengage.store.sqlite import SqliteStore
+from seals import seals
 from source import ROOT
 
 _ROW = re.compile(r"\| `([a-z-]+)` \| (\d+) \| (\d+) \|")
@@ -61,9 +62,9 @@ async def counted(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path
     if request.param == "sqlite":
         path = tmp_path / "opengage.sqlite"
         shutil.copyfile(migrated, path)
-        opened: Store = SqliteStore(path)
+        opened: Store = SqliteStore(path, seals=seals)
     else:
-        opened = PostgresStore(PostgresOptions(request.getfixturevalue("postgres_url")))
+        opened = PostgresStore(PostgresOptions(request.getfixturevalue("postgres_url")), seals=seals)
     yield Counted(opened)
     await opened.close()
 

@@ -8,6 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from opengage.api import answers
 from opengage.api.body import read_body
+from opengage.api.documented import documented
 from opengage.api.resources.erasures import answer
 from opengage.api.state import Api, Member, WebRequest
 from opengage.jsonapi.request import NoRelationships, Reader
@@ -24,7 +25,7 @@ class NewAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
 READER: Final = Reader(TYPE, NewAttributes, NoRelationships)
 
 
-@post(f"/{TYPE}", status_code=202)
+@post(f"/{TYPE}", status_code=202, opt=documented(may_exist=True))
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /erasures: a worker carries it out; 200 for a number that is being forgotten already."""
     sent = READER.one(await read_body(request))
