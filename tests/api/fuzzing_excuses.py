@@ -70,6 +70,12 @@ _WINDOW = {"days": ["mon"], "from": "09:00", "to": "10:00"}
 
 EXCUSES = (
     Excuse(
+        "countries are no pattern",
+        Code.NOT_ALLOWED_VALUE,
+        "/default-region$",
+        _post("import-contacts", {"default-region": "QQ"}, upload="uploads"),
+    ),
+    Excuse(
         "an end is to come",
         Code.NOT_ALLOWED_VALUE,
         "/expires-at$",

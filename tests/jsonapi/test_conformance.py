@@ -443,9 +443,6 @@ async def c12(world: World) -> None:
         assert (await world.client.send(method, address, body)).status_code == 403
 
 
-# Query parameters and errors
-
-
 def _tags(*ids: str) -> dict[str, Any]:
     return {"data": [{"type": "tags", "id": id_} for id_ in ids]}
 
@@ -487,6 +484,9 @@ async def c16(world: World) -> None:
     answer = await world.client.delete(address)
     assert (answer.status_code, answer.content) == (204, b"")
     await world.get(address, 404)
+
+
+# Query parameters and errors
 
 
 @must("Q1", "400 for parameters that the specification reserves and the server does not know", deviates=True)

@@ -163,8 +163,9 @@ async def _allow_every_origin(message: Message, scope: Scope) -> None:
 
 
 def _methods(scope: Scope) -> bytes:
-    """Every method of an address: several routes may share it, and Litestar's own answer knows one of them."""
+    """What an address can do: several routes may share it, and Litestar's own answer knows one of them."""
     template = scope.get("path_template")
     routes = (route for route in scope["litestar_app"].routes if isinstance(route, HTTPRoute))
-    found = {method for route in routes if route.path_format == template for method in route.methods}
-    return ", ".join(sorted(found)).encode()
+    handlers = (handler for route in routes if route.path_format == template for handler in route.route_handlers)
+    served = (each for each in handlers if not (each.name or "").endswith(queries.REFUSED))
+    return ", ".join(sorted({"OPTIONS", *(method for each in served for method in each.http_methods)})).encode()

@@ -86,7 +86,7 @@ def _items() -> Iterator[tuple[str, Schema]]:
 
 
 def _tokens() -> Operation:
-    client = {"client_id": _WORD, "client_secret": _WORD}
+    client = {"client_id": _TEXT, "client_secret": _TEXT}  # not read beside Basic
     grants = [
         _grant("client_credentials", {}, client),
         _grant("password", {"username": _WORD, "password": _WORD}),
