@@ -373,17 +373,17 @@ class Recorder:
         """Receipts that came before the answers just stored have found their texts."""
         for party in await matching.parties(tx, self.profile):
             parked = await parking.parked(tx, *party, since)
-            for receipt in await matching.settle(tx, self.profile, settling, parked, {}) if parked else ():
-                await parking.forget(tx, *party, receipt.carrier_ref)
+            settled = await matching.settle(tx, self.profile, settling, parked, {}) if parked else []
+            if settled:
+                await parking.forget(tx, *party, (receipt.carrier_ref for receipt in settled))
 
     async def _apply_receipts(
         self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt], answered: Mapping[str, Unanswered]
     ) -> None:
         settled = {id(receipt) for receipt in await matching.settle(tx, self.profile, settling, receipts, answered)}
-        now = self._clock.now()
-        for receipt in receipts:
-            if id(receipt) not in settled:
-                await parking.park(tx, self.profile.account_id, self.profile.id, receipt, now)
+        strays = [receipt for receipt in receipts if id(receipt) not in settled]
+        if strays:
+            await parking.park(tx, self.profile.account_id, self.profile.id, strays, self._clock.now())
 
 
 def _tell_completed(engagement_ids: Sequence[Id]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.sql import Executable
 
 from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
+from opengage.domain.outcomes import Receipt
 from opengage.domain.states import Reason, TextStatus
 from opengage.ids import Id
 from opengage.sealing import Sealer
@@ -298,6 +299,14 @@ class Batches(Protocol):
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
         """Remember (carrier id, text, segment number, how many segments the text has)."""
+        ...
+
+    async def park(self, account_id: int, service_profile_id: Id, receipts: Sequence[Receipt], now: Instant) -> None:
+        """Keep receipts whose texts are not known yet; a second one for the same segment says nothing new."""
+        ...
+
+    async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
+        """The parked receipts with these ids of the carrier's have found their texts."""
         ...
 
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:

@@ -1,5 +1,6 @@
 """Receipts that cannot be matched yet, and the segments of long texts that receipts settle one by one."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -16,14 +17,6 @@ _segments: Final = tables.text_segments
 _MOST: Final = 10_000
 _EVER: Final = Instant(0)
 
-# both databases spell it like this; a second receipt for the same segment says nothing new
-_PARK: Final = sa.text(
-    "INSERT INTO parked_receipts"
-    " (account_id, service_profile_id, carrier_ref, recipient, reference, state, code, received_at)"
-    " VALUES (:account_id, :service_profile_id, :carrier_ref, :recipient, :reference, :state, :code, :received_at)"
-    " ON CONFLICT (account_id, service_profile_id, carrier_ref) DO NOTHING"
-)
-
 _LIST: Final = (
     sa.select(_parked.c.carrier_ref, _parked.c.recipient, _parked.c.reference, _parked.c.state, _parked.c.code)
     .where(
@@ -33,12 +26,6 @@ _LIST: Final = (
     .where(_parked.c.received_at >= sa.bindparam("since"))
     .order_by(_parked.c.received_at.desc())
     .limit(_MOST)
-)
-
-_FORGET: Final = sa.delete(_parked).where(
-    _parked.c.account_id == sa.bindparam("account_id"),
-    _parked.c.service_profile_id == sa.bindparam("service_profile_id"),
-    _parked.c.carrier_ref == sa.bindparam("carrier_ref"),
 )
 
 _EXPIRE: Final = sa.delete(_parked).where(
@@ -87,19 +74,12 @@ class Segment(msgspec.Struct, frozen=True):
     state: str | None
 
 
-async def park(tx: Transaction, account_id: int, service_profile_id: Id, receipt: Receipt, now: Instant) -> None:
-    """Keep a receipt whose text is not known yet."""
-    await tx.run(
-        _PARK,
-        account_id=account_id,
-        service_profile_id=service_profile_id,
-        carrier_ref=receipt.carrier_ref,
-        recipient=receipt.recipient,
-        reference=receipt.reference,
-        state=receipt.state.value,
-        code=receipt.code,
-        received_at=now,
-    )
+async def park(
+    tx: Transaction, account_id: int, service_profile_id: Id, receipts: Sequence[Receipt], now: Instant
+) -> None:
+    """Keep receipts whose texts are not known yet."""
+    # in the order of the key, as all who write here: two batches with the same receipts wait the same way round
+    await tx.batches.park(account_id, service_profile_id, sorted(receipts, key=lambda each: each.carrier_ref), now)
 
 
 async def parked(tx: Transaction, account_id: int, service_profile_id: Id, since: Instant = _EVER) -> list[Receipt]:
@@ -111,9 +91,9 @@ async def parked(tx: Transaction, account_id: int, service_profile_id: Id, since
     ]
 
 
-async def forget(tx: Transaction, account_id: int, service_profile_id: Id, carrier_ref: str) -> None:
-    """A parked receipt has found its text."""
-    await tx.run(_FORGET, account_id=account_id, service_profile_id=service_profile_id, carrier_ref=carrier_ref)
+async def forget(tx: Transaction, account_id: int, service_profile_id: Id, refs: Iterable[str]) -> None:
+    """Parked receipts have found their texts."""
+    await tx.batches.forget_parked(account_id, service_profile_id, sorted(set(refs)))
 
 
 async def stale(tx: Transaction, account_id: int, service_profile_id: Id, before: Instant) -> bool:

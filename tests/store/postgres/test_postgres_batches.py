@@ -42,6 +42,8 @@ SEARCHES: Final[dict[str, set[str]]] = {
     "TEXTS": {TEXTS_KEY},
     "TEXTS_OF_REFS": {SEGMENTS_KEY, TEXTS_KEY},
     "ADD_REFS": set(),
+    "PARK": set(),
+    "FORGET_PARKED": {"parked_receipts_pkey"},
     "STEP_TEXTS": {TEXTS_KEY},
     "STEP_ENVELOPES": {ENVELOPES_KEY},
 }
@@ -69,6 +71,8 @@ INSERT INTO recent_texts (account_id, phone_number, text_id, phone_number_id)
 SELECT 1, recipient, id, '\\x04' FROM texts WHERE settled_at IS NULL;
 INSERT INTO text_segments (account_id, service_profile_id, carrier_ref, text_id, number, parts)
 SELECT 1, '\\x05', 'm' || phone_number, text_id, 1, 1 FROM envelopes WHERE next_at = 1;
+INSERT INTO parked_receipts (account_id, service_profile_id, carrier_ref, state, code, received_at)
+SELECT 1, '\\x05', 'm' || phone_number, 'delivered', 'DELIVRD', 1 FROM envelopes WHERE next_at = 1;
 """
 
 

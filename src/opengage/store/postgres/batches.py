@@ -14,6 +14,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from opengage.clock import SECOND, Instant
 from opengage.domain.errors import Fenced
+from opengage.domain.outcomes import Receipt
 from opengage.domain.states import CLOSED, STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store import tables
@@ -219,6 +220,19 @@ class PostgresBatches:
         """See Batches.add_refs."""
         names, *others = _columns(refs, 4)
         await self._run(sql.ADD_REFS, account_id, service_profile_id, list(map(_text, names)), *others)
+
+    async def park(self, account_id: int, service_profile_id: Id, receipts: Sequence[Receipt], now: Instant) -> None:
+        """See Batches.park."""
+        told = [
+            (_text(each.carrier_ref), _text(each.recipient), each.reference, each.state.value, _text(each.code))
+            for each in receipts
+        ]
+        await self._run(sql.PARK, account_id, service_profile_id, now, *_columns(told, 5))
+
+    async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
+        """See Batches.forget_parked."""
+        many = len(refs)
+        await self._run(sql.FORGET_PARKED, [account_id] * many, [service_profile_id] * many, list(map(_text, refs)))
 
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """See Batches.step."""

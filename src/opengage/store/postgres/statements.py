@@ -144,6 +144,18 @@ SELECT $1, $2, * FROM unnest($3::text[], $4::bytea[], $5::bigint[], $6::bigint[]
 ON CONFLICT DO NOTHING
 """
 
+PARK: Final = """
+INSERT INTO parked_receipts
+    (account_id, service_profile_id, received_at, carrier_ref, recipient, reference, state, code)
+SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[])
+ON CONFLICT DO NOTHING
+"""
+
+FORGET_PARKED: Final = """
+DELETE FROM parked_receipts USING unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, profile, wanted)
+WHERE account_id = given.account AND service_profile_id = given.profile AND carrier_ref = given.wanted
+"""
+
 # the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones
 STEP_TEXTS: Final = """
 UPDATE texts SET status = given.status, code = given.code, result_id = given.result, attempts = given.attempts,

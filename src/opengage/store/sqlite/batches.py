@@ -13,6 +13,7 @@ import msgspec
 
 from opengage.clock import Instant
 from opengage.domain.errors import Fenced
+from opengage.domain.outcomes import Receipt
 from opengage.domain.states import CLOSED, STATUS_OF, EnvelopeStatus, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store.contract import (
@@ -243,6 +244,17 @@ class SqliteBatches:
             texts=_packed([text_id for _, text_id, _, _ in refs]),
             rows=_json([(ref, number, parts) for ref, _, number, parts in refs]),
         )
+
+    async def park(self, account_id: int, service_profile_id: Id, receipts: Sequence[Receipt], now: Instant) -> None:
+        """See Batches.park."""
+        told = [(each.carrier_ref, each.recipient, each.reference, each.state.value, each.code) for each in receipts]
+        names = {"account_id": account_id, "service_profile_id": service_profile_id}
+        self._run(sql.PARK, **names, now=now, rows=_json(told))
+
+    async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
+        """See Batches.forget_parked."""
+        names = {"account_id": account_id, "service_profile_id": service_profile_id}
+        self._run(sql.FORGET_PARKED, **names, refs=_json(refs))
 
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """See Batches.step."""

@@ -151,6 +151,20 @@ SELECT :account_id, :service_profile_id, json_extract(value, '$[0]'), substr(:te
 FROM json_each(:rows)
 """
 
+PARK: Final = """
+INSERT OR IGNORE INTO parked_receipts
+    (account_id, service_profile_id, received_at, carrier_ref, recipient, reference, state, code)
+SELECT :account_id, :service_profile_id, :now, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
+FROM json_each(:rows)
+"""
+
+FORGET_PARKED: Final = """
+DELETE FROM parked_receipts
+WHERE account_id = :account_id AND service_profile_id = :service_profile_id
+    AND carrier_ref IN (SELECT value FROM json_each(:refs))
+"""
+
 # the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones
 STEP_TEXTS: Final = """
 UPDATE texts SET status = some.status, code = some.code, result_id = some.result, attempts = some.attempts,
