@@ -20,8 +20,8 @@ async def test_parked_receipts_are_their_service_profiles(store: Store) -> None:
     async with store.writing() as tx:
         for profile in (PROFILE, OTHER_PROFILE):
             for ref, at in (("a", NOW), ("b", NOW), ("c", LATER)):
-                await receipts.park(tx, ACCOUNT, profile, receipt(ref), at)
-        await receipts.forget(tx, ACCOUNT, PROFILE, "a")
+                await receipts.park(tx, ACCOUNT, profile, [receipt(ref)], at)
+        await receipts.forget(tx, ACCOUNT, PROFILE, ["a"])
         assert await receipts.stale(tx, ACCOUNT, PROFILE, LATER)
         assert await receipts.expire(tx, ACCOUNT, PROFILE, LATER) == 1
         assert not await receipts.stale(tx, ACCOUNT, PROFILE, LATER)
