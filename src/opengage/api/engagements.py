@@ -51,6 +51,7 @@ class ChangedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab", k
     validity_seconds: int | Unset | None = UNSET
     canary_size: int | Unset | None = UNSET
     canary_wait_seconds: int | Unset | None = UNSET
+    canary_delivery_ratio: float | Unset | None = UNSET
     pause_failure_ratio: float | Unset | None = UNSET
     pause_opt_out_ratio: float | Unset | None = UNSET
 

@@ -482,6 +482,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("validity_seconds", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("canary_size", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("canary_wait_seconds", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("canary_delivery_ratio", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("canary_state", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("pause_failure_ratio", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("pause_opt_out_ratio", sa.Float(), nullable=True))
