@@ -43,6 +43,27 @@ async def test_a_list(client: Client) -> None:
     assert (await client.get("/contacts")).json()["meta"]["total"] == 2
 
 
+async def test_a_change_of_a_list_replaces_its_people_where_they_are_named(client: Client) -> None:
+    """Whatever is not named stays; somebody who is not there is refused by place, and nothing is changed."""
+    a, b = await contacts(client, A, B)
+    list_id = await client.make("lists", {"title": "L"})
+    for ids, title, left in (((a,), "M", [a]), ((b,), None, [b]), (None, "N", [b]), ((), None, [])):
+        document = resource("lists", {} if title is None else {"title": title})
+        if ids is not None:
+            document["data"]["relationships"] = {"contacts": some("contacts", *ids)}
+        answer = await client.patch(f"/lists/{list_id}", document)
+        assert answer.status_code == 202, answer.text
+        assert await members(client, list_id) == left
+    assert answer.json()["data"]["attributes"]["title"] == "N"
+    wrong = resource("lists", {"title": "O"})
+    wrong["data"]["relationships"] = {"contacts": some("contacts", a, list_id)}
+    refused = await client.patch(f"/lists/{list_id}", wrong)
+    assert refused.status_code == 400
+    assert refused.json()["errors"][0]["source"] == {"pointer": "/data/relationships/contacts/data/1"}
+    assert (await client.get(f"/lists/{list_id}")).json()["data"]["attributes"]["title"] == "N"
+    assert await members(client, list_id) == []
+
+
 async def test_membership_from_the_list(client: Client) -> None:
     """POST adds, PATCH replaces, DELETE removes; each with 204, and twice is once."""
     a, b, c = await contacts(client, A, B, C)

@@ -41,34 +41,42 @@ class ListRelationships(msgspec.Struct, frozen=True, gc=False):
 READER: Final = Reader(TYPE, ListAttributes, ListRelationships)
 
 
-def _title(sent: ListAttributes) -> str:
+def _title(sent: ListAttributes) -> str | None:
     title = sent.name if sent.title is msgspec.UNSET else sent.title
-    if isinstance(title, str):
-        return title
-    detail = "“title” is missing. Add it to /data/attributes."
-    raise Invalid([Problem(Code.REQUIRED, detail, "/data/attributes/title")])
+    return title if isinstance(title, str) else None
+
+
+def _contacts(request: WebRequest, sent: ListRelationships) -> Sequence[Id] | None:
+    """The ids of those who are to be on it; None where none are named. Raises Invalid, TooMany."""
+    if sent.contacts is None:
+        return None
+    problems: list[Problem] = []
+    charge(request, len(sent.contacts.data))
+    ids = targets(sent.contacts.data, "contacts", "contacts", problems, "/data/relationships/contacts/data")
+    _refuse(problems)
+    return ids
 
 
 @post(f"/{TYPE}", status_code=201)
 async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /lists."""
     sent = READER.one(await read_body(request))
-    problems: list[Problem] = []
-    some = sent.relationships.contacts.data if sent.relationships.contacts else ()
-    charge(request, len(some))
-    ids = targets(some, "contacts", "contacts", problems, "/data/relationships/contacts/data")
-    _refuse(problems)
-    made = await contact_lists.create(
-        api.store, api.clock, api.new_id, actor, title=_title(sent.attributes), contact_ids=ids
-    )
+    title = _title(sent.attributes)
+    ids = _contacts(request, sent.relationships) or ()
+    if title is None:
+        detail = "“title” is missing. Add it to /data/attributes."
+        raise Invalid([Problem(Code.REQUIRED, detail, "/data/attributes/title")])
+    made = await contact_lists.create(api.store, api.clock, api.new_id, actor, title=title, contact_ids=ids)
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
 @patch(f"/{TYPE}/{{resource_id:str}}", status_code=202)
 async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
-    """PATCH /lists/{id}."""
+    """PATCH /lists/{id}: another title, or other contacts and no others."""
     sent = READER.one(await read_body(request), addressed=resource_id)
-    changed = await contact_lists.rename(api.store, api.clock, actor, from_wire(resource_id), _title(sent.attributes))
+    title, ids = _title(sent.attributes), _contacts(request, sent.relationships)
+    id_ = from_wire(resource_id)
+    changed = await contact_lists.change(api.store, api.clock, actor, id_, title=title, contact_ids=ids)
     return answers.one(request, RESOURCE.answer(api.base_url, changed), 202)
 
 

@@ -69,15 +69,26 @@ async def create(
         return (await show(tx, actor.account_id, [made]))[0]
 
 
-async def rename(store: Store, clock: Clock, actor: Actor, id_: Id | None, title: str) -> Shown:
-    """Give a list another title. Raises NotFound, Invalid, Forbidden."""
+async def change(
+    store: Store, clock: Clock, actor: Actor, id_: Id | None, *, title: str | None, contact_ids: Sequence[Id] | None
+) -> Shown:
+    """Give a list another title, or other contacts and no others; None leaves either as it is.
+
+    Raises NotFound, Invalid, Forbidden.
+    """
     require_writer(actor)
     problems: list[Problem] = []
-    fields.name(title, problems, "/data/attributes/title")
-    fields.refuse(problems)
+    if title is not None:
+        fields.name(title, problems, "/data/attributes/title")
     async with store.writing() as tx:
         found = await load(tx, actor, ContactList, id_, NOUN)
-        after = await rows.change(tx, found, title=title, updated_at=clock.now(), updated_by=actor.membership_id)
+        await check_contacts(tx, actor, contact_ids or (), problems, "/data/relationships/contacts/data")
+        fields.refuse(problems)
+        if contact_ids is not None:
+            await contacts.clear(tx, actor.account_id, found.id)
+            await contacts.add_members(tx, actor.account_id, found.id, contact_ids)
+        new: dict[str, Any] = {} if title is None else {"title": title}
+        after = await rows.change(tx, found, **new, updated_at=clock.now(), updated_by=actor.membership_id)
         return (await show(tx, actor.account_id, [after]))[0]
 
 

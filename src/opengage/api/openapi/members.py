@@ -195,7 +195,6 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 EITHER: Final[Mapping[str, tuple[str, ...]]] = {
     "post.contacts": ("phone-number", "phone-numbers"),
     "post.lists": ("title", "name"),
-    "patch.lists.id": ("title", "name"),
 }
 """By operation, the attributes of which one must be there."""
 

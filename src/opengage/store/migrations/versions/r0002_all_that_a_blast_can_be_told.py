@@ -582,7 +582,7 @@ def upgrade() -> None:
     # ### end Alembic commands ###
     if op.get_context().dialect.name == "postgresql":
         op.execute(
-            "ALTER TABLE envelopes SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
+            "ALTER TABLE envelopes SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
         op.execute(
             "ALTER TABLE lanes SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
@@ -591,5 +591,5 @@ def upgrade() -> None:
             "ALTER TABLE ledger SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
         op.execute(
-            "ALTER TABLE texts SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
+            "ALTER TABLE texts SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
