@@ -26,7 +26,7 @@ OURS = {
         *("bodies-purged-at", "numbers-purged-at"),
     ],
     "envelopes": ["reason", "hold-reason", "hold-until"],
-    "texts": ["segments", "attempts", "code", "sent-at", "settled-at", "hold-reason"],
+    "texts": ["segments", "attempts", "code", "sent-at", "settled-at", "hold-reason", "hold-until"],
 }
 OUR_RELATIONSHIPS = {
     "engagements": ["copied-from"],

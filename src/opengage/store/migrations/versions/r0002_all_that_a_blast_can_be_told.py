@@ -564,6 +564,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("expires_at", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("purpose", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("hold_reason", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("hold_until", sa.BigInteger(), nullable=True))
         batch_op.create_index(
             "texts_due",
             ["account_id", "phone_number_id", "next_at", "id"],
