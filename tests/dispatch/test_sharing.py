@@ -163,7 +163,7 @@ async def test_a_stop_while_a_lane_is_handed_over(world: World, workers: Workers
     first = accepting(workers.start("one"))
     await until(lambda: first.carrier.submitted)
     second = accepting(workers.start("two"))
-    await until(lambda: first.dispatcher._leaving)
+    await until(lambda: first.dispatcher._leaving or second.dispatcher._lanes)
     await second.end()
     await until(lambda: owners(world) == {"one": 2})
     await until(lambda: len(first.carrier.submitted) + len(second.carrier.submitted) == 400)
