@@ -173,7 +173,7 @@ UPDATE texts SET status = some.status, code = some.code, result_id = some.result
     updated_at = :now,
     sent_at = CASE WHEN some.accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
     settled_at = CASE WHEN some.settled THEN :now END,
-    next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END,
+    next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END, hold_reason = NULL, hold_until = NULL,
     epoch = CASE WHEN some.settled OR some.status = 'queued' THEN NULL ELSE epoch END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, json_extract(value, '$[0]') AS status,

@@ -73,6 +73,7 @@ engagements = table(
     whole("validity_seconds", null=True),
     whole("canary_size", null=True),
     whole("canary_wait_seconds", null=True),
+    sa.Column("canary_delivery_ratio", sa.Float, nullable=True),
     text("canary_state", null=True),
     sa.Column("pause_failure_ratio", sa.Float, nullable=True),
     sa.Column("pause_opt_out_ratio", sa.Float, nullable=True),
