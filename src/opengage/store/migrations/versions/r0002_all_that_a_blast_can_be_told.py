@@ -498,6 +498,12 @@ def upgrade() -> None:
             batch_op.f("engagements_account_id_created_at"), ["account_id", "created_at"], unique=False
         )
         batch_op.create_index(
+            batch_op.f("engagements_account_id_hold_reason_id"), ["account_id", "hold_reason", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("engagements_account_id_hold_until_id"), ["account_id", "hold_until", "id"], unique=False
+        )
+        batch_op.create_index(
             batch_op.f("engagements_account_id_is_archived_id"), ["account_id", "is_archived", "id"], unique=False
         )
         batch_op.create_index(batch_op.f("engagements_account_id_name_id"), ["account_id", "name", "id"], unique=False)
