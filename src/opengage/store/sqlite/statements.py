@@ -152,11 +152,13 @@ FROM json_each(:rows)
 """
 
 PARK: Final = """
-INSERT OR IGNORE INTO parked_receipts
+INSERT INTO parked_receipts
     (account_id, service_profile_id, received_at, carrier_ref, recipient, reference, state, code)
 SELECT :account_id, :service_profile_id, :now, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
     json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
 FROM json_each(:rows)
+WHERE true -- else ON would be read as a join's
+ON CONFLICT (account_id, service_profile_id, carrier_ref) DO NOTHING
 """
 
 FORGET_PARKED: Final = """

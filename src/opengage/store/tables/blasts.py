@@ -90,8 +90,8 @@ engagements = table(
     sa.Index(None, "account_id", "name", "id"),
     sa.Index(None, "account_id", "created_at"),
     sa.Index(None, "account_id", "is_archived", "id"),
-    sa.Index(None, "account_id", "hold_reason", "id"),
-    sa.Index(None, "account_id", "hold_until", "id"),
+    sa.Index(None, "account_id", "hold_reason"),
+    sa.Index(None, "account_id", "hold_until"),
 )
 
 engagement_numbers = sa.Table(

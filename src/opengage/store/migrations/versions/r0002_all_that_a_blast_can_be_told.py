@@ -498,10 +498,10 @@ def upgrade() -> None:
             batch_op.f("engagements_account_id_created_at"), ["account_id", "created_at"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("engagements_account_id_hold_reason_id"), ["account_id", "hold_reason", "id"], unique=False
+            batch_op.f("engagements_account_id_hold_reason"), ["account_id", "hold_reason"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("engagements_account_id_hold_until_id"), ["account_id", "hold_until", "id"], unique=False
+            batch_op.f("engagements_account_id_hold_until"), ["account_id", "hold_until"], unique=False
         )
         batch_op.create_index(
             batch_op.f("engagements_account_id_is_archived_id"), ["account_id", "is_archived", "id"], unique=False
