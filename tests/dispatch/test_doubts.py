@@ -1,5 +1,7 @@
 """The doubt of a text that is no blast's ends by a receipt or by somebody's word, and by nothing else."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -104,6 +106,18 @@ async def test_a_receipt_was_first(world: World) -> None:
     await recorder.commit()
     assert await refused(world, tenant, text, "resend") is Code.ILLEGAL_STATE
     assert world.statuses() == {recipient(0): "delivered"}
+
+
+async def test_of_two_words_one_counts(world: World) -> None:
+    """Said at the same moment: the other is refused as any word on what is no longer in doubt."""
+    tenant = await world.tenant()
+    text, _, _ = await in_doubt(world, tenant)
+    said = await asyncio.gather(
+        *(resolve(world, tenant, text, verb) for verb in ("resend", "delivered")), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in said) == ["Invalid", "Resolved"]
+    assert len(kinds(world)) == 2
+    assert len(world.look("SELECT id FROM audit_events")) == 1
 
 
 async def test_who_has_opted_out_is_not_texted_again(world: World) -> None:
