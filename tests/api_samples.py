@@ -127,7 +127,8 @@ async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
                 sender=account.phone_number,
                 recipient="+12025550123",
                 direction="outbound",
-                status=TextStatus.SENT,
+                status=TextStatus.IN_DOUBT,
+                epoch=1,
                 body="Hi Ann",
                 segments=1,
                 phone_number_id=account.phone_number_id,
@@ -135,7 +136,7 @@ async def one_of_each(client: Client, store: SqliteStore) -> dict[str, str]:
                 result_id=result_id,
             ),
         )
-        await rows.insert(tx, TextResult(**times, id=result_id, text_id=text_id, kind="sent"))
+        await rows.insert(tx, TextResult(**times, id=result_id, text_id=text_id, kind="in-doubt"))
         delivery = WebhookDelivery(
             **times,
             id=delivery_id,

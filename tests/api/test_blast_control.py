@@ -76,6 +76,9 @@ async def test_local_time(client: Client) -> None:
         ({"queue_throttle_hour_limit": 0}, "queue-throttle-hour-limit"),
         ({"queue_batch_limit": 0}, "queue-batch-limit"),
         ({"pause_failure_ratio": 1.5}, "pause-failure-ratio"),
+        ({"canary_delivery_ratio": 1.01}, "canary-delivery-ratio"),
+        ({"canary_delivery_ratio": -0.1}, "canary-delivery-ratio"),
+        ({"canary_delivery_ratio": "most"}, "canary-delivery-ratio"),
         ({"undo_seconds": -1}, "undo-seconds"),
         ({"queue_schedule": {"time-zone": "Mars", "windows": []}}, "queue-schedule/time-zone"),
         ({"canary_size": "many"}, "canary-size"),
@@ -103,14 +106,17 @@ async def test_limits_are_shown_and_taken_away(client: Client) -> None:
         "validity_seconds": 3600,
         "canary_size": 20,
         "canary_wait_seconds": 300,
+        "canary_delivery_ratio": 0.95,
         "pause_failure_ratio": 0.2,
         "pause_opt_out_ratio": 0.01,
     }
     found = attributes(await client.change(id_, **sent))
     assert {name: found[name.replace("_", "-")] for name in sent} == sent
     assert found["canary-state"] == "waiting"
-    found = attributes(await client.change(id_, canary_size=None, queue_schedule=None))
-    assert (found["canary-size"], found["canary-state"], found["queue-schedule"]) == (None, None, None)
+    gone = {"canary_size": None, "canary_delivery_ratio": None, "queue_schedule": None}
+    found = attributes(await client.change(id_, **gone))
+    assert {name: found[name.replace("_", "-")] for name in gone} == gone
+    assert found["canary-state"] is None
 
 
 async def test_a_backlog_that_would_expire_is_not_scheduled(client: Client, store: SqliteStore) -> None:
@@ -155,7 +161,7 @@ async def copied(client: Client, id_: str, **sent: Any) -> httpx.Response:
 async def test_a_copy_has_everything_but_a_past(client: Client, other: Client) -> None:
     """Settings and activity, for nobody or for everybody; it is pending and says where it came from."""
     id_ = await client.ready(3)
-    await client.change(id_, canary_size=2, queue_throttle_hour_limit=9)
+    await client.change(id_, canary_size=2, canary_delivery_ratio=0.5, queue_throttle_hour_limit=9)
     await client.change(id_, status="scheduled")
     await client.change(id_, status="canceled")
     answer = await copied(client, id_, name="Again")
@@ -166,7 +172,7 @@ async def test_a_copy_has_everything_but_a_past(client: Client, other: Client) -
         0,
         "waiting",
     )
-    assert found["queue-throttle-hour-limit"] == 9
+    assert (found["queue-throttle-hour-limit"], found["canary-delivery-ratio"]) == (9, 0.5)
     relationships = answer.json()["data"]["relationships"]
     assert relationships["copied-from"]["data"]["id"] == id_
     assert relationships["activity"]["data"] is not None

@@ -21,11 +21,12 @@ T1 = "2020-07-07T19:36:02.641305+00:00"
 OURS = {
     "engagements": [
         *("count-pending", "count-processing", "scheduled-at", "started-at", "completed-at", "count-left", "starts-at"),
-        *("undo-seconds", "validity-seconds", "canary-size", "canary-wait-seconds", "canary-state"),
-        *("pause-failure-ratio", "pause-opt-out-ratio", "pause-reason", "hold-reason", "hold-until"),
+        *("undo-seconds", "validity-seconds", "canary-size", "canary-wait-seconds", "canary-delivery-ratio"),
+        *("canary-state", "pause-failure-ratio", "pause-opt-out-ratio", "pause-reason", "hold-reason", "hold-until"),
+        *("bodies-purged-at", "numbers-purged-at"),
     ],
     "envelopes": ["reason", "hold-reason", "hold-until"],
-    "texts": ["segments", "attempts", "code", "sent-at", "settled-at", "hold-reason"],
+    "texts": ["segments", "attempts", "code", "sent-at", "settled-at", "hold-reason", "hold-until"],
 }
 OUR_RELATIONSHIPS = {
     "engagements": ["copied-from"],

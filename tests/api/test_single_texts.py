@@ -9,7 +9,8 @@ from api_client import NUMBER, START, Client, Settings, resource, to_wire_number
 from opengage.domain.records import PhoneNumber, Text, TextResult
 from opengage.domain.states import TextStatus
 from opengage.ids import from_wire, new_id, to_wire
-from opengage.store import rows, suppressions
+from opengage.jsonapi.timestamps import to_text
+from opengage.store import rows, singles, suppressions
 from opengage.store.contract import Store
 from opengage.store.sqlite import SqliteStore
 
@@ -246,6 +247,58 @@ async def test_a_blast_s_text_is_not_taken_back_alone(client: Client, store: Sql
     (error,) = answer.json()["errors"]
     assert (answer.status_code, error["code"]) == (400, 109)
     assert "engagement" in error["detail"]
+
+
+async def test_a_doubt_ends_by_a_word(client: Client, other: Client, store: SqliteStore) -> None:
+    """201 with what was done, kept in the audit; refused where there is no doubt, and to whoever may not."""
+    id_ = (await send(client, await message(client), {"to": TO})).json()["data"]["id"]
+
+    async def say(who: Client, verb: str) -> tuple[int, Any]:
+        answer = await who.post(f"/texts/{id_}/resolutions", resource("resolutions", {"verb": verb}))
+        return answer.status_code, answer.json()
+
+    status, document = await say(client, "give-up")
+    assert (status, document["errors"][0]["code"]) == (400, 109)
+    await move(store, id_, status=TextStatus.IN_DOUBT, next_at=None, epoch=1)
+    assert (await say(other, "delivered"))[0] == 404
+    status, document = await say(client, "guess")
+    assert (status, document["errors"][0]["code"]) == (400, 104)
+    assert document["errors"][0]["source"]["pointer"] == "/data/attributes/verb"
+    assert (await stored(store, id_)).status is TextStatus.IN_DOUBT
+    status, document = await say(client, "delivered")
+    done = document["data"]["attributes"]
+    assert (status, done["verb"], done["count"], done["left-in-doubt"]) == (201, "delivered", 1, 0)
+    assert (await client.get(f"/texts/{id_}")).json()["data"]["attributes"]["status"] == "delivered"
+    (event,) = (await client.get(f"/audit-events?filter[subject-id]={id_}")).json()["data"]
+    assert (event["id"], event["attributes"]["action"]) == (document["data"]["id"], "in-doubt.delivered")
+    assert (await say(client, "delivered"))[0] == 400
+
+
+async def test_what_waits_is_found_by_its_rule_and_time(client: Client, other: Client, store: SqliteStore) -> None:
+    """Among the single texts; one that no longer waits is under no rule."""
+    message_id = await message(client)
+    held, free = [(await send(client, message_id, {"to": TO})).json()["data"]["id"] for _ in range(2)]
+    async with store.writing() as tx:
+        await singles.hold(tx, await stored(store, held), "us-federal", START)
+    before, after = "2020-07-07T00:00:00%2B00:00", "2020-07-08T00:00:00%2B00:00"
+
+    async def found(who: Client, asked: str) -> list[str]:
+        answer = await who.get(f"/texts?filter[engagement.id]=&{asked}")
+        assert answer.status_code == 200, answer.text
+        return [one["id"] for one in answer.json()["data"]]
+
+    shown = (await client.get(f"/texts/{held}")).json()["data"]["attributes"]
+    assert (shown["hold-reason"], shown["hold-until"]) == ("us-federal", to_text(START))
+    assert await found(client, "filter[hold-reason]=us-federal") == [held]
+    assert await found(other, "filter[hold-reason]=us-federal") == []
+    assert await found(client, "filter[hold-reason]=") == [free]
+    assert await found(client, f"filter[hold-until]=lt:{after}") == [held]
+    assert await found(client, f"filter[hold-until]=lt:{before}") == []
+    assert (await client.get("/texts?filter[hold-reason]=us-federal")).status_code == 400
+    canceled = (await cancel(client, held)).json()["data"]["attributes"]
+    assert (canceled["hold-reason"], canceled["hold-until"]) == (None, None)
+    assert (await client.get(f"/texts/{held}")).json()["data"]["attributes"] == canceled
+    assert await found(client, "filter[hold-reason]=us-federal") == []
 
 
 async def test_inbound_texts_are_read(client: Client, store: SqliteStore) -> None:

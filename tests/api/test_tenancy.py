@@ -65,4 +65,4 @@ async def test_what_a_text_leads_to(client: Client, store: SqliteStore) -> None:
     link = text["relationships"]["results"]["links"]["related"].removeprefix("https://texts.example.org/api/v1")
     (result,) = (await client.get(link)).json()["data"]
     assert result["id"] == text["relationships"]["result"]["data"]["id"]
-    assert result["attributes"]["kind"] == "sent"
+    assert result["attributes"]["kind"] == "in-doubt"

@@ -192,6 +192,25 @@ async def test_a_canary_that_dies_stops_the_blast(world: World) -> None:
     assert "0 of 2" in why
 
 
+@pytest.mark.parametrize(("ratio", "status"), [(None, "paused"), (0.5, "processing"), (0.51, "paused")])
+async def test_how_much_of_a_canary_must_arrive(world: World, ratio: float | None, status: str) -> None:
+    """Half of it did: enough where half is asked for, and only there."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(
+        tenant, 4, canary_size=2, canary_wait_seconds=60, canary_state="waiting", canary_delivery_ratio=ratio
+    )
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender = await world.sender(tenant, recorder)
+    await sender.turn()
+    states = (ReceiptState.DELIVERED, ReceiptState.UNDELIVERED)
+    recorder.receipts([receipt_for(each, state) for each, state in zip(world.carrier.submitted, states, strict=True)])
+    await recorder.commit()
+    await sender.turn()
+    await Guardian(world.store, world.clock, new_id).sweep()
+    assert world.engagement_status(engagement) == status
+
+
 async def test_a_canarys_patience_ends(world: World) -> None:
     """Without receipts it fails when the waiting is over, and no earlier."""
     tenant = await world.tenant()

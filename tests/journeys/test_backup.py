@@ -32,6 +32,7 @@ def test_backed_up_in_mid_blast_and_restored(tmp_path: Path, smsc: Smsc) -> None
         smsc.chaos(answer_delay=0.2)
         engagement_id = tenant.blast(1000)
         until(lambda: smsc.counts()["submits"] >= 200, what="a part of the blast")
+        smsc.chaos(answer_delay=3)  # the rest takes longer than a backup, however busy the machine is
         done = run("backup", str(file), "--data", str(first.data))
         assert done.returncode == 0, done.stderr
         smsc.chaos()

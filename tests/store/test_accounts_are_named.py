@@ -25,6 +25,11 @@ _ASKED: dict[str, Any] = {
     "table": tables.envelopes,
     "record": Text,
     "column": "id",
+    "columns": ("meta",),
+    "where": (),
+    "singles": False,
+    "nulls": (),
+    "values": (("meta", None),),
     "owner": "engagement_id",
     "other": "id",
     "fixed": ("engagement_id",),
@@ -40,14 +45,17 @@ _FORMS = "store.list_statements"
 _FOR: dict[str, str] = {
     "a worker that looks for what is due, of whichever account": """
         work._DUE work._PROCESSING work._CANCELED_WITH_WORK work._LAPSED work._WATCHED work._POOLED lanes._FREE
-        imports._FREE imports._SPENT imports._EXPIRED deliveries._accounts deliveries._ACCOUNTS""",
+        imports._FREE imports._SPENT imports._EXPIRED deliveries._accounts deliveries._ACCOUNTS erasing._OPEN""",
     "a worker that asks what it owns, by its own name": """
         lanes._HELD lanes._RENEW lanes._RELEASE lanes._SETUPS imports._RELEASE""",
+    "workers that share lanes evenly, of whichever account": """
+        shares._ASKED shares._CHOOSE shares._HELD shares._MOVING shares._OWN""",
     "accounts that share one login: a receipt comes over the connection of any": "matching._SAME_LOGIN",
     "somebody who has yet to show whose they are": "sessions._HELD sessions._LOGINS sessions._END tokens._BY_KEY",
     "an operator, who asks about the whole installation": """
         gauges._ENVELOPES gauges._ENGAGEMENTS gauges._QUEUE gauges._WRITTEN gauges._LANES gauges._CIRCUITS
-        gauges._WEBHOOKS gauges._PARKED checkup._PROFILES checkup._HELD accounts._NEWEST""",
+        gauges._WEBHOOKS gauges._PARKED checkup._PROFILES checkup._HELD checkup._WITH_PSEUDONYMS
+        sealed_secrets._KEYS accounts._NEWEST""",
     "a backup, and whoever restores one": """
         dumps._HOLD dumps._LET_GO dumps._LEASED dumps._ENGAGEMENTS dumps._first dumps._after dumps._one
         backups._MAY_HAVE_LEFT backups._OPEN_AGAIN backups._PAUSE backups._UNSCHEDULE backups._NO_POLICY""",

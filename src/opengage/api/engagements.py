@@ -26,7 +26,7 @@ from opengage.ids import from_wire, to_wire
 from opengage.jsonapi.document import Answer
 from opengage.jsonapi.request import NoRelationships, Reader, ToMany
 from opengage.jsonapi.timestamps import to_text, to_text_or_none
-from opengage.operations import blast_receipts, copies, doubts, engagements, ledgers
+from opengage.operations import blast_receipts, copies, engagements, ledgers
 from opengage.operations.engagement_changes import Changes
 
 Unset = msgspec.UnsetType
@@ -51,6 +51,7 @@ class ChangedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab", k
     validity_seconds: int | Unset | None = UNSET
     canary_size: int | Unset | None = UNSET
     canary_wait_seconds: int | Unset | None = UNSET
+    canary_delivery_ratio: float | Unset | None = UNSET
     pause_failure_ratio: float | Unset | None = UNSET
     pause_opt_out_ratio: float | Unset | None = UNSET
 
@@ -76,18 +77,6 @@ class CopyAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     reasons: list[str] = []
 
 
-class ResolutionAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """What a client writes to resolve doubts."""
-
-    verb: str
-
-
-class ResolutionRelationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """The envelopes whose doubt is resolved; without any, all of them."""
-
-    envelopes: ToMany | Unset = UNSET
-
-
 class LedgerAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     """Where every envelope stands, and how it goes; the five counts sum up to `total`."""
 
@@ -110,19 +99,9 @@ class LedgerAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     hold_until: str | None
 
 
-class ResolvedAttributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
-    """What a resolution came to."""
-
-    verb: str
-    count: int
-    left_in_doubt: int
-    created_at: str
-
-
 NEW_READER: Final = Reader(TYPE, NewAttributes, Relationships)
 CHANGE_READER: Final = Reader(TYPE, ChangedAttributes, Relationships)
 COPY_READER: Final = Reader(TYPE, CopyAttributes, NoRelationships)
-RESOLUTION_READER: Final = Reader("resolutions", ResolutionAttributes, ResolutionRelationships)
 RECEIPT_QUERY: Final = {
     "format": ("ndjson or csv.", f"^({'|'.join(Format)})$"),
     "plain-numbers": ("true for numbers as they are.", "^(true|false)$"),
@@ -182,33 +161,6 @@ async def copy(request: WebRequest, api: Api, actor: Member, resource_id: FromPa
     return answers.one(request, RESOURCE.answer(api.base_url, made), 201)
 
 
-@post(
-    f"/{TYPE}/{{resource_id:str}}/resolutions",
-    status_code=201,
-    opt=documented(answers=("resolutions", ResolvedAttributes)),
-)
-async def resolve(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
-    """POST /engagements/{id}/resolutions."""
-    sent = RESOLUTION_READER.one(await read_body(request))
-    problems: list[Problem] = []
-    chosen = sent.relationships.envelopes
-    some = () if chosen is UNSET else chosen.data
-    wanted = targets(some, "envelopes", "envelopes", problems, "/data/relationships/envelopes/data")
-    if problems:
-        raise Invalid(problems)
-    done = await doubts.resolve(
-        api.store,
-        api.clock,
-        api.new_id,
-        actor,
-        from_wire(resource_id),
-        verb=sent.attributes.verb,
-        envelope_ids=wanted,
-    )
-    attributes = ResolvedAttributes(done.verb, done.count, done.left, to_text(done.event.created_at))
-    return answers.one(request, Answer("resolutions", to_wire(done.event.id), attributes), 201)
-
-
 @get(f"/{TYPE}/{{resource_id:str}}/ledger", opt=documented(answers=("ledgers", LedgerAttributes)))
 async def read_ledger(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """GET /engagements/{id}/ledger."""
@@ -256,4 +208,4 @@ async def _stream(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield page
 
 
-ROUTES: Final = [create, update, copy, resolve, read_ledger, read_receipt]
+ROUTES: Final = [create, update, copy, read_ledger, read_receipt]

@@ -58,5 +58,6 @@ def _verdict(engagement: Engagement, counts: Counts, now: Instant) -> guard.Wait
     limits = Limits(max_failed=engagement.pause_failure_ratio, max_opt_outs=engagement.pause_opt_out_ratio)
     if engagement.canary_state == WAITING:
         until = engagement.hold_until if engagement.hold_reason == CANARY else None
-        return guard.canary(counts, limits, now, until)
+        wanted = limits._replace(min_delivered=engagement.canary_delivery_ratio)
+        return guard.canary(counts, wanted, now, until)
     return guard.watch(counts, limits)

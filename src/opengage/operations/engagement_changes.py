@@ -32,7 +32,7 @@ LIMITS: Final = {
 }
 """Whole numbers, from and to."""
 
-_RATIOS: Final = ("pause_failure_ratio", "pause_opt_out_ratio")
+_RATIOS: Final = ("canary_delivery_ratio", "pause_failure_ratio", "pause_opt_out_ratio")
 _FLAGS: Final = ("is_archived", "queue_schedule_is_enabled")
 _NEVER_NULL: Final = frozenset(("queue_batch_limit", *_FLAGS))
 
@@ -56,6 +56,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     validity_seconds: int | msgspec.UnsetType | None = _UNSET
     canary_size: int | msgspec.UnsetType | None = _UNSET
     canary_wait_seconds: int | msgspec.UnsetType | None = _UNSET
+    canary_delivery_ratio: float | msgspec.UnsetType | None = _UNSET
     pause_failure_ratio: float | msgspec.UnsetType | None = _UNSET
     pause_opt_out_ratio: float | msgspec.UnsetType | None = _UNSET
     phone_number_ids: list[Id] | msgspec.UnsetType = _UNSET

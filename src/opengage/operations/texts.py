@@ -112,6 +112,8 @@ async def cancel(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
             text,
             status=fate,
             next_at=None,
+            hold_reason=None,
+            hold_until=None,
             settled_at=now,
             updated_at=now,
             updated_by=actor.membership_id,

@@ -24,6 +24,8 @@ _CANCEL: Final = (
     .values(
         status=sa.bindparam("status"),
         next_at=sa.null(),
+        hold_reason=sa.null(),
+        hold_until=sa.null(),
         settled_at=sa.bindparam("now"),
         updated_at=sa.bindparam("now"),
         updated_by=sa.bindparam("author"),

@@ -45,11 +45,16 @@ _INTEND: Final = (
         attempts=_texts.c.attempts + 1,
         next_at=sa.null(),
         hold_reason=sa.null(),
+        hold_until=sa.null(),
         updated_at=sa.bindparam("now"),
     )
 )
 
-_HOLD: Final = sa.update(_texts).where(*_QUEUED).values(next_at=sa.bindparam("until"), hold_reason=sa.bindparam("rule"))
+_HOLD: Final = (
+    sa.update(_texts)
+    .where(*_QUEUED)
+    .values(next_at=sa.bindparam("until"), hold_reason=sa.bindparam("rule"), hold_until=sa.bindparam("until"))
+)
 
 
 async def due(tx: Transaction, account_id: int, phone_number_id: Id, now: Instant, limit: int) -> list[Text]:
@@ -71,5 +76,5 @@ async def intend(tx: Transaction, text: Text, epoch: int, service_profile_id: Id
 
 
 async def hold(tx: Transaction, text: Text, rule: str, until: Instant) -> None:
-    """Let a text wait, and say by which rule."""
+    """Let a text wait, and say by which rule and until when."""
     await tx.run(_HOLD, key_account_id=text.account_id, key_id=text.id, rule=rule, until=until)

@@ -44,6 +44,8 @@ SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
         ("t", TEXTS_KEY, ["account_id", "id"]),
     ],
     "ADD_REFS": [],
+    "PARK": [],
+    "FORGET_PARKED": [("parked_receipts", "PRIMARY KEY", ["account_id", "service_profile_id", "carrier_ref"])],
     "STEP_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
     "INSERT_RESULTS": [],
     "STEP_ENVELOPES": [("envelopes", ENVELOPES_KEY, ["account_id", "id"])],

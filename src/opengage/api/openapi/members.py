@@ -171,6 +171,7 @@ def written() -> Mapping[str, Schema]:
         "mapping": {"additionalProperties": {"type": "string", "enum": [each.value for each in Target]}},
         "default-region": {"pattern": "^[A-Z]{2}$", "examples": ["US"]},
         "queue-schedule": _SCHEDULE,
+        "canary-delivery-ratio": {"minimum": 0, "maximum": 1},
         "pause-failure-ratio": {"minimum": 0, "maximum": 1},
         "pause-opt-out-ratio": {"minimum": 0, "maximum": 1},
         **{field.replace("_", "-"): _whole(field) for field in changes.LIMITS},

@@ -197,12 +197,12 @@ def _summary(tag: str, path: str, method: str, told: str) -> str:
     place = path.strip("/").split("/")
     noun = BY_TYPE[tag].noun if tag in BY_TYPE else tag
     below = place[-1] if len(place) > 1 and not _PLACE.fullmatch(place[-1]) else ""
-    several = " or several" if ": one, or an array" in told else ""
-    return (
-        f"{_VERBS[method]} {below.replace('-', ' ')} of one {noun}"
-        if below
-        else f"{_VERBS[method]} one {noun}{several}"
-    )
+    if below:
+        return f"{_VERBS[method]} {below.replace('-', ' ')} of one {noun}"
+    if len(place) == 1 and method != "post":
+        return f"{_VERBS[method]} several {tag.replace('-', ' ')}"
+    several = " or several" if "an array" in told else ""
+    return f"{_VERBS[method]} one {noun}{several}"
 
 
 def _listed(data: Schema, more: Schema) -> Schema:

@@ -60,6 +60,7 @@ class Attributes(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
     validity_seconds: int | None
     canary_size: int | None
     canary_wait_seconds: int | None
+    canary_delivery_ratio: float | None
     canary_state: str | None
     pause_failure_ratio: float | None
     pause_opt_out_ratio: float | None
@@ -128,6 +129,7 @@ def _attributes(engagement: Engagement, ledger: Ledger | None, total_is_told: bo
         validity_seconds=engagement.validity_seconds,
         canary_size=engagement.canary_size,
         canary_wait_seconds=engagement.canary_wait_seconds,
+        canary_delivery_ratio=engagement.canary_delivery_ratio,
         canary_state=engagement.canary_state,
         pause_failure_ratio=engagement.pause_failure_ratio,
         pause_opt_out_ratio=engagement.pause_opt_out_ratio,

@@ -38,6 +38,7 @@ class Attributes(
     sent_at: str | None
     settled_at: str | None
     hold_reason: str | None
+    hold_until: str | None
 
 
 class Relationships(msgspec.Struct, frozen=True, gc=False, rename="kebab"):
@@ -79,6 +80,7 @@ def _attributes(text: Text) -> Attributes:
         sent_at=to_text_or_none(text.sent_at),
         settled_at=to_text_or_none(text.settled_at),
         hold_reason=text.hold_reason,
+        hold_until=to_text_or_none(text.hold_until),
     )
 
 
@@ -121,6 +123,8 @@ RESOURCE: Final = Resource[Text, Text](
     fields={
         "status": Field("status", Kind.WORD, words=frozenset(TextStatus), within="engagement.id"),
         "to": Field("recipient", Kind.PHONE, within="engagement.id"),
+        "hold-reason": Field("hold_reason", within="engagement.id"),
+        "hold-until": Field("hold_until", Kind.INSTANT, within="engagement.id"),
         "created-at": Field("created_at", Kind.INSTANT, within="engagement.id"),
     },
     is_large=True,

@@ -66,6 +66,8 @@ class Engagement(Authored, frozen=True, kw_only=True):
     """How long after its start a text may still be submitted; what is left then has expired."""
     canary_size: int | None = None
     canary_wait_seconds: int | None = None
+    canary_delivery_ratio: float | None = None
+    """The share of it that must be delivered; None: `guard.CANARY_DELIVERED`."""
     canary_state: str | None = None
     """`waiting` until the canary's receipts have decided, then `passed` or `failed`."""
     pause_failure_ratio: float | None = None

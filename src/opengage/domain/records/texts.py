@@ -51,6 +51,8 @@ class Text(Authored, frozen=True, kw_only=True):
     purpose: str | None = None
     """`confirmation` or `help`: an answer of ours to a STOP, START or HELP, which no suppression stops."""
     hold_reason: str | None = None
+    """Which rule lets a text without an envelope wait, and until when."""
+    hold_until: Instant | None = None
 
 
 class TextResult(Record, frozen=True, kw_only=True):

@@ -162,7 +162,7 @@ UPDATE texts SET status = given.status, code = given.code, result_id = given.res
     updated_at = $2::bigint,
     sent_at = CASE WHEN given.accepted THEN coalesce(sent_at, $2::bigint) ELSE sent_at END,
     settled_at = CASE WHEN given.settled THEN $2::bigint END,
-    next_at = CASE WHEN envelope_id IS NULL THEN given.next_at END,
+    next_at = CASE WHEN envelope_id IS NULL THEN given.next_at END, hold_reason = NULL, hold_until = NULL,
     epoch = CASE WHEN given.settled OR given.status = 'queued' THEN NULL ELSE epoch END
 FROM unnest($1::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::text[], $7::bigint[], $8::boolean[], $9::boolean[],
         $10::text[], $11::bigint[])

@@ -152,11 +152,13 @@ FROM json_each(:rows)
 """
 
 PARK: Final = """
-INSERT OR IGNORE INTO parked_receipts
+INSERT INTO parked_receipts
     (account_id, service_profile_id, received_at, carrier_ref, recipient, reference, state, code)
 SELECT :account_id, :service_profile_id, :now, json_extract(value, '$[0]'), json_extract(value, '$[1]'),
     json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]')
 FROM json_each(:rows)
+WHERE true -- else ON would be read as a join's
+ON CONFLICT (account_id, service_profile_id, carrier_ref) DO NOTHING
 """
 
 FORGET_PARKED: Final = """
@@ -171,7 +173,7 @@ UPDATE texts SET status = some.status, code = some.code, result_id = some.result
     updated_at = :now,
     sent_at = CASE WHEN some.accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
     settled_at = CASE WHEN some.settled THEN :now END,
-    next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END,
+    next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END, hold_reason = NULL, hold_until = NULL,
     epoch = CASE WHEN some.settled OR some.status = 'queued' THEN NULL ELSE epoch END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, json_extract(value, '$[0]') AS status,

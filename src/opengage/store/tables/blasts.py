@@ -73,6 +73,7 @@ engagements = table(
     whole("validity_seconds", null=True),
     whole("canary_size", null=True),
     whole("canary_wait_seconds", null=True),
+    sa.Column("canary_delivery_ratio", sa.Float, nullable=True),
     text("canary_state", null=True),
     sa.Column("pause_failure_ratio", sa.Float, nullable=True),
     sa.Column("pause_opt_out_ratio", sa.Float, nullable=True),
@@ -89,6 +90,8 @@ engagements = table(
     sa.Index(None, "account_id", "name", "id"),
     sa.Index(None, "account_id", "created_at"),
     sa.Index(None, "account_id", "is_archived", "id"),
+    sa.Index(None, "account_id", "hold_reason"),
+    sa.Index(None, "account_id", "hold_until"),
 )
 
 engagement_numbers = sa.Table(

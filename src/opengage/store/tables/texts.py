@@ -43,6 +43,7 @@ texts = table(
     whole("expires_at", null=True),
     text("purpose", null=True),
     text("hold_reason", null=True),
+    whole("hold_until", null=True),
     one_of("status", TextStatus),
     sa.Index(None, "account_id", "engagement_id", "id"),
     # room for each answer on its own page; by `bench --bloat` 50 % of updates are HOT, all that can be, and 23 % at 75

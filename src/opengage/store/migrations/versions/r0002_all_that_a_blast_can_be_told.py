@@ -482,6 +482,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("validity_seconds", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("canary_size", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("canary_wait_seconds", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("canary_delivery_ratio", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("canary_state", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("pause_failure_ratio", sa.Float(), nullable=True))
         batch_op.add_column(sa.Column("pause_opt_out_ratio", sa.Float(), nullable=True))
@@ -495,6 +496,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("numbers_purged_at", sa.BigInteger(), nullable=True))
         batch_op.create_index(
             batch_op.f("engagements_account_id_created_at"), ["account_id", "created_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("engagements_account_id_hold_reason"), ["account_id", "hold_reason"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("engagements_account_id_hold_until"), ["account_id", "hold_until"], unique=False
         )
         batch_op.create_index(
             batch_op.f("engagements_account_id_is_archived_id"), ["account_id", "is_archived", "id"], unique=False
@@ -563,6 +570,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("expires_at", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("purpose", sa.Text(), nullable=True))
         batch_op.add_column(sa.Column("hold_reason", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("hold_until", sa.BigInteger(), nullable=True))
         batch_op.create_index(
             "texts_due",
             ["account_id", "phone_number_id", "next_at", "id"],
