@@ -56,6 +56,17 @@ async def test_order_across_a_relationship(client: Client, made: list[tuple[str,
         assert seen == [activities[id_] for _, id_ in expected]
 
 
+@pytest.mark.parametrize("paging", ["page[limit]=1", "page[limit]=1&page[after]="])
+async def test_order_by_what_is_led_to(client: Client, made: list[tuple[str, str]], paging: str) -> None:
+    """Activities by the ids of their engagements, which is when these were made; also where there is none."""
+    activities = [await client.activity(id_) for _, id_ in reversed(made[:4])]
+    for sort, expected in (("engagement.id", activities[::-1]), ("-engagement.created-at", activities)):
+        seen = [id_ async for page in pages(client, f"/activities?sort={sort}&{paging}") for id_ in page]
+        assert seen == expected
+    engagements = [id_ async for page in pages(client, f"/engagements?sort=copied-from.id&{paging}") for id_ in page]
+    assert sorted(engagements) == sorted(id_ for _, id_ in made)
+
+
 async def test_what_is_added_moves_no_page(client: Client, made: list[tuple[str, str]]) -> None:
     """A cursor stands behind a resource, not at a number."""
     first = (await client.get("/engagements?page[after]=&page[limit]=2&sort=name")).json()
@@ -89,6 +100,7 @@ def cursor(order: str = "name", keys: object = ("a",), id_: str = "00" * 16) -> 
         cursor(keys=[1]),
         cursor(keys=["a", "b"]),
         cursor(keys=[None]),
+        cursor(keys=["\0"]),
         cursor(id_="00"),
         cursor(id_="zz" * 16),
         base64.urlsafe_b64encode(b"[]").decode(),
@@ -104,8 +116,15 @@ async def test_no_cursor(client: Client, text: str) -> None:
 
 def test_cursors_come_back() -> None:
     """Keys of every type that an order can have."""
-    keys = ("é", 7, 0.5, True)
+    keys = ("é", 7, 0.5, True, b"\2" * 16)
     written = cursors.write("a,-b", (*keys, b"\1" * 16))
-    assert cursors.read(written, "a,-b", [str, int, float, bool]) == (*keys, b"\1" * 16)
+    assert cursors.read(written, "a,-b", [str, int, float, bool, bytes]) == (*keys, b"\1" * 16)
     with pytest.raises(DocumentError):
-        cursors.read(written, "a,-b", [str, bool, float, bool])
+        cursors.read(written, "a,-b", [str, bool, float, bool, bytes])
+
+
+def test_no_key_that_no_database_has() -> None:
+    """PostgreSQL would fail on a number that fits no column."""
+    for number in (2**63, -(2**63) - 1):
+        with pytest.raises(DocumentError):
+            cursors.read(cursor("a", [number]), "a", [int])

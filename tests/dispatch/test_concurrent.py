@@ -22,7 +22,7 @@ from opengage.domain.outcomes import Inbound
 from opengage.domain.records import Engagement
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import new_id
-from opengage.operations import engagements, envelopes, memberships, suppressions
+from opengage.operations import engagements, envelope_edits, envelopes, memberships, suppressions
 from opengage.operations.accounts import create_account
 from opengage.operations.actors import Actor
 from opengage.operations.engagement_changes import Changes
@@ -442,3 +442,19 @@ async def test_the_test_notices(world: World, monkeypatch: pytest.MonkeyPatch, n
     take_away(monkeypatch)
     with pytest.raises((AssertionError, TimeoutError, Violation, pytest.fail.Exception)):
         await behaviour(world)
+
+
+async def test_what_two_take_back_is_counted_out_once(world: World) -> None:
+    """The second hears which are gone, and takes none: the ledger is what is there."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 3)
+    ids = [id_ for (id_,) in world.look("SELECT id FROM envelopes ORDER BY id")]
+
+    async def take_back(store: Store, some: list[Any]) -> None:
+        who = actor(world, engagement)
+        await envelope_edits.delete(store, world.clock, new_id, who, some, "/data/{}".format)
+
+    with pytest.raises(Invalid) as refused:
+        await in_order(world, lambda store: take_back(store, ids[:2]), lambda: take_back(world.store, ids[1:]))
+    assert [problem.pointer for problem in refused.value.problems] == ["/data/0/id"]
+    assert (await world.ledger(engagement)).total == len(world.reasons()) == 1

@@ -218,7 +218,8 @@ async def test_order_across_a_relationship(store: Store) -> None:
     by_name = Order("name", hops=(Hop("engagement_id", Engagement),))
     by_time = Order("created_at", hops=(Hop("engagement_id", Engagement),))
     async with store.reading() as tx:
-        for order in (by_name, by_time, Order("name", descending=True, hops=by_name.hops)):
+        by_id = Order("id", hops=by_name.hops)
+        for order in (by_name, by_time, by_id, Order("name", descending=True, hops=by_name.hops)):
             for by_cursor in (False, True):
                 found = await walked(tx, Activity, Ask(1, order=(order,)), by_cursor=by_cursor)
                 assert len(found) == 4

@@ -104,7 +104,8 @@ async def _expect_callbacks(tx: Transaction, actor: Actor, envelopes: Sequence[E
 
 
 async def _found(tx: Transaction, actor: Actor, ids: Sequence[Id | None], place: Place | None) -> dict[Id, Envelope]:
-    found = await rows.find_many(tx, Envelope, actor.account_id, [id_ for id_ in ids if id_ is not None])
+    # held, so that of several who take the same one back only the first finds it, and it is counted out once
+    found = await rows.hold(tx, Envelope, actor.account_id, [id_ for id_ in ids if id_ is not None])
     absent = [number for number, id_ in enumerate(ids) if id_ not in found]
     if absent and place is None:
         raise NotFound(fields.missing(NOUN))

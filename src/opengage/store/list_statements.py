@@ -26,7 +26,12 @@ _SHAPES: Final = 1024
 """Statements that are kept: a client that asks for ever new combinations must not fill the memory."""
 
 _ACCOUNT: Final[sa.BindParameter[int]] = sa.bindparam("account_id")
-_LEAST: Final[Sequence[tuple[type[Any], Any]]] = ((sa.Text, ""), (sa.Boolean, False), (sa.Float, -1e308))
+_LEAST: Final[Sequence[tuple[type[Any], Any]]] = (
+    (sa.Text, ""),
+    (sa.Boolean, False),
+    (sa.Float, -1e308),
+    (sa.LargeBinary, b""),
+)
 _LEAST_WHOLE: Final = -(2**63)
 
 
