@@ -28,11 +28,11 @@ from opengage.domain.outcomes import (
     Receipt,
     Submission,
 )
-from opengage.domain.records import ServiceProfile, Text
+from opengage.domain.records import ServiceProfile
 from opengage.domain.redelivery import Redeliveries, mark_of
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations.settling import Chance, Settling
-from opengage.store import endings, lanes, rows
+from opengage.store import endings, lanes
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
 
@@ -80,6 +80,7 @@ class Recorder:
         self.reserve = Reserve()
         self._senders: dict[Feedback, None] = {}  # in the order of their coming, the same in each run of a simulation
         self._batch = Batch()
+        self._is_unsure = False
         self._something = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -96,6 +97,8 @@ class Recorder:
 
     def room(self, window: int) -> int:
         """How many segments may be submitted so that no more than `window` texts await a stored outcome."""
+        if self._is_unsure:
+            return 0  # what is to be stored may be a text that is due again
         room = min(self.carrier.capacity(), window - len(self._open)) if self.carrier.is_bound else 0
         probes = self.breaker.room()
         return (room if probes is None else min(room, probes)) - self.reserve.texts
@@ -245,9 +248,13 @@ class Recorder:
                 break
             except Unavailable as error:
                 log.error("the store cannot be written; nothing is acknowledged", action="record", error=str(error))
+                self._is_unsure = True
                 self._refuse(batch, self._batch)
                 await asyncio.sleep(_RETRY)
         self._let_go(batch)
+        if self._is_unsure:
+            self._is_unsure = False
+            self.ready()
 
     def _refuse(self, *batches: Batch) -> None:
         """Let the network keep what handsets said, and bring it again to whoever can store it then.
@@ -295,7 +302,7 @@ class Recorder:
         settling = self._settling()
         async with self._store.writing() as tx:
             await take_turn(tx, self.profile, batch.inbound)
-            if await self._is_stored(tx, batch):
+            if await batch.is_stored(tx):
                 return
             if batch.inbound and not await self._may_store(tx):
                 batch.tried = []
@@ -306,7 +313,7 @@ class Recorder:
             if batch.inbound:
                 batch.tried = await record_inbound(tx, self.profile, batch.inbound, self._clock.now(), self._new_id)
             moves = Moves()
-            await settling.write_texts(tx, moves)
+            batch.result = await settling.write_texts(tx, moves)
             if settling.newly_in_doubt:
                 resolved = self._settling()
                 await self._match_parked(tx, resolved)
@@ -317,13 +324,6 @@ class Recorder:
                 "no answer: the text is in doubt and is not sent again", action="in-doubt", text_id=to_wire(text_id)
             )
         _tell_completed(completed)
-
-    async def _is_stored(self, tx: Transaction, batch: Batch) -> bool:
-        """Whether a try that seemed to fail has been committed: what handsets said would be stored twice.
-
-        Outcomes and receipts need no such look: applied again, they change nothing.
-        """
-        return bool(batch.tried) and await rows.find(tx, Text, *batch.tried[0]) is not None
 
     async def _may_store(self, tx: Transaction) -> bool:
         """Whether this worker still has a lane of the profile: else its successor stores what handsets say.

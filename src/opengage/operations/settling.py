@@ -74,8 +74,8 @@ class Settling:
         await self.write_texts(tx, moves)
         return await endings.move_and_complete(tx, moves, self._now, self._new_id)
 
-    async def write_texts(self, tx: Transaction, moves: Moves) -> None:
-        """Write what changed, and leave its ledger moves to the caller.
+    async def write_texts(self, tx: Transaction, moves: Moves) -> tuple[int, Id] | None:
+        """Write what changed, and leave its ledger moves to the caller; (account, id) of one of the fate events.
 
         The ledger moves once in a transaction, at its end and in one order: two who write at once then cannot wait for
         each other.
@@ -94,3 +94,4 @@ class Settling:
                         moves.note(account_id, engagement_id, Dimension.ENDED, step.reason)
                     if STATUS_OF[step.reason] in CLOSED:
                         moves.note(account_id, engagement_id, Dimension.CODE, step.code or NO_CODE)
+        return next(((account_id, some[0].id) for account_id, some in self._results.items()), None)
