@@ -27,6 +27,7 @@ from dispatch import (
 )
 from dispatch.world import World, accept
 from opengage.dispatch import careful, gates, matching, parts, planning, rescuer
+from opengage.dispatch.gathered import Batch
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
@@ -316,9 +317,14 @@ def everything_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Recorder, "under_way", lambda _: set())
 
 
-def replies_are_tried_blindly(monkeypatch: pytest.MonkeyPatch) -> None:
+def batches_are_tried_blindly(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that was reported as failed is written again."""
-    monkeypatch.setattr(Recorder, "_is_stored", _never)
+    monkeypatch.setattr(Batch, "is_stored", _never)
+
+
+def there_is_room_for_what_may_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts leave while it is unknown what was stored of their last answers."""
+    monkeypatch.setattr(Recorder, "_is_unsure", property(lambda _: False, lambda *_: None), raising=False)
 
 
 def nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,7 +441,9 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (every_part_goes_again, test_singles.test_a_part_that_was_taken_is_not_sent_by_another_carrier),
     (nothing_is_taken_back, test_unsure.test_what_was_written_all_the_same_is_taken_back),
     (everything_is_taken_back, test_unsure.test_what_is_under_way_is_not_taken_back),
-    (replies_are_tried_blindly, test_unsure.test_what_a_handset_said_is_stored_once),
+    (batches_are_tried_blindly, test_unsure.test_what_a_handset_said_is_stored_once),
+    (batches_are_tried_blindly, test_unsure.test_a_text_that_has_left_again_is_not_put_off_once_more),
+    (there_is_room_for_what_may_be_stored, test_unsure.test_nothing_leaves_while_nobody_knows_what_was_stored),
 ]
 
 

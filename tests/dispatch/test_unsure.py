@@ -4,7 +4,7 @@ from dispatch.test_inbound import suppressed, text
 from dispatch.test_recorder import sent
 from dispatch.world import HookedStore, World, recipient
 from opengage.domain.errors import Unavailable
-from opengage.domain.outcomes import Accepted
+from opengage.domain.outcomes import Accepted, Deferred
 
 
 async def test_what_was_written_all_the_same_is_taken_back(world: World) -> None:
@@ -65,3 +65,38 @@ async def test_an_outcome_counts_once(world: World) -> None:
     await made.hear(Accepted(made.texts[0].text_id, ("one",)))
     assert made.reason() == "sent"
     assert (await world.ledger(made.engagement)).reasons == {"sent": 1}
+
+
+async def test_a_text_that_has_left_again_is_not_put_off_once_more(world: World) -> None:
+    """The put-off was stored, and another lane took the text meanwhile: the second try must not take it back."""
+    made = await sent(world)
+    store = HookedStore(world.store)
+    made.recorder._store = store
+    store.lies = 1
+
+    async def leaves_again() -> None:
+        if not store.lies and len(world.carrier.submitted) == 1:
+            world.clock.advance(60)
+            await (await world.sender(made.tenant, world.recorder(made.tenant))).turn()
+
+    store.before_writing = leaves_again
+    await made.hear(Deferred(made.texts[0].text_id, "ESME_RTHROTTLED", throttled=True))
+    assert len(world.carrier.submitted) == 2
+    assert (await world.ledger(made.engagement)).reasons == {"sending": 1}
+
+
+async def test_nothing_leaves_while_nobody_knows_what_was_stored(world: World) -> None:
+    """What is due may be what is about to be stored: there is no room until that is known, and then there is."""
+    made = await sent(world)
+    store = HookedStore(world.store)
+    made.recorder._store = store
+    store.lies = 1
+    rooms = []
+
+    async def look() -> None:
+        rooms.append(made.recorder.room(10))
+
+    store.before_writing = look
+    await made.hear(Deferred(made.texts[0].text_id, "ESME_RTHROTTLED", throttled=True))
+    assert rooms == [9, 0]
+    assert made.recorder.room(10) == 10
