@@ -1,7 +1,10 @@
 """A number or a service profile is changed while a worker has it: what counts from then on, what must not suffer."""
 
+import asyncio
+
 from dispatch.workers import Workers, lanes_of
-from dispatch.world import World, accept, recipient, until
+from dispatch.world import HookedStore, World, accept, recipient, until
+from opengage.dispatch.recorder import Recorder
 from opengage.domain.outcomes import Inbound
 from opengage.store import lanes
 
@@ -23,6 +26,66 @@ async def test_a_connection_made_anew_expects_again_what_the_old_one_stored(worl
     worker.carrier.sink.inbound([text])
     await until(lambda: len(worker.carrier.acknowledged) == 2)
     assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(1,)]
+
+
+async def test_what_the_old_connection_could_not_store_is_stored_by_the_new_one(world: World, workers: Workers) -> None:
+    """It was lost unstored: what comes again is refused until nobody stores it any more, and then it is a new text."""
+    tenant = await world.tenant()
+    worker = workers.start()
+    await until(lambda: worker.carrier.sink)
+    before = worker.carrier.sink
+    assert isinstance(before, Recorder)
+    store = before._store = HookedStore(worker.store)
+    reached, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await goes_on.wait()
+
+    store.before_writing, store.failures = hang, 1
+    text = Inbound(recipient(0), tenant.number.phone_number, "STOP", 1)
+    before.inbound([text])
+    await reached.wait()
+    before.unacknowledged([1], surely=True)
+    await world.set(tenant.profile, window=7, updated_at=tenant.profile.updated_at + 1)
+    await until(lambda: worker.carrier.sink is not before)
+    assert worker.carrier.sink
+    worker.carrier.sink.inbound([text])
+    await until(lambda: worker.carrier.acknowledged)
+    assert worker.carrier.acknowledged == [(1, False)]
+    goes_on.set()
+    await until(lambda: len(worker.carrier.acknowledged) == 2)
+    worker.carrier.sink.inbound([text])
+    await until(lambda: len(worker.carrier.acknowledged) == 3)
+    assert worker.carrier.acknowledged[-1] == (1, True)
+    assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(1,)]
+
+
+async def test_a_connection_takes_its_leave_when_what_it_brought_is_stored(world: World, workers: Workers) -> None:
+    """A reply that came just before its profile was changed is not thrown away on the way to the store."""
+    tenant = await world.tenant()
+    worker = workers.start()
+    await until(lambda: worker.carrier.sink)
+    before = worker.carrier.sink
+    assert isinstance(before, Recorder)
+    store = before._store = HookedStore(worker.store)
+    reached, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await goes_on.wait()
+
+    store.before_writing = hang
+    before.inbound([Inbound(recipient(0), tenant.number.phone_number, "STOP", 1)])
+    await reached.wait()
+    await world.set(tenant.profile, window=7, updated_at=tenant.profile.updated_at + 1)
+    await until(lambda: worker.carrier.stopped)
+    await worker.looks()
+    goes_on.set()
+    await until(lambda: worker.carrier.acknowledged)
+    # refused if the lane was just being taken anew
+    (is_stored,) = (stored for _, stored in worker.carrier.acknowledged)
+    assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(int(is_stored),)]
 
 
 async def test_a_new_rate_counts_from_then_on(world: World, workers: Workers) -> None:

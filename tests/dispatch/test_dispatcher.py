@@ -7,6 +7,7 @@ import pytest
 from dispatch.workers import Workers, lanes_of
 from dispatch.world import World, accept, receipt_for, recipient, until
 from opengage.clock import SECOND, Instant, SystemClock
+from opengage.domain.errors import Unavailable
 from opengage.domain.outcomes import Inbound, Submission, Unknown
 from opengage.domain.states import EngagementStatus
 from opengage.ids import new_id
@@ -215,3 +216,28 @@ async def test_a_successor_expects_again_what_a_lost_worker_stored(
     after.carrier.sink.inbound([text])
     await until(lambda: after.carrier.acknowledged)
     assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(stored,)]
+
+
+async def _at_once(_: float) -> None:
+    """Something changes all the time."""
+
+
+async def test_a_store_that_is_away_is_looked_for_ever_more_seldom(
+    world: World, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it fails at once: neither the processor nor the log is filled, and when it is back all goes on."""
+    worker = workers.start()
+    await worker.looks()
+    dispatcher, tick, tries = worker.dispatcher, worker.dispatcher._tick, list[float]()
+
+    async def fail() -> None:
+        tries.append(asyncio.get_running_loop().time())
+        raise Unavailable("The database could not be used.")
+
+    monkeypatch.setattr(dispatcher, "_tick", fail)
+    monkeypatch.setattr(worker.store, "changed", _at_once)
+    monkeypatch.setattr("opengage.dispatch.dispatcher._AWAY", 0.1)
+    await until(lambda: len(tries) == 6)
+    assert tries[-1] - tries[-2] >= 0.09
+    monkeypatch.setattr(dispatcher, "_tick", tick)
+    await worker.looks()

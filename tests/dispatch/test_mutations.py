@@ -147,6 +147,7 @@ def no_parking(monkeypatch: pytest.MonkeyPatch) -> None:
 def parked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parked receipts are never looked at again."""
     monkeypatch.setattr(receipts, "parked", _none)
+    monkeypatch.setattr(receipts, "parked_of", _none)
 
 
 def acknowledged_when_read(monkeypatch: pytest.MonkeyPatch) -> None:

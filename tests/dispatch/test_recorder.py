@@ -118,6 +118,19 @@ async def test_a_receipt_before_its_answer_is_parked(world: World) -> None:
     assert world.engagement_status(made.engagement) == "completed"
 
 
+async def test_an_early_receipt_is_found_among_very_many_others(world: World) -> None:
+    """However many strays have come since, a network's faulty ones for instance: answers ask for their own alone."""
+    made = await sent(world)
+    (text,) = made.texts
+    made.recorder.receipts([receipt_for(text)])
+    await made.recorder.commit()
+    world.clock.advance(1)
+    made.recorder.receipts([receipt_for(text, carrier_ref=f"x{n}", reference=None) for n in range(10_000)])
+    await made.recorder.commit()
+    await made.hear(accept(text))
+    assert (made.parked(), made.reason()) == (10_000, "delivered")
+
+
 async def test_a_login_shared_by_several_accounts(world: World) -> None:
     """The SMSC brings a receipt over anyone's connection: late or early, it settles the text that it is about."""
     running = []

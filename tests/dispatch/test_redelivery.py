@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 
+import msgspec
 import pytest
 
 from dispatch.world import HookedStore, Tenant, World, recipient, until
@@ -12,6 +13,7 @@ from opengage.carriers.smpp.deliveries import IN_FLIGHT
 from opengage.clock import SystemClock
 from opengage.dispatch.recorder import Recorder
 from opengage.domain.errors import Unavailable
+from opengage.domain.outcomes import Inbound
 from opengage.domain.redelivery import RESEND
 from opengage.ids import new_id
 from opengage.simulator.server import Smsc, SmscSettings
@@ -292,3 +294,49 @@ async def test_a_worker_without_the_lane_stores_nothing_of_handsets(rig: Rig) ->
     await rig.take_lane("one")
     await until(lambda: rig.network.network.pending == 0)
     assert (rig.network.heard, rig.stored()) == (1, ["Yes"])
+
+
+async def test_what_was_lost_unstored_with_its_connection_comes_as_new(rig: Rig) -> None:
+    """The connection ends while the store is tried in vain: nothing of it was kept, so it is a new text."""
+    is_down = True
+
+    async def fail() -> None:
+        if is_down:
+            rig.network.cut()
+            await until(lambda: rig.network.network.links == 0 or not is_down)
+            raise Unavailable("The database could not be used.")
+
+    rig.store.before_writing = fail
+    await rig.start()
+    rig.network.say("STOP")
+    await until(lambda: rig.network.network.counts.redelivered >= 1)
+    is_down = False
+    await until(lambda: rig.network.network.pending == 0)
+    assert (rig.network.heard, rig.stored()) == (1, ["STOP"])
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_what_a_network_repeats_is_refused_with_what_it_repeats(world: World, is_lost: bool) -> None:
+    """It came again while the first try took its time, on another connection perhaps: neither is stored then."""
+    tenant = await world.tenant()
+    store = HookedStore(world.store)
+    recorder = world.recorder(tenant, store)
+    first = Inbound(recipient(0), tenant.number.phone_number, "STOP", 1)
+
+    async def hang() -> None:
+        store.before_writing = go_on
+        world.clock.advance(RESEND)
+        recorder.inbound([msgspec.structs.replace(first, token=2)])
+        if is_lost:
+            recorder.unacknowledged([1], surely=True)
+        raise Unavailable("The database could not be used.")
+
+    async def go_on() -> None:
+        return
+
+    store.before_writing = hang
+    recorder.inbound([first])
+    await recorder.commit()
+    await recorder.commit()
+    assert world.carrier.acknowledged == [(1, False), (2, False)]
+    assert world.look("SELECT count(*) FROM texts") == [(0,)]

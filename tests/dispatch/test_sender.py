@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from dispatch.world import LONG, HookedStore, World, accept, recipient, until
+from opengage.domain.breaker import Phase
 from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.outcomes import NEVER_SENT, Deferred, Submission
 from opengage.domain.states import EngagementStatus
@@ -103,6 +104,20 @@ async def test_a_lease_that_ran_out_is_as_good_as_none(world: World) -> None:
     async with asyncio.timeout(5):
         await sender.run()
     assert world.carrier.submitted == []
+
+
+async def test_what_was_withheld_is_no_fault_of_the_carriers(world: World) -> None:
+    """The store took its time, for a whole window of texts: the circuit stays closed, nothing has to be proved."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 50)
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    sender.valid_until = world.clock.monotonic()
+    await sender.turn()
+    assert len(recorder.under_way()) == 50
+    await recorder.commit()
+    assert world.carrier.submitted == []
+    assert recorder.breaker.phase is Phase.CLOSED
 
 
 async def test_a_lease_lost_between_commit_and_submit_withholds_the_texts(world: World) -> None:

@@ -36,3 +36,14 @@ async def test_those_that_found_their_text_are_forgotten(store: Store) -> None:
     async with store.reading() as tx:
         assert [each.carrier_ref for each in await receipts.parked(tx, ACCOUNT, PROFILE)] == ["b"]
         assert len(await receipts.parked(tx, ACCOUNT, OTHER_PROFILE)) == 3
+
+
+async def test_those_of_a_batch_are_found_among_all(store: Store) -> None:
+    """By their ids, of this service profile alone; an id that is not there is no trouble, nor is one without sense."""
+    async with store.writing() as tx:
+        for profile in (PROFILE, OTHER_PROFILE):
+            await receipts.park(tx, ACCOUNT, profile, [receipt(ref) for ref in "abc"], NOW)
+    async with store.reading() as tx:
+        found = await receipts.parked_of(tx, ACCOUNT, PROFILE, ["c", "a", "x", "a", "\0"])
+        assert sorted(found, key=lambda each: each.carrier_ref) == [receipt("a"), receipt("c")]
+        assert await receipts.parked_of(tx, ACCOUNT, PROFILE, []) == []

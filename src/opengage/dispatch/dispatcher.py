@@ -38,6 +38,9 @@ Connect = Callable[[ServiceProfile], Carrier]
 _REST: Final = 0.01
 """Seconds between two looks, at least: the store changes all the time while texts go out."""
 
+_AWAY: Final = 0.5
+"""Seconds between two looks, at most, while the store cannot be used."""
+
 _TAKE: Final = 0.2
 """Seconds between looks for phone numbers that nobody serves."""
 
@@ -116,17 +119,19 @@ class Dispatcher:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what is in flight and let go of everything."""
         stopping = asyncio.create_task(stop.wait())
+        rest = _REST
         while not stop.is_set():
             try:
                 await self._tick()
+                rest = _REST
             except Unavailable as error:
                 log.error("the store cannot be used; trying again", action="tick", error=str(error))
+                rest = min(_AWAY, rest * 2)
             changed = asyncio.create_task(self._store.changed(self._pause()))
             await asyncio.wait((stopping, changed), return_when=asyncio.FIRST_COMPLETED)
             if not changed.cancel() and changed.exception():
                 log.error("the store cannot be watched; looking anyway", action="tick", error=str(changed.exception()))
-            if not stop.is_set():
-                await asyncio.sleep(_REST)
+            await asyncio.wait((stopping,), timeout=rest)
         await self._stop()
 
     def _pause(self) -> float:
@@ -235,7 +240,7 @@ class Dispatcher:
                 return
             profiles = await self._profiles(tx, number)
             crashes = await lanes.crashes(tx, lease)
-        setup = _setup(number, profiles)
+        setup = lanes.setup_of(number, profiles)
         rescued = await self._rescuer.rescue(lease)
         log.info("lane taken", action="lane", phone_number_id=to_wire(id_), epoch=lease.epoch, in_doubt=rescued)
         try:
@@ -303,6 +308,7 @@ class Dispatcher:
         await recorder.drain(self._settings.stop_timeout_seconds * 0.8)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        recorder.give_up()
 
     def _close_unused(self) -> None:
         """Whom no lane needs any more: its service profile was changed or removed, or its lanes were lost."""
@@ -376,12 +382,6 @@ class Dispatcher:
                     await lanes.let_go(tx, lane.sender.lease, is_owed=True)
             await lanes.release(tx, self._settings.owner)
         log.info("worker stopped", action="stopped", lanes=len(self._lanes))
-
-
-def _setup(number: PhoneNumber, profiles: list[ServiceProfile]) -> lanes.Setup:
-    """As `lanes.setups` tells it."""
-    usual, *fallback = [profile.updated_at for profile in profiles]
-    return number.updated_at, usual, fallback[0] if fallback else None
 
 
 def _switched_on(profiles: list[ServiceProfile]) -> list[ServiceProfile]:

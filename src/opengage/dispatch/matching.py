@@ -4,8 +4,8 @@ Several accounts may share one login at an SMSC, which then brings a receipt ove
 likes: a receipt that means nothing to its own account is looked for in those of its neighbours.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -61,6 +61,17 @@ async def settle(
         if strays:
             settled += await _settle(tx, party, settling, strays, {})
     return settled
+
+
+async def settle_parked(
+    tx: Transaction, profile: ServiceProfile, settling: Settling, look: Callable[..., Awaitable[list[Receipt]]], of: Any
+) -> None:
+    """Apply the parked receipts that `look` finds `of` something, at each party, where their texts are known by now."""
+    for party in await parties(tx, profile):
+        parked = await look(tx, *party, of)
+        settled = await settle(tx, profile, settling, parked, {}) if parked else []
+        if settled:
+            await parking.forget(tx, *party, (receipt.carrier_ref for receipt in settled))
 
 
 async def _settle(

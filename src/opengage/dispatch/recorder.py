@@ -141,7 +141,7 @@ class Recorder:
     def withhold(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         """Put off texts whose intent is committed, but whose lane's lease ran out before a byte could leave."""
         self._expect(sender, texts)
-        self.outcomes([Deferred(text.text_id, NEVER_SENT, throttled=False) for text in texts])
+        self.outcomes([Deferred(text.text_id, NEVER_SENT, throttled=True) for text in texts])
 
     def _expect(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         for text in texts:
@@ -153,23 +153,31 @@ class Recorder:
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """See Sink.outcomes."""
         self._batch.outcomes.extend(outcomes)
-        self._something.set()
+        self._comes()
 
     def receipts(self, receipts: Sequence[Receipt]) -> None:
         """See Sink.receipts."""
         self._batch.receipts.extend(receipts)
-        self._something.set()
+        self._comes()
 
     def inbound(self, texts: Sequence[Inbound]) -> None:
         """See Sink.inbound: what the network delivers again is acknowledged again, and not stored again."""
         now = self._clock.monotonic()
         for text in texts:
-            if self._redeliveries.arrive(text.token, mark_of(text.sender, text.recipient, text.body), now):
+            mark = mark_of(text.sender, text.recipient, text.body)
+            if self._redeliveries.is_unstored(mark):
+                self.carrier.acknowledge([text.token], stored=False)
+            elif self._redeliveries.arrive(text.token, mark, now):
                 log.info("an inbound text came again", action="inbound")
                 self._batch.again.append(text.token)
             else:
                 self._batch.inbound.append(text)
+        self._comes()
+
+    def _comes(self) -> None:
         self._something.set()
+        if self._batch:
+            self._idle.clear()
 
     def unacknowledged(self, tokens: Sequence[int], *, surely: bool) -> None:
         """See Sink.unacknowledged."""
@@ -183,6 +191,10 @@ class Recorder:
     def succeed(self, earlier: "Recorder") -> None:
         """Take the place of an earlier recorder of the same service profile: what it expects again is expected here."""
         self._redeliveries.share(earlier._redeliveries)
+
+    def give_up(self) -> None:
+        """It has ended: what is not stored by now will not be."""
+        self._redeliveries.give_up()
 
     @property
     def is_owed(self) -> bool:
@@ -209,7 +221,7 @@ class Recorder:
             await self.commit()
 
     async def drain(self, within: float) -> bool:
-        """Take leave of the carrier, then wait until every outcome is stored; whether that came about in time.
+        """Take leave of the carrier, then wait until all it has said is stored; whether that came about in time.
 
         A store that cannot be written must not keep the process from ending: what is not stored is rescued later.
         """
@@ -227,28 +239,26 @@ class Recorder:
     async def commit(self) -> None:
         """Store one batch, however often it takes, and only then let go of it."""
         batch, self._batch = self._batch, Batch()
-        if not batch:
-            return
-        while True:
+        while batch:
             try:
                 await self._store_batch(batch)
                 break
             except Unavailable as error:
                 log.error("the store cannot be written; nothing is acknowledged", action="record", error=str(error))
-                self._refuse(batch)
-                self._refuse(self._batch)
+                self._refuse(batch, self._batch)
                 await asyncio.sleep(_RETRY)
         self._let_go(batch)
 
-    def _refuse(self, batch: Batch) -> None:
+    def _refuse(self, *batches: Batch) -> None:
         """Let the network keep what handsets said, and bring it again to whoever can store it then.
 
         What a try may have written stays, until it is known whether it did.
         """
-        texts = batch.take_untried()
+        texts = [token for batch in batches for token in batch.take_untried()]
         if texts:
-            also = self._redeliveries.refuse(texts, batch.again)
-            batch.again = [token for token in batch.again if token not in also]
+            also = self._redeliveries.refuse(texts, [token for batch in batches for token in batch.again])
+            for batch in batches:
+                batch.again = [token for token in batch.again if token not in also]
             self.carrier.acknowledge([*texts, *also], stored=False)
 
     def _let_go(self, batch: Batch) -> None:
@@ -265,7 +275,7 @@ class Recorder:
                 sender, text = found
                 sender.answered(text.engagement_id, outcome)
                 touched[sender] = None
-        if not self._open:
+        if not self._open and not self._batch:
             self._idle.set()
         for each in touched:
             each.wake()
@@ -289,7 +299,7 @@ class Recorder:
                 return
             if batch.inbound and not await self._may_store(tx):
                 batch.tried = []
-                self._refuse(batch)
+                self._refuse(batch, self._batch)
             answered = await self._apply_outcomes(tx, settling, batch.outcomes, remembered) if batch.outcomes else {}
             if batch.receipts:
                 await self._apply_receipts(tx, settling, batch.receipts, answered)
@@ -366,16 +376,12 @@ class Recorder:
             answers.apply(settling, text, outcome)
         if refs:
             await tx.batches.add_refs(account_id, profile_id, refs)
-            await self._match_parked(tx, settling)
+            await matching.settle_parked(tx, self.profile, settling, parking.parked_of, answered)
         return answered
 
     async def _match_parked(self, tx: Transaction, settling: Settling, since: Instant = _EVER) -> None:
-        """Receipts that came before the answers just stored have found their texts."""
-        for party in await matching.parties(tx, self.profile):
-            parked = await parking.parked(tx, *party, since)
-            settled = await matching.settle(tx, self.profile, settling, parked, {}) if parked else []
-            if settled:
-                await parking.forget(tx, *party, (receipt.carrier_ref for receipt in settled))
+        """Receipts that came before their texts were in doubt have found them."""
+        await matching.settle_parked(tx, self.profile, settling, parking.parked, since)
 
     async def _apply_receipts(
         self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt], answered: Mapping[str, Unanswered]

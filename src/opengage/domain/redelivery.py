@@ -5,11 +5,14 @@ between the commit and the answer. SMPP gives such a text no mark (3.4 has no fi
 same words twice. So a text is taken for a redelivery only where one is expected: each text whose acknowledgement is
 known to be lacking, or may be, lets exactly one of the same sender, recipient and words pass by unstored.
 
+A text whose connection ended before it was stored is neither expected nor new: it is `unstored` until it is known
+whether it will be, and if it comes meanwhile it is to come once more.
+
 What is expected is kept in memory. After a start the texts that were stored last take its place (`expect`).
 """
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -51,6 +54,11 @@ class Redeliveries:
         self._marks: dict[int, bytes] = {}
         self._unanswered: dict[bytes, dict[int, float]] = {}
         self._expected: dict[bytes, list[float]] = {}
+        self._lost: dict[int, tuple[bytes, float]] = {}
+        """What was lost before it was stored, and for how long it is expected once it is."""
+        self._unstored: Counter[bytes] = Counter()
+        self._stored: set[int] = set()
+        """What came again, and was stored when it came first."""
         self._repeats: set[int] = set()
         """What came again for want of an answer: it is as much stored as what came before it."""
         self._swept = float("-inf")
@@ -58,10 +66,13 @@ class Redeliveries:
     def share(self, earlier: "Redeliveries") -> None:
         """Expect what an earlier recorder of the same service profile expects, which may still run, and hears of it."""
         self._expected = earlier._expected
+        self._unstored = earlier._unstored
 
     def is_owed(self, now: float) -> bool:
         """Whether a text may come again: the network lacks an acknowledgement, or may lack one."""
-        return bool(self._unanswered) or any(until >= now for untils in self._expected.values() for until in untils)
+        if self._unanswered or self._unstored:
+            return True
+        return any(until >= now for untils in self._expected.values() for until in untils)
 
     def arrive(self, token: int, mark: bytes, now: float) -> bool:
         """A text came in, under this token: whether it is one that came before and needs no storing.
@@ -70,7 +81,9 @@ class Redeliveries:
         """
         self._sweep(now)
         is_again = self._was_expected(mark, now)
-        if not is_again and self._is_overdue(mark, now):
+        if is_again:
+            self._stored.add(token)
+        elif self._is_overdue(mark, now):
             is_again = True
             self._repeats.add(token)
         self._heard.append(_Heard(token, mark, now))
@@ -78,10 +91,17 @@ class Redeliveries:
         self._unanswered.setdefault(mark, {})[token] = now
         return is_again
 
+    def is_unstored(self, mark: bytes) -> bool:
+        """Whether the same text is being stored still, though its connection has ended: to be asked before `arrive`."""
+        return mark in self._unstored
+
     def acknowledge(self, tokens: Iterable[int], now: float) -> None:
-        """The acknowledgements of these texts were written."""
+        """These texts are stored, and the acknowledgements of those that were not lost were written."""
         late = set()
         for token in tokens:
+            if token in self._lost:
+                lost, seconds = self._forget_lost(token)
+                self._expect(lost, now + seconds)
             mark = self._marks.get(token)
             if mark is not None:
                 if self._is_overdue(mark, now):
@@ -96,8 +116,11 @@ class Redeliveries:
         Returns those of `again` that are the same ones, come again for want of an answer: to be refused like them.
         """
         marks = {self._marks[token] for token in tokens if token in self._marks}
+        marks |= {self._lost[token][0] for token in tokens if token in self._lost}
         also = {token for token in again if token in self._repeats and self._marks.get(token) in marks}
         for token in [*tokens, *also]:
+            if token in self._lost:
+                self._forget_lost(token)
             mark = self._marks.pop(token, None)
             if mark is not None:
                 self._answer(token, mark)
@@ -107,9 +130,27 @@ class Redeliveries:
         """The network lacks the acknowledgements of these texts, or not `surely` may lack them."""
         for token in tokens:
             mark = self._marks.pop(token, None)
-            if mark is not None:
-                self._answer(token, mark)
-                self._expect(mark, now + (SURELY if surely else PERHAPS))
+            if mark is None:
+                continue
+            seconds = SURELY if surely else PERHAPS
+            if token in self._unanswered.get(mark, {}) and token not in self._stored:
+                self._lost[token] = mark, seconds
+                self._unstored[mark] += 1
+            else:
+                self._expect(mark, now + seconds)
+            self._answer(token, mark)
+
+    def give_up(self) -> None:
+        """What was lost unstored will not be stored any more: it comes as a new one."""
+        for token in list(self._lost):
+            self._forget_lost(token)
+
+    def _forget_lost(self, token: int) -> tuple[bytes, float]:
+        mark, seconds = self._lost.pop(token)
+        self._unstored[mark] -= 1
+        if not self._unstored[mark]:
+            del self._unstored[mark]
+        return mark, seconds
 
     def expect(self, marks: Iterable[bytes], now: float) -> None:
         """These texts were stored just before an earlier process ended, perhaps unacknowledged."""
@@ -136,6 +177,7 @@ class Redeliveries:
 
     def _answer(self, token: int, mark: bytes) -> None:
         self._repeats.discard(token)
+        self._stored.discard(token)
         waiting = self._unanswered.get(mark)
         if waiting is not None:
             waiting.pop(token, None)

@@ -305,6 +305,10 @@ class Batches(Protocol):
         """Keep receipts whose texts are not known yet; a second one for the same segment says nothing new."""
         ...
 
+    async def parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> Rows:
+        """(carrier id, recipient, reference, state, code) of the parked receipts with these ids of the carrier's."""
+        ...
+
     async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
         """The parked receipts with these ids of the carrier's have found their texts."""
         ...

@@ -3,6 +3,7 @@
 Taking a lane raises its epoch. Whoever still writes under an older one is fenced: `require` finds no row.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from opengage.clock import SECOND, Instant
 from opengage.domain.breaker import Phase
 from opengage.domain.errors import Fenced
-from opengage.domain.records import PhoneNumber
+from opengage.domain.records import PhoneNumber, ServiceProfile
 from opengage.ids import Id
 from opengage.store import rows, tables
 from opengage.store.contract import Transaction
@@ -260,6 +261,12 @@ async def is_owed(tx: Transaction, account_id: int, phone_number_id: Id) -> bool
 async def setups(tx: Transaction, owner: str) -> dict[tuple[int, Id], Setup]:
     """How each lane of `owner` is set up at present, by account and phone number."""
     return {(account_id, id_): tuple(stamps) for account_id, id_, *stamps in await tx.rows(_SETUPS, owner=owner)}
+
+
+def setup_of(number: PhoneNumber, profiles: Sequence[ServiceProfile]) -> Setup:
+    """The same of a number and its service profiles as they were read."""
+    usual, *fallback = [profile.updated_at for profile in profiles]
+    return number.updated_at, usual, fallback[0] if fallback else None
 
 
 async def is_on(tx: Transaction, account_id: int, phone_number_id: Id) -> bool:

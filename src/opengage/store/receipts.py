@@ -10,7 +10,7 @@ from opengage.clock import Instant
 from opengage.domain.outcomes import Receipt, ReceiptState
 from opengage.ids import Id
 from opengage.store import tables
-from opengage.store.contract import Transaction
+from opengage.store.contract import Rows, Transaction
 
 _parked: Final = tables.parked_receipts
 _segments: Final = tables.text_segments
@@ -85,6 +85,15 @@ async def park(
 async def parked(tx: Transaction, account_id: int, service_profile_id: Id, since: Instant = _EVER) -> list[Receipt]:
     """The parked receipts of a service profile that came since an instant, the newest 10,000 of them."""
     found = await tx.rows(_LIST, account_id=account_id, service_profile_id=service_profile_id, since=since)
+    return _read(found)
+
+
+async def parked_of(tx: Transaction, account_id: int, service_profile_id: Id, refs: Iterable[str]) -> list[Receipt]:
+    """The parked receipts of a service profile with these ids of the carrier's, however many others there are."""
+    return _read(await tx.batches.parked(account_id, service_profile_id, sorted(set(refs))))
+
+
+def _read(found: Rows) -> list[Receipt]:
     return [
         Receipt(carrier_ref, ReceiptState(state), code, "", recipient or "", reference, 0)
         for carrier_ref, recipient, reference, state, code in found

@@ -26,6 +26,7 @@ from opengage.store.contract import (
     Outgoing,
     Recent,
     Result,
+    Rows,
     Settled,
     Stale,
     Step,
@@ -228,6 +229,12 @@ class PostgresBatches:
             for each in receipts
         ]
         await self._run(sql.PARK, account_id, service_profile_id, now, *_columns(told, 5))
+
+    async def parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> Rows:
+        """See Batches.parked."""
+        accounts, profiles = [account_id] * len(refs), [service_profile_id] * len(refs)
+        found = await self._connection.fetch(sql.PARKED, accounts, profiles, list(map(_text, refs)))
+        return [tuple(row) for row in found]
 
     async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
         """See Batches.forget_parked."""

@@ -151,6 +151,13 @@ SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[], $6::bigint[], $7::text[
 ON CONFLICT DO NOTHING
 """
 
+PARKED: Final = """
+SELECT p.carrier_ref, p.recipient, p.reference, p.state, p.code
+FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, profile, wanted)
+JOIN parked_receipts AS p ON p.account_id = given.account AND p.service_profile_id = given.profile
+    AND p.carrier_ref = given.wanted
+"""
+
 FORGET_PARKED: Final = """
 DELETE FROM parked_receipts USING unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, profile, wanted)
 WHERE account_id = given.account AND service_profile_id = given.profile AND carrier_ref = given.wanted

@@ -24,6 +24,7 @@ from opengage.store.contract import (
     Outgoing,
     Recent,
     Result,
+    Rows,
     Settled,
     Stale,
     Step,
@@ -250,6 +251,11 @@ class SqliteBatches:
         told = [(each.carrier_ref, each.recipient, each.reference, each.state.value, each.code) for each in receipts]
         names = {"account_id": account_id, "service_profile_id": service_profile_id}
         self._run(sql.PARK, **names, now=now, rows=_json(told))
+
+    async def parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> Rows:
+        """See Batches.parked."""
+        names = {"account_id": account_id, "service_profile_id": service_profile_id}
+        return self._connection.execute(sql.PARKED, names | {"refs": _json(refs)}).fetchall()
 
     async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
         """See Batches.forget_parked."""

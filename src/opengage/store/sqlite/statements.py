@@ -161,6 +161,13 @@ WHERE true -- else ON would be read as a join's
 ON CONFLICT (account_id, service_profile_id, carrier_ref) DO NOTHING
 """
 
+PARKED: Final = """
+SELECT p.carrier_ref, p.recipient, p.reference, p.state, p.code
+FROM json_each(:refs) AS wanted
+CROSS JOIN parked_receipts AS p
+    ON p.account_id = :account_id AND p.service_profile_id = :service_profile_id AND p.carrier_ref = wanted.value
+"""
+
 FORGET_PARKED: Final = """
 DELETE FROM parked_receipts
 WHERE account_id = :account_id AND service_profile_id = :service_profile_id
