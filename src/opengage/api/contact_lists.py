@@ -47,8 +47,8 @@ def _title(sent: ListAttributes) -> str | None:
 
 
 def _contacts(request: WebRequest, sent: ListRelationships) -> Sequence[Id] | None:
-    """The ids of those who are to be on it; None where none are named. Raises Invalid, TooMany."""
-    if sent.contacts is None:
+    """The ids of those who are to be on it; None where none are named, not even one. Raises Invalid, TooMany."""
+    if sent.contacts is None or not sent.contacts.data:
         return None
     problems: list[Problem] = []
     charge(request, len(sent.contacts.data))
