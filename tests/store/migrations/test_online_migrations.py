@@ -239,3 +239,34 @@ def test_two_upgrades_of_a_database_in_use(postgres_server: postgres.Server) -> 
             done = sorted(pool.map(upgrade_postgres, [old, old]))
         assert done == [("0001", newest()), (newest(), newest())]
         assert schema(postgres_server, old) == schema(postgres_server, fresh)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_upgrade_that_dies_again_and_again_goes_on(
+    postgres_server: postgres.Server, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Each try dies at a later statement of its own than the one before; in the end the schema is a fresh one's."""
+    execute, left = asyncpg.Connection.execute, [0]
+
+    async def dying(self: "asyncpg.Connection[Any]", query: str, *rest: Any, **named: Any) -> Any:
+        if query.startswith("SET LOCAL idle"):
+            return await execute(self, query, *rest, **named)  # the turn's own connection
+        left[0] -= 1
+        if when == "after":
+            done = await execute(self, query, *rest, **named)
+        if left[0] < 0:
+            self.terminate()
+            raise ConnectionResetError
+        return done if when == "after" else await execute(self, query, *rest, **named)
+
+    with postgres_server.database(empty=True) as old, postgres_server.database() as fresh:
+        postgres_server.execute(old, migrations.script(None, "0001"))
+        monkeypatch.setattr(asyncpg.Connection, "execute", dying)
+        done, first = None, len(online.plan(migrations.script("0001", newest())).first)
+        for left[0] in (first // 2, first + 14, *range(6, 400, 12)):
+            with contextlib.suppress(OSError, asyncpg.InterfaceError):
+                done = upgrade_postgres(old)
+                break
+        monkeypatch.undo()
+        assert done == ("0001", newest())
+        assert schema(postgres_server, old) == schema(postgres_server, fresh)
