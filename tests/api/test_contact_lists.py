@@ -64,6 +64,21 @@ async def test_a_change_of_a_list_replaces_its_people_where_they_are_named(clien
     assert await members(client, list_id) == [b]
 
 
+@pytest.mark.parametrize("settings", [Settings(bulk_limit=2)], ids=["two at once"])
+async def test_no_more_people_at_once_than_in_any_bulk_request(client: Client) -> None:
+    """POST and PATCH of a list are refused with the place and the limit, and nothing is changed."""
+    ids = await contacts(client, A, B, C)
+    list_id = await client.make("lists", {"title": "L"})
+    document = resource("lists", {"title": "M"})
+    document["data"]["relationships"] = {"contacts": some("contacts", *ids)}
+    for answer in (await client.post("/lists", document), await client.patch(f"/lists/{list_id}", document)):
+        assert answer.status_code == 400
+        (error,) = answer.json()["errors"]
+        assert error["source"] == {"pointer": "/data/relationships/contacts/data"}
+        assert "at most 2" in error["detail"]
+    assert await members(client, list_id) == []
+
+
 async def test_membership_from_the_list(client: Client) -> None:
     """POST adds, PATCH replaces, DELETE removes; each with 204, and twice is once."""
     a, b, c = await contacts(client, A, B, C)

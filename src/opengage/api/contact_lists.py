@@ -22,6 +22,7 @@ from opengage.jsonapi.request import Reader, ToMany
 from opengage.operations import contact_lists
 
 _MEMBERS: Final = f"/{TYPE}/{{resource_id:str}}/relationships/contacts"
+_PEOPLE: Final = "/data/relationships/contacts/data"
 _LISTS: Final = "/contacts/{resource_id:str}/relationships/lists"
 
 
@@ -46,13 +47,14 @@ def _title(sent: ListAttributes) -> str | None:
     return title if isinstance(title, str) else None
 
 
-def _contacts(request: WebRequest, sent: ListRelationships) -> Sequence[Id] | None:
+def _contacts(request: WebRequest, api: ApiState, sent: ListRelationships) -> Sequence[Id] | None:
     """The ids of those who are to be on it; None where none are named, not even one. Raises Invalid, TooMany."""
     if sent.contacts is None or not sent.contacts.data:
         return None
+    places.check_size(len(sent.contacts.data), api.settings.bulk_limit, "contacts", _PEOPLE)
     problems: list[Problem] = []
     charge(request, len(sent.contacts.data))
-    ids = targets(sent.contacts.data, "contacts", "contacts", problems, "/data/relationships/contacts/data")
+    ids = targets(sent.contacts.data, "contacts", "contacts", problems, _PEOPLE)
     _refuse(problems)
     return ids
 
@@ -62,7 +64,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
     """POST /lists."""
     sent = READER.one(await read_body(request))
     title = _title(sent.attributes)
-    ids = _contacts(request, sent.relationships) or ()
+    ids = _contacts(request, api, sent.relationships) or ()
     if title is None:
         detail = "“title” is missing. Add it to /data/attributes."
         raise Invalid([Problem(Code.REQUIRED, detail, "/data/attributes/title")])
@@ -74,7 +76,7 @@ async def create(request: WebRequest, api: Api, actor: Member) -> ASGIResponse:
 async def update(request: WebRequest, api: Api, actor: Member, resource_id: FromPath[str]) -> ASGIResponse:
     """PATCH /lists/{id}: another title, or other contacts and no others."""
     sent = READER.one(await read_body(request), addressed=resource_id)
-    title, ids = _title(sent.attributes), _contacts(request, sent.relationships)
+    title, ids = _title(sent.attributes), _contacts(request, api, sent.relationships)
     id_ = from_wire(resource_id)
     changed = await contact_lists.change(api.store, api.clock, actor, id_, title=title, contact_ids=ids)
     return answers.one(request, RESOURCE.answer(api.base_url, changed), 202)

@@ -28,13 +28,13 @@ def only(_: int) -> str:
     return "/data"
 
 
-def check_size(count: int, limit: int, noun: str) -> None:
-    """Raises Invalid when an array has nothing in it, or too much."""
+def check_size(count: int, limit: int, noun: str, at: str = "/data") -> None:
+    """Raises Invalid when the array at this place has nothing in it, or too much."""
     if count == 0:
-        raise Invalid([Problem(Code.REQUIRED, f"The array is empty. Put at least one of your {noun} in it.", "/data")])
+        raise Invalid([Problem(Code.REQUIRED, f"The array is empty. Put at least one of your {noun} in it.", at)])
     if count > limit:
         detail = f"The array holds {count} {noun}. Send at most {limit} in one request."
-        raise Invalid([Problem(Code.TOO_MANY, detail, "/data")])
+        raise Invalid([Problem(Code.TOO_MANY, detail, at)])
 
 
 def check_types(some: Sequence[Identifier], kind: str) -> None:
