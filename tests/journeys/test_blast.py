@@ -132,11 +132,12 @@ def test_magic_numbers_end_as_promised(server: Server, tenants: Tenants) -> None
     ask(server.control, "chaos", set={"magic": True})
     try:
         engagement_id = magician.blast([f"+331990012{ending}" for ending in promised])
-        until(
-            lambda: magician.ledger(engagement_id)["processing"] == magician.ledger(engagement_id)["pending"] == 0,
-            RECEIPT_WINDOW + 20,
-            "every fate",
-        )
+
+        def nobody_is_on_the_way() -> bool:
+            ledger = magician.ledger(engagement_id)  # looked at once: all may have set out between two looks
+            return bool(ledger["processing"] == ledger["pending"] == 0)
+
+        until(nobody_is_on_the_way, RECEIPT_WINDOW + 20, "every fate")
     finally:
         ask(server.control, "chaos", set={"magic": False})
     assert magician.reasons(engagement_id) == {f"+331990012{ending}": reason for ending, reason in promised.items()}

@@ -43,6 +43,7 @@ SEARCHES: Final[dict[str, set[str]]] = {
     "TEXTS_OF_REFS": {SEGMENTS_KEY, TEXTS_KEY},
     "ADD_REFS": set(),
     "PARK": set(),
+    "PARKED": {"parked_receipts_pkey"},
     "FORGET_PARKED": {"parked_receipts_pkey"},
     "STEP_TEXTS": {TEXTS_KEY},
     "STEP_ENVELOPES": {ENVELOPES_KEY},

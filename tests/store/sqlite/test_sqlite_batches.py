@@ -45,6 +45,7 @@ SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
     ],
     "ADD_REFS": [],
     "PARK": [],
+    "PARKED": [("p", "PRIMARY KEY", ["account_id", "service_profile_id", "carrier_ref"])],
     "FORGET_PARKED": [("parked_receipts", "PRIMARY KEY", ["account_id", "service_profile_id", "carrier_ref"])],
     "STEP_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],
     "INSERT_RESULTS": [],

@@ -232,9 +232,10 @@ def pointed(operation: str, kind: str, relationships: Schema, components: Mappin
         is_many = "data" in (held := components[named[0].rpartition("/")[2]]["properties"]) and "items" in held["data"]
         one = identifier(_led(kind, name))
         data: Schema = {"type": "array", "items": one} if is_many else {"anyOf": [one, {"type": "null"}]}
-        if name in NEEDED.get(operation, ()):
-            data = one
-        relationships["properties"][name] = {"type": "object", "required": ["data"], "properties": {"data": data}}
+        told: Schema = {"type": "object", "properties": {"data": data}}
+        if name in NEEDED.get(operation, ()):  # elsewhere one without data says nothing, and is understood so
+            told = {"type": "object", "required": ["data"], "properties": {"data": one}}
+        relationships["properties"][name] = told
     relationships["required"] = list(NEEDED.get(operation, ()))
 
 
