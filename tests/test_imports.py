@@ -125,10 +125,17 @@ def local_imports(tree: ast.Module) -> list[int]:
     return sorted(node.lineno for node in inside if isinstance(node, ast.Import | ast.ImportFrom))
 
 
+LATE = {
+    "src/opengage/assembly/store.py": "PostgreSQL's driver, which no process on an embedded database should hold",
+    "src/opengage/dispatch/importer.py": "openpyxl, which a worker needs for a kind of file that few send",
+}
+"""What is imported inside a function for the memory that it takes, once each; the layers hold for it all the same."""
+
+
 def test_no_function_imports() -> None:
-    """An import inside a function would dodge the layers."""
+    """An import inside a function would dodge the layers, but for those that are listed with their reason."""
     found = [shown(path, line) for path in python_files("src") for line in local_imports(parsed(path))]
-    assert not found
+    assert sorted(place.partition(":")[0] for place in found) == sorted(LATE)
 
 
 def test_function_imports_are_seen() -> None:

@@ -7,7 +7,6 @@ from opengage.assembly.secrets import sealer
 from opengage.domain.errors import Unavailable
 from opengage.settings import Settings
 from opengage.store.contract import Store
-from opengage.store.postgres import PostgresOptions, PostgresStore
 from opengage.store.sqlite import SqliteStore
 
 DATABASE = "opengage.db"
@@ -26,6 +25,9 @@ def open_store(settings: Settings) -> Store:
     """
     seals = cache(partial(sealer, settings))
     if settings.database_url is not None:
+        # here, because the driver and what it needs are 4 MB that no process on an embedded database should hold
+        from opengage.store.postgres import PostgresOptions, PostgresStore  # noqa: PLC0415
+
         return PostgresStore(
             PostgresOptions(
                 url=settings.database_url,

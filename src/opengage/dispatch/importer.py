@@ -21,7 +21,7 @@ from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.imports import Column, Fault, ImportStatus, Person, Unusable, columns, read_row
 from opengage.domain.records import Contact, ContactImport, ContactImportError, ContactList, Upload
 from opengage.ids import NewId, to_wire
-from opengage.operations import csv_rows, xlsx_rows
+from opengage.operations import csv_rows
 from opengage.operations.contact_imports import MOST_ERRORS
 from opengage.operations.contacts import Saved, keep_numbers, save
 from opengage.store import contacts, imports, rows
@@ -228,7 +228,7 @@ class _Batches:
     """A file's rows after those that were taken in before, a batch at a time; its work belongs in a thread."""
 
     def __init__(self, file: BinaryIO, kind: str, job: ContactImport) -> None:
-        self._rows: Generator[Row, None, None] = xlsx_rows.rows(file) if kind == media.XLSX else csv_rows.rows(file)
+        self._rows = _rows(file, kind)
         self._job = job
         self._columns: list[Column] = []
 
@@ -250,6 +250,15 @@ class _Batches:
         self._columns = columns(header, _decode(self._job.mapping) if self._job.mapping else None)
         for _ in islice(self._rows, self._job.count_rows):
             pass
+
+
+def _rows(file: BinaryIO, kind: str) -> Generator[Row, None, None]:
+    if kind != media.XLSX:
+        return csv_rows.rows(file)
+    # here, because openpyxl is 8 MB that a worker should not hold for files that few send
+    from opengage.operations import xlsx_rows  # noqa: PLC0415
+
+    return xlsx_rows.rows(file)
 
 
 def _further(
