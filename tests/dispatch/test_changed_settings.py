@@ -2,7 +2,7 @@
 
 import asyncio
 
-from dispatch.workers import Workers, lanes_of
+from dispatch.workers import Worker, Workers, lanes_of
 from dispatch.world import HookedStore, World, accept, recipient, until
 from opengage.dispatch.recorder import Recorder
 from opengage.domain.outcomes import Inbound
@@ -28,6 +28,19 @@ async def test_a_connection_made_anew_expects_again_what_the_old_one_stored(worl
     assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == [(1,)]
 
 
+def hanging(recorder: Recorder, worker: Worker) -> tuple[HookedStore, asyncio.Event, asyncio.Event]:
+    """A store at which the recorder waits before it writes: told once it does, until it may go on."""
+    store = recorder._store = HookedStore(worker.store)
+    reached, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await goes_on.wait()
+
+    store.before_writing = hang
+    return store, reached, goes_on
+
+
 async def test_what_the_old_connection_could_not_store_is_stored_by_the_new_one(world: World, workers: Workers) -> None:
     """It was lost unstored: what comes again is refused until nobody stores it any more, and then it is a new text."""
     tenant = await world.tenant()
@@ -35,14 +48,8 @@ async def test_what_the_old_connection_could_not_store_is_stored_by_the_new_one(
     await until(lambda: worker.carrier.sink)
     before = worker.carrier.sink
     assert isinstance(before, Recorder)
-    store = before._store = HookedStore(worker.store)
-    reached, goes_on = asyncio.Event(), asyncio.Event()
-
-    async def hang() -> None:
-        reached.set()
-        await goes_on.wait()
-
-    store.before_writing, store.failures = hang, 1
+    store, reached, goes_on = hanging(before, worker)
+    store.failures = 1
     text = Inbound(recipient(0), tenant.number.phone_number, "STOP", 1)
     before.inbound([text])
     await reached.wait()
@@ -68,14 +75,7 @@ async def test_a_connection_takes_its_leave_when_what_it_brought_is_stored(world
     await until(lambda: worker.carrier.sink)
     before = worker.carrier.sink
     assert isinstance(before, Recorder)
-    store = before._store = HookedStore(worker.store)
-    reached, goes_on = asyncio.Event(), asyncio.Event()
-
-    async def hang() -> None:
-        reached.set()
-        await goes_on.wait()
-
-    store.before_writing = hang
+    _, reached, goes_on = hanging(before, worker)
     before.inbound([Inbound(recipient(0), tenant.number.phone_number, "STOP", 1)])
     await reached.wait()
     await world.set(tenant.profile, window=7, updated_at=tenant.profile.updated_at + 1)
