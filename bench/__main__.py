@@ -86,7 +86,7 @@ def _measure(data: Path, asked: argparse.Namespace, database: Database) -> Run:
         access = Access(init(data, smsc.port, environment, quiet_hours=asked.law), port)
         environment["OPENGAGE_SANDBOX_SMSC"] = f"smpp://bench:bench@127.0.0.1:{smsc.port}"  # no second simulator
         if asked.law:
-            environment["OPENGAGE_QUIET_HOURS_FILE"] = str(law.write(data))
+            environment |= law.setting(data)
         flags = ("--data", str(data), "--port", str(port))
         served = stack.enter_context(running(Child(opengage("serve", *flags), data, environment)))
         wait_until_ready(port)
@@ -199,7 +199,7 @@ def _carry_out(data: Path, asked: argparse.Namespace) -> None:
                 _api(data, asked)
             else:
                 kinds = ("sample", "cprofile") if asked.kind == "both" else (asked.kind,)
-                profiling.profile(data, PROFILES[asked.what], asked.texts, kinds, database)
+                profiling.profile(data, PROFILES[asked.what], asked.texts, kinds, database, has_law=asked.law)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)  # nothing must interrupt the tidying up
 

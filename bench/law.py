@@ -18,8 +18,8 @@ basis = "secondary"
 """
 
 
-def write(folder: Path) -> Path:
-    """The rules as a file in this folder."""
+def setting(folder: Path) -> dict[str, str]:
+    """The setting that names these rules, as a file in this folder."""
     path = folder / "quiet-hours.toml"
     path.write_text(_RULES, "utf-8")
-    return path
+    return {"OPENGAGE_QUIET_HOURS_FILE": str(path)}

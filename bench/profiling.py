@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import blast, ingest
+from bench import blast, ingest, law
 from bench.children import Child, free_port, init, opengage, running, simulator
 from bench.client import Access, Broken, wait_until_ready
 from bench.place import HERE
@@ -30,25 +30,30 @@ _SETTLE = 0.3
 _ROOTS = (str(HERE.parent / "src") + os.sep, str(HERE.parent) + os.sep)
 
 
-def profile(data: Path, verb: str, texts: int, kinds: Iterable[str], database: Database) -> None:
+def profile(data: Path, verb: str, texts: int, kinds: Iterable[str], database: Database, *, has_law: bool) -> None:
     """Run once for each kind of profiler with it in the process of this verb, and print what it saw."""
     for kind in kinds:
         home = data / kind
         home.mkdir()
-        out, seconds = _run(home, verb, texts, kind, database.fresh(kind))
+        environment = database.fresh(kind)
+        if has_law:
+            environment |= law.setting(home)
+        out, seconds = _run(home, verb, texts, kind, environment, has_law=has_law)
         rate = texts / seconds
         print(f"\n{kind} of {verb}: {texts:,} texts in {seconds:.2f} s, {rate:,.0f}/s with the profiler on\n")
         print("\n".join(_sampled(out, texts) if kind == "sample" else _called(out, texts)))
 
 
-def _run(home: Path, verb: str, texts: int, kind: str, environment: dict[str, str]) -> tuple[Path, float]:
+def _run(
+    home: Path, verb: str, texts: int, kind: str, environment: dict[str, str], *, has_law: bool
+) -> tuple[Path, float]:
     """The profile, and the seconds that what it watched took."""
     out, port = home / "profile", free_port()
     watching = ["-m", "bench.profiled", kind, str(out), "--with-parent"]
     flags = {"web": ["--data", str(home), "--port", str(port)], "worker": ["--data", str(home)]}
     with ExitStack() as stack:
         smsc = stack.enter_context(simulator(home))
-        access = Access(init(home, smsc.port, environment), port)
+        access = Access(init(home, smsc.port, environment, quiet_hours=has_law), port)
         commands = {name: [*watching, name] if name == verb else opengage(name) for name in flags}
         children = {
             name: stack.enter_context(running(Child([*commands[name], *more], home, environment)))

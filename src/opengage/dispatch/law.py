@@ -4,15 +4,16 @@ Asked by `intent` and `singles`. The legal clock runs for accounts that have swi
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from opengage.clock import Instant
-from opengage.dispatch.planning import Meta, Rules
+from opengage.dispatch.planning import Rules
 from opengage.domain import local_time
 from opengage.domain.frequency import FREQUENCY_CAP, Cap
 from opengage.domain.legal_clock import Hold, LegalClock
 from opengage.domain.records import Account, Engagement
-from opengage.domain.whereabouts import whereabouts
+from opengage.domain.whereabouts import Whereabouts
 
 ON: Final = "on"
 _HOUR: Final = 3600
@@ -31,11 +32,12 @@ class Law:
         own = _own_caps(account)
         longest = max([self._clock.longest_cap_hours * _HOUR if is_on else 0, *(cap.seconds for cap in own)])
 
-        def legal(number: str, meta: Meta) -> Hold | None:
-            return self._clock.held(whereabouts(number, meta), now)
+        def legal(place: Whereabouts) -> Hold | None:
+            return self._clock.held(place, now)
 
-        def caps(number: str, meta: Meta) -> list[Cap]:
-            by_law = self._clock.caps(whereabouts(number, meta)) if is_on else ()
+        @cache  # few places hold all of a batch
+        def caps(place: Whereabouts) -> list[Cap]:
+            by_law = self._clock.caps(place) if is_on else ()
             return own + [Cap(cap.rule, cap.count, cap.hours * _HOUR) for cap in by_law]
 
         return Rules(
@@ -63,9 +65,9 @@ def expires_at(engagement: Engagement) -> Instant | None:
     return Instant(engagement.started_at + engagement.validity_seconds * 1_000_000)
 
 
-def _hour(engagement: Engagement | None) -> Callable[[str, Meta], Instant] | None:
+def _hour(engagement: Engagement | None) -> Callable[[Whereabouts], Instant] | None:
     """When a text of a `local-time` engagement may go to each recipient; None for every other kind."""
     if engagement is None or engagement.delivery_local_time is None:
         return None
     wall = local_time.parse(engagement.delivery_local_time)
-    return lambda number, meta: local_time.for_recipient(wall, whereabouts(number, meta).zones)
+    return lambda place: local_time.for_recipient(wall, place.zones)

@@ -18,6 +18,7 @@ from opengage.domain.legal_clock import Hold
 from opengage.domain.segments import TooManySegments, check
 from opengage.domain.states import Reason
 from opengage.domain.templates import RenderError, Template
+from opengage.domain.whereabouts import Whereabouts, whereabouts
 from opengage.ids import Id, NewId, to_wire
 from opengage.store.contract import Due, Held, Intent, Settled
 
@@ -36,12 +37,12 @@ class Rules(msgspec.Struct, frozen=True):
     now: Instant = Instant(0)
     expires_at: Instant | None = None
     """When the engagement's texts are no longer worth sending."""
-    hour: Callable[[str, Meta], Instant] | None = None
-    """(number, meta) to when a text of a `local-time` engagement may go to this recipient."""
-    legal: Callable[[str, Meta], Hold | None] | None = None
-    """(number, meta) to the rule that holds a text to this recipient now; None where the legal clock is off."""
-    caps: Callable[[str, Meta], Sequence[Cap]] | None = None
-    """(number, meta) to all frequency caps that hold for this recipient; None where nobody has one."""
+    hour: Callable[[Whereabouts], Instant] | None = None
+    """When a text of a `local-time` engagement may go to recipients there."""
+    legal: Callable[[Whereabouts], Hold | None] | None = None
+    """The rule that holds texts to recipients there now; None where the legal clock is off."""
+    caps: Callable[[Whereabouts], Sequence[Cap]] | None = None
+    """All frequency caps that hold for recipients there; None where nobody has one."""
     looks_back: int = 0
     """Seconds of the longest cap: how far back it matters who was texted."""
 
@@ -142,21 +143,18 @@ class _Planner:
     def _held(self, envelope: Due, meta: Meta | None) -> Held | None:
         """What this envelope must wait for, if anything; one whose text was put off stays where it is meanwhile."""
         number, rules = envelope.phone_number, self._rules
-        if meta is None:
-            meta = _META.decode(envelope.meta)
-        if rules.hour is not None and (hour := rules.hour(number, meta)) > rules.now:
+        place = whereabouts(number, _META.decode(envelope.meta) if meta is None else meta)
+        if rules.hour is not None and (hour := rules.hour(place)) > rules.now:
             return Held(envelope.envelope_id, envelope.reason, None, hour)
         hold, reason = None, Reason.QUIET_HOURS
         if rules.legal is not None:
-            hold = rules.legal(number, meta)
-        if hold is None and rules.caps is not None and envelope.text_id is None:
-            hold, reason = self._over_caps(number, rules.caps(number, meta)), Reason.THROTTLED
+            hold = rules.legal(place)
+        # whoever was not texted lately is over no cap
+        if hold is None and rules.caps is not None and envelope.text_id is None and number in self._recent:
+            hold, reason = over(rules.caps(place), self._recent[number], rules.now), Reason.THROTTLED
         if hold is None:
             return None
         return Held(envelope.envelope_id, envelope.reason if envelope.text_id else reason, hold.rule, hold.until)
-
-    def _over_caps(self, number: str, caps: Sequence[Cap]) -> Hold | None:
-        return over(caps, self._recent.get(number, ()), self._rules.now)
 
     def intent(self, envelope: Due, body: str, segments: int, new_id: NewId) -> Intent:
         """The text that this envelope becomes; the rest of the batch will know of it."""

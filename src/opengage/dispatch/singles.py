@@ -20,6 +20,7 @@ from opengage.domain.legal_clock import Hold
 from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
+from opengage.domain.whereabouts import whereabouts
 from opengage.ids import NewId, floor, made_at
 from opengage.operations.settling import Chance, Settling
 from opengage.store import lanes, rows, singles, suppressions
@@ -111,15 +112,15 @@ class Singles:
 
     async def _held(self, tx: Transaction, text: Text, rules: Rules) -> Hold | None:
         """The rule that holds a text, if any."""
-        meta = _META.decode(text.meta)
-        if rules.legal is not None and (hold := rules.legal(text.recipient, meta)):
+        place = whereabouts(text.recipient, _META.decode(text.meta))
+        if rules.legal is not None and (hold := rules.legal(place)):
             return hold
         if rules.caps is None or _was_put_off(text):
             return None
         since = floor(Instant(rules.now - rules.looks_back * SECOND))
         recent = await tx.batches.recent(text.account_id, [text.recipient], since)
         times = [made_at(each.text_id) for each in recent]
-        return over(rules.caps(text.recipient, meta), times, rules.now)
+        return over(rules.caps(place), times, rules.now)
 
     async def _remember(self, tx: Transaction, text: Text, rules: Rules) -> None:
         """For the caps, and once: under an id of this moment, for the text's own tells when it was written."""
