@@ -81,7 +81,8 @@ def fill(connection: sqlite3.Connection, count: int = 2_000) -> None:
     )
     texts = json.dumps([[number(at), "Hello", 1] for at in places])
     connection.execute(statements.INSERT_TEXTS, common | ids | {"rows": texts})
-    connection.execute(statements.ADD_REFS, common | ids | {"rows": json.dumps([[f"m{at}", 1, 1] for at in places])})
+    refs = json.dumps([f"m{at}" for at in places])
+    connection.execute(statements.ADD_REFS, common | ids | {"number": 1, "parts": 1, "rows": refs})
     connection.execute("ANALYZE")
     connection.commit()
 

@@ -146,8 +146,7 @@ ORDER BY s.text_id
 
 ADD_REFS: Final = """
 INSERT OR IGNORE INTO text_segments (account_id, service_profile_id, carrier_ref, text_id, number, parts)
-SELECT :account_id, :service_profile_id, json_extract(value, '$[0]'), substr(:texts, key * 16 + 1, 16),
-    json_extract(value, '$[1]'), json_extract(value, '$[2]')
+SELECT :account_id, :service_profile_id, value, substr(:texts, key * 16 + 1, 16), :number, :parts
 FROM json_each(:rows)
 """
 
@@ -176,37 +175,28 @@ WHERE account_id = :account_id AND service_profile_id = :service_profile_id
 
 # the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones
 STEP_TEXTS: Final = """
-UPDATE texts SET status = some.status, code = some.code, result_id = some.result, attempts = some.attempts,
-    updated_at = :now,
-    sent_at = CASE WHEN some.accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
-    settled_at = CASE WHEN some.settled THEN :now END,
-    next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END, hold_reason = NULL, hold_until = NULL,
-    epoch = CASE WHEN some.settled OR some.status = 'queued' THEN NULL ELSE epoch END
+UPDATE texts SET status = :status, code = :code, result_id = some.result, attempts = :attempts, updated_at = :now,
+    sent_at = CASE WHEN :accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
+    settled_at = CASE WHEN :settled THEN :now END,
+    next_at = CASE WHEN envelope_id IS NULL THEN :next_at END, hold_reason = NULL, hold_until = NULL,
+    epoch = CASE WHEN :settled OR :status = 'queued' THEN NULL ELSE epoch END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
-             substr(:results, key * 16 + 1, 16) AS result, json_extract(value, '$[0]') AS status,
-             json_extract(value, '$[1]') AS code, json_extract(value, '$[2]') AS attempts,
-             json_extract(value, '$[3]') AS accepted, json_extract(value, '$[4]') AS settled,
-             json_extract(value, '$[5]') AS before, json_extract(value, '$[6]') AS next_at
+             substr(:results, key * 16 + 1, 16) AS result
       FROM json_each(:rows) LIMIT -1) AS some
-WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = some.before
+WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = :before
     AND texts.settled_at IS NULL
 """
 
 INSERT_RESULTS: Final = """
 INSERT INTO text_results (account_id, id, created_at, updated_at, text_id, kind, code)
-SELECT :account_id, substr(:results, key * 16 + 1, 16), :now, :now, substr(:texts, key * 16 + 1, 16),
-    json_extract(value, '$[0]'), json_extract(value, '$[1]')
+SELECT :account_id, substr(:results, key * 16 + 1, 16), :now, :now, substr(:texts, key * 16 + 1, 16), :kind, :code
 FROM json_each(:rows)
 """
 
 STEP_ENVELOPES: Final = """
-UPDATE envelopes SET status = some.status, reason = some.reason, next_at = some.next_at, updated_at = :now,
-    retry_attempts = some.retries,
-    completed_at = CASE WHEN some.status IN ('complete', 'incomplete') THEN :now END
-FROM (SELECT :account_id AS account,
-             substr(:envelopes, key * 16 + 1, 16) AS wanted, json_extract(value, '$[0]') AS status,
-             json_extract(value, '$[1]') AS reason, json_extract(value, '$[2]') AS next_at,
-             json_extract(value, '$[3]') AS retries
+UPDATE envelopes SET status = :status, reason = :reason, next_at = :next_at, updated_at = :now,
+    retry_attempts = :retries, completed_at = CASE WHEN :status IN ('complete', 'incomplete') THEN :now END
+FROM (SELECT :account_id AS account, substr(:envelopes, key * 16 + 1, 16) AS wanted
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted
 """
