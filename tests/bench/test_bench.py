@@ -80,6 +80,9 @@ def test_processes_sizes_and_bloat_are_measured(place: Path) -> None:
     assert all(row["rate"] > 0 and set(row["cores"]) == KINDS for row in found["scaling"])
     assert [row["envelopes"] for row in found["table-sizes"]] == [30]
     assert all(row["ingest_us"] > 0 and row["blast_us"] > 0 for row in found["table-sizes"])
+    pages = found["table-sizes"][0]["pages"]
+    assert set(pages) == {"engagement", "account"}
+    assert all(each["first"] > 0 and len(each["others"]) == 9 and min(each["others"]) > 0 for each in pages.values())
     updates = {row["table"]: row["updates"] for row in found["bloat"]}
     assert (updates["envelopes"], updates["texts"]) == (1200, 800)
     assert all(row["hot"] <= row["updates"] and row["fresh_indexes"] > 0 for row in found["bloat"])
