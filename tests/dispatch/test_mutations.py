@@ -16,6 +16,7 @@ from dispatch import (
     test_forgotten,
     test_gates,
     test_inbound,
+    test_lately,
     test_law,
     test_recorder,
     test_redelivery,
@@ -26,7 +27,7 @@ from dispatch import (
     test_unsure,
 )
 from dispatch.world import World, accept
-from opengage.dispatch import careful, gates, matching, parts, planning, rescuer
+from opengage.dispatch import careful, gates, lately, matching, parts, planning, rescuer
 from opengage.dispatch.gathered import Batch
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
@@ -38,7 +39,7 @@ from opengage.domain.legal_clock import LegalClock
 from opengage.domain.records import Activity, Engagement
 from opengage.domain.redelivery import Redeliveries
 from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
-from opengage.ids import new_id
+from opengage.ids import Id, new_id
 from opengage.operations import guarding, settling
 from opengage.store import lanes, ledgers, pseudonyms, receipts, rows, work
 from opengage.store.sqlite import batches, statements
@@ -199,6 +200,23 @@ def no_memory_of_who_was_texted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SqliteBatches, "recent", _none)
 
 
+def no_look_into_what_knows_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom another engagement texted, which is its own record, nobody asks."""
+    monkeypatch.setattr(lately, "LARGE", 2)
+    monkeypatch.setattr(SqliteBatches, "sent_lately", _none)
+
+
+def records_know_only_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engagement that is its own record does not look into itself."""
+    monkeypatch.setattr(lately, "LARGE", 2)
+    known = SqliteBatches.sent_before
+
+    async def blind(*asked: Any) -> list[Any]:
+        return [(number, body, Id(bytes(16))) for number, body, _ in await known(*asked)]
+
+    monkeypatch.setattr(SqliteBatches, "sent_before", blind)
+
+
 def no_count_within_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one batch all may pass a cap that has room for one."""
     monkeypatch.setattr(planning._Planner, "_over_caps", lambda *_: None)
@@ -254,7 +272,7 @@ def no_careful_claims(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def steps_from_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text moves, whatever became of it since it was read."""
-    guard = "AND texts.status = some.before\n    AND texts.settled_at IS NULL"
+    guard = "AND texts.status = :before\n    AND texts.settled_at IS NULL"
     assert guard in statements.STEP_TEXTS
     monkeypatch.setattr(statements, "STEP_TEXTS", statements.STEP_TEXTS.replace(guard, ""))
 
@@ -418,6 +436,9 @@ HELD_BY: list[tuple[Mutation, Behaviour]] = [
     (no_legal_clock, test_law.test_at_night_a_text_is_held_until_the_morning),
     (no_legal_clock, test_singles.test_the_night_holds_a_single_text),
     (no_memory_of_who_was_texted, test_law.test_the_cap_holds_over_all_engagements),
+    (no_look_into_what_knows_by_itself, test_lately.test_another_engagement_is_held_by_what_a_record_knows),
+    (no_look_into_what_knows_by_itself, test_lately.test_a_single_text_is_held_by_what_a_record_knows),
+    (records_know_only_others, test_lately.test_a_record_asks_itself),
     (no_count_within_the_batch, test_law.test_within_one_batch_the_cap_counts_too),
     (no_validity, test_law.test_what_has_lapsed_is_never_submitted),
     (no_weekly_hours, test_gates.test_outside_its_weekly_hours_nothing_goes),

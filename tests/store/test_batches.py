@@ -262,14 +262,27 @@ async def test_a_carriers_id_that_came_again_means_the_newest_text(store: Store)
 
 
 async def test_what_was_sent_before(store: Store) -> None:
-    """(number, body) of this engagement's texts to the numbers asked for, and of no other's."""
+    """(number, body, id) of this engagement's texts to the numbers asked for, and of no other's."""
     await sending(store, 2)
     async with store.writing() as tx:
         await envelopes(tx, 1, engagement=OTHER_ENGAGEMENT, first=5)
         found = await tx.batches.sent_before(ACCOUNT, ENGAGEMENT, [number(1), number(5), number(8)])
-        assert found == {(number(1), "Hello")}
-        assert await tx.batches.sent_before(ACCOUNT, OTHER_ENGAGEMENT, [number(1), number(5)]) == set()
-        assert await tx.batches.sent_before(OTHER_ACCOUNT, ENGAGEMENT, [number(1)]) == set()
+        assert found == [(number(1), "Hello", text_id(1))]
+        assert await tx.batches.sent_before(ACCOUNT, OTHER_ENGAGEMENT, [number(1), number(5)]) == []
+        assert await tx.batches.sent_before(OTHER_ACCOUNT, ENGAGEMENT, [number(1)]) == []
+
+
+async def test_what_was_sent_lately(store: Store) -> None:
+    """The same from an id on: an envelope without a text is none, nor is an earlier one."""
+    await sending(store, 3)
+    async with store.writing() as tx:
+        await envelopes(tx, 1, first=5)
+        asked = [number(0), number(2), number(5), number(8)]
+        found = await tx.batches.sent_lately(ACCOUNT, ENGAGEMENT, asked, text_id(0))
+        assert sorted(found) == [(text_id(0), number(0)), (text_id(2), number(2))]
+        assert await tx.batches.sent_lately(ACCOUNT, ENGAGEMENT, asked, text_id(1)) == [(text_id(2), number(2))]
+        assert await tx.batches.sent_lately(ACCOUNT, OTHER_ENGAGEMENT, asked, text_id(0)) == []
+        assert await tx.batches.sent_lately(OTHER_ACCOUNT, ENGAGEMENT, asked, text_id(0)) == []
 
 
 async def test_what_is_in_doubt(store: Store) -> None:

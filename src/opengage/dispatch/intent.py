@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import gates, parts, pools
+from opengage.dispatch import gates, lately, parts, pools
 from opengage.dispatch.gates import Gate, Room
 from opengage.dispatch.law import Law
 from opengage.dispatch.planning import Known, Plan, Rules, plan
@@ -21,8 +21,8 @@ from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, ServiceProfile, Text, TextTemplate
 from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
-from opengage.ids import Id, NewId, floor, made_at, to_wire
-from opengage.store import endings, lanes, rows, suppressions, work
+from opengage.ids import Id, NewId, floor, to_wire
+from opengage.store import endings, lanes, recent_texts, rows, suppressions, work
 from opengage.store import pools as pooled
 from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered
 
@@ -159,20 +159,28 @@ class Intents:
         numbers = [envelope.phone_number for envelope in batch.due]
         again = [envelope.text_id for envelope in batch.due if envelope.text_id]
         written = list((await rows.find_many(tx, Text, account_id, again)).values()) if again else []
-        recent: dict[str, list[Instant]] = {}
-        if rules.caps is not None:
-            since = floor(Instant(batch.now - rules.looks_back * SECOND))
-            for each in await tx.batches.recent(account_id, numbers, since):
-                recent.setdefault(each.phone_number, []).append(made_at(each.text_id))
+        sent = await tx.batches.sent_before(account_id, batch.engagement.id, numbers)
         return Known(
             suppressed=await suppressions.suppressed(tx, account_id, numbers),
-            texted=await tx.batches.sent_before(account_id, batch.engagement.id, numbers),
+            texted={(number, body) for number, body, _ in sent},
             written={text.id: text.body for text in written},
             elsewhere=[
                 text.id for text in written if await parts.are_elsewhere(tx, text, batch.profile, self._number.id)
             ],
-            recent=recent,
+            recent=await self._recent(tx, batch, numbers, sent) if rules.caps is not None else {},
         )
+
+    async def _recent(
+        self, tx: Transaction, batch: _Batch, numbers: Sequence[str], sent: Sequence[tuple[str, str, Id]]
+    ) -> dict[str, list[Instant]]:
+        """When each number was texted lately; `sent` is what this engagement has for them, whenever that was."""
+        own, since = batch.engagement, floor(batch.rules.since)
+        records = await recent_texts.own_records(tx, own.account_id, batch.rules.since)
+        others = [engagement_id for engagement_id in records if engagement_id != own.id]
+        found = await lately.texted(tx, own.account_id, numbers, since, others)
+        if own.is_own_record:
+            found |= {text_id: number for number, _, text_id in sent if text_id >= since}
+        return lately.times(found)
 
     async def _save(self, tx: Transaction, batch: _Batch, decided: Plan) -> None:
         """Write what was decided, and move the ledger with it."""
@@ -184,10 +192,7 @@ class Intents:
             count = len(decided.intents)
             moves.note(account_id, engagement_id, Dimension.MINUTE, str(now // _MINUTE), count)
             moves.note(account_id, engagement_id, Dimension.NUMBER, to_wire(self._number.id), count)
-            if batch.rules.caps is not None or batch.has_pool:
-                own = self._number.id
-                texted = [Recent(intent.recipient, intent.text_id, own) for intent in decided.intents]
-                await tx.batches.remember(account_id, texted)
+            await self._remember(tx, batch, decided.intents)
         if decided.settled:
             await endings.close(tx, account_id, engagement_id, decided.settled, now, self.new_id)
         if decided.held:
@@ -197,6 +202,15 @@ class Intents:
             moves.leave(account_id, engagement_id, left, count)
             moves.arrive(account_id, engagement_id, arrived, count)
         await endings.move_and_complete(tx, moves, now, self.new_id)
+
+    async def _remember(self, tx: Transaction, batch: _Batch, intents: Sequence[Intent]) -> None:
+        """Who is texted, and from which number: for the caps, unless the envelopes tell them, and for a pool."""
+        engagement, is_asked = batch.engagement, batch.rules.caps is not None and not batch.engagement.is_own_record
+        if is_asked and not batch.has_pool and len(intents) >= lately.LARGE:
+            is_asked = not await lately.become_record(tx, engagement.account_id, engagement.id, batch.rules.since)
+        if is_asked or batch.has_pool:
+            texted = [Recent(intent.recipient, intent.text_id, self._number.id) for intent in intents]
+            await tx.batches.remember(engagement.account_id, texted)
 
     def _outgoing(self, batch: _Batch) -> Outgoing:
         return Outgoing(

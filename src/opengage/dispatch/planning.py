@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from opengage import logs
-from opengage.clock import Instant
+from opengage.clock import SECOND, Instant
 from opengage.dispatch.parts import LOOK_AGAIN, PART_ELSEWHERE
 from opengage.domain.frequency import Cap, over
 from opengage.domain.legal_clock import Hold
@@ -26,8 +26,8 @@ log = logs.get(__name__)
 
 _META = msgspec.json.Decoder(dict[str, Any])
 
-
 Meta = Mapping[str, Any]
+Caps = Callable[[Whereabouts], Sequence[Cap]]
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -41,10 +41,15 @@ class Rules(msgspec.Struct, frozen=True):
     """When a text of a `local-time` engagement may go to recipients there."""
     legal: Callable[[Whereabouts], Hold | None] | None = None
     """The rule that holds texts to recipients there now; None where the legal clock is off."""
-    caps: Callable[[Whereabouts], Sequence[Cap]] | None = None
+    caps: Caps | None = None
     """All frequency caps that hold for recipients there; None where nobody has one."""
     looks_back: int = 0
     """Seconds of the longest cap: how far back it matters who was texted."""
+
+    @property
+    def since(self) -> Instant:
+        """From when on it matters who was texted."""
+        return Instant(self.now - self.looks_back * SECOND)
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -149,12 +154,16 @@ class _Planner:
         hold, reason = None, Reason.QUIET_HOURS
         if rules.legal is not None:
             hold = rules.legal(place)
-        # whoever was not texted lately is over no cap
-        if hold is None and rules.caps is not None and envelope.text_id is None and number in self._recent:
-            hold, reason = over(rules.caps(place), self._recent[number], rules.now), Reason.THROTTLED
+        if hold is None and rules.caps is not None and envelope.text_id is None:
+            hold, reason = self._over_caps(number, place, rules.caps), Reason.THROTTLED
         if hold is None:
             return None
         return Held(envelope.envelope_id, envelope.reason if envelope.text_id else reason, hold.rule, hold.until)
+
+    def _over_caps(self, number: str, place: Whereabouts, caps: Caps) -> Hold | None:
+        texted = self._recent.get(number)
+        # whoever was not texted lately is over no cap
+        return over(caps(place), texted, self._rules.now) if texted else None
 
     def intent(self, envelope: Due, body: str, segments: int, new_id: NewId) -> Intent:
         """The text that this envelope becomes; the rest of the batch will know of it."""

@@ -4,12 +4,13 @@ They come from the API (`operations.texts`) and from `inbound`, whose answers to
 suppressed, for that is what they are about.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from opengage.clock import SECOND, Clock, Instant
-from opengage.dispatch import gates, parts
+from opengage.dispatch import gates, lately, parts
 from opengage.dispatch.gates import Gate
 from opengage.dispatch.intent import Written
 from opengage.dispatch.law import Law
@@ -21,9 +22,9 @@ from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
 from opengage.domain.whereabouts import whereabouts
-from opengage.ids import NewId, floor, made_at
+from opengage.ids import Id, NewId, floor
 from opengage.operations.settling import Chance, Settling
-from opengage.store import lanes, rows, singles, suppressions
+from opengage.store import lanes, recent_texts, rows, singles, suppressions
 from opengage.store.contract import Recent, Transaction, Turn, Unanswered
 
 OPTED_OUT: Final = "opted-out"
@@ -89,6 +90,7 @@ class Singles:
         assert account is not None, "a lane is an account's"
         rules = self._law.rules(account, None, self._max_segments, now)
         suppressed = await suppressions.suppressed(tx, account.account_id, [text.recipient for text in texts])
+        records = await recent_texts.own_records(tx, account.account_id, rules.since) if rules.caps is not None else []
         settling = Settling(now, self._new_id, self._chance)
         going: list[Text] = []
         segments = 0
@@ -99,7 +101,7 @@ class Singles:
                 settling.apply(_unanswered(text), TextEvent.LAPSED, LAPSED)
             elif await parts.are_elsewhere(tx, text, profile, self._number.id):
                 await singles.hold(tx, text, parts.PART_ELSEWHERE, Instant(now + parts.LOOK_AGAIN))
-            elif text.purpose is None and (hold := await self._held(tx, text, rules)):
+            elif text.purpose is None and (hold := await self._held(tx, text, rules, records)):
                 await singles.hold(tx, text, hold.rule, hold.until)
             elif bar := gate.bar(segments, text.segments):
                 await singles.hold(tx, text, bar.rule, bar.until)
@@ -110,17 +112,15 @@ class Singles:
         await settling.write(tx)
         return going
 
-    async def _held(self, tx: Transaction, text: Text, rules: Rules) -> Hold | None:
-        """The rule that holds a text, if any."""
+    async def _held(self, tx: Transaction, text: Text, rules: Rules, records: Sequence[Id]) -> Hold | None:
+        """The rule that holds a text, if any; `records` are the engagements that know who was texted lately."""
         place = whereabouts(text.recipient, _META.decode(text.meta))
         if rules.legal is not None and (hold := rules.legal(place)):
             return hold
         if rules.caps is None or _was_put_off(text):
             return None
-        since = floor(Instant(rules.now - rules.looks_back * SECOND))
-        recent = await tx.batches.recent(text.account_id, [text.recipient], since)
-        times = [made_at(each.text_id) for each in recent]
-        return over(rules.caps(place), times, rules.now)
+        texts = await lately.texted(tx, text.account_id, [text.recipient], floor(rules.since), records)
+        return over(rules.caps(place), lately.times(texts).get(text.recipient, []), rules.now)
 
     async def _remember(self, tx: Transaction, text: Text, rules: Rules) -> None:
         """For the caps, and once: under an id of this moment, for the text's own tells when it was written."""

@@ -59,6 +59,7 @@ _FRESH: Final[dict[str, Any]] = {
                 "starts_at",
                 "bodies_purged_at",
                 "numbers_purged_at",
+                "is_own_record",
                 "activity_id",
             ),
             *("guard_base", "pause_reason", "hold_reason", "hold_until"),

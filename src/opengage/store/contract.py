@@ -239,8 +239,16 @@ class Batches(Protocol):
         """Those of `numbers` that this account must not text."""
         ...
 
-    async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
-        """(number, body) of every text that this engagement already has for one of `numbers`."""
+    async def sent_before(
+        self, account_id: int, engagement_id: Id, numbers: Sequence[str]
+    ) -> list[tuple[str, str, Id]]:
+        """(number, body, id) of every text that this engagement already has for one of `numbers`."""
+        ...
+
+    async def sent_lately(
+        self, account_id: int, engagement_id: Id, numbers: Sequence[str], since: Id
+    ) -> list[tuple[Id, str]]:
+        """(id, number) of every text from an id on that this engagement has for one of `numbers`."""
         ...
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:

@@ -220,6 +220,11 @@ async def next_at(tx: Transaction, account_id: int, engagement_id: Id, lane: Id)
     return None, False
 
 
+async def may_change(tx: Transaction, account_id: int, engagement_id: Id) -> bool:
+    """Whether an engagement can be changed here and now, without waiting for anybody who holds it."""
+    return bool(await tx.rows(_UNHELD, account_id=account_id, id=engagement_id))
+
+
 async def show_hold(tx: Transaction, engagement: Engagement, rule: str | None, until: Instant | None) -> None:
     """Say on an engagement which gate keeps it waiting, and until when; nothing is written that is there already.
 
@@ -227,7 +232,7 @@ async def show_hold(tx: Transaction, engagement: Engagement, rule: str | None, u
     """
     until = until if rule else None
     if (engagement.hold_reason, engagement.hold_until) != (rule, until):
-        if not await tx.rows(_UNHELD, account_id=engagement.account_id, id=engagement.id):
+        if not await may_change(tx, engagement.account_id, engagement.id):
             return
         key = {"key_account_id": engagement.account_id, "key_id": engagement.id}
         await tx.run(_SHOW_HOLD, **key, rule=rule, until=until)

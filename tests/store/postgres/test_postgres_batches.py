@@ -33,6 +33,7 @@ SEARCHES: Final[dict[str, set[str]]] = {
     "REMEMBER": set(),
     "SUPPRESSED": {"suppressions_account_id_phone_number_key"},
     "SENT_BEFORE": {NUMBERS, TEXTS_KEY},
+    "SENT_LATELY": {NUMBERS},
     "IN_DOUBT": {"texts_open"},
     "OPEN_TEXTS": {"texts_open"},
     "RESUBMIT_TEXTS": {TEXTS_KEY},

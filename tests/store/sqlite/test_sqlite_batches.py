@@ -27,6 +27,7 @@ SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
         ("e", NUMBERS, ["account_id", "engagement_id", "phone_number"]),
         ("t", TEXTS_KEY, ["account_id", "id"]),
     ],
+    "SENT_LATELY": [("e", NUMBERS, ["account_id", "engagement_id", "phone_number"])],
     "IN_DOUBT": [("texts", "texts_open", ["account_id"])],
     "OPEN_TEXTS": [("texts", "texts_open", ["account_id", "phone_number_id", "id"])],
     "CANCEL_TEXTS": [("texts", TEXTS_KEY, ["account_id", "id"])],

@@ -84,6 +84,8 @@ class Engagement(Authored, frozen=True, kw_only=True):
     bodies_purged_at: Instant | None = None
     """When what it said, and to whom, was forgotten."""
     numbers_purged_at: Instant | None = None
+    is_own_record: bool | None = None
+    """Whether its own envelopes are looked at for who was texted lately (`dispatch.lately`); None means no."""
 
 
 class Activity(Authored, frozen=True, kw_only=True):

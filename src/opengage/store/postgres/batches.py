@@ -135,11 +135,20 @@ class PostgresBatches:
         found = await self._connection.fetch(sql.SUPPRESSED, [account_id] * len(numbers), numbers)
         return {row[0] for row in found}
 
-    async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
+    async def sent_before(
+        self, account_id: int, engagement_id: Id, numbers: Sequence[str]
+    ) -> list[tuple[str, str, Id]]:
         """See Batches.sent_before."""
         many = len(numbers)
         found = await self._connection.fetch(sql.SENT_BEFORE, [account_id] * many, [engagement_id] * many, numbers)
-        return {(recipient, body) for recipient, body in found}
+        return [(recipient, body, id_) for recipient, body, id_ in found]
+
+    async def sent_lately(
+        self, account_id: int, engagement_id: Id, numbers: Sequence[str], since: Id
+    ) -> list[tuple[Id, str]]:
+        """See Batches.sent_lately."""
+        wanted = [account_id] * len(numbers), [engagement_id] * len(numbers), numbers, since
+        return [(id_, number) for id_, number in await self._connection.fetch(sql.SENT_LATELY, *wanted)]
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
         """See Batches.recent."""

@@ -33,7 +33,8 @@ JOIN suppressions ON account_id = given.account AND phone_number = given.wanted
 # Without statistics the index on the engagement's ids looks as good as the one on its numbers, and walks through all of
 # the engagement for each. A range of one number, in order, is what only the latter can give.
 SENT_BEFORE: Final = """
-SELECT t.recipient, t.body FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, engagement, wanted)
+SELECT t.recipient, t.body, t.id
+FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, engagement, wanted)
 CROSS JOIN LATERAL (
     SELECT account_id, text_id FROM envelopes
     WHERE account_id = given.account AND engagement_id = given.engagement
@@ -41,6 +42,17 @@ CROSS JOIN LATERAL (
     ORDER BY phone_number
 ) AS e
 JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
+"""
+
+SENT_LATELY: Final = """
+SELECT e.text_id, e.phone_number
+FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS given (account, engagement, wanted)
+CROSS JOIN LATERAL (
+    SELECT phone_number, text_id FROM envelopes
+    WHERE account_id = given.account AND engagement_id = given.engagement
+        AND phone_number BETWEEN given.wanted AND given.wanted AND text_id >= $4
+    ORDER BY phone_number
+) AS e
 """
 
 # in the order of the index of open texts: in that of the ids all texts of the account would be walked through

@@ -138,9 +138,18 @@ class SqliteBatches:
         """See Batches.suppressed."""
         return {row[0] for row in self._connection.execute(sql.SUPPRESSED, (account_id, _json(numbers)))}
 
-    async def sent_before(self, account_id: int, engagement_id: Id, numbers: Sequence[str]) -> set[tuple[str, str]]:
+    async def sent_before(
+        self, account_id: int, engagement_id: Id, numbers: Sequence[str]
+    ) -> list[tuple[str, str, Id]]:
         """See Batches.sent_before."""
-        return set(self._connection.execute(sql.SENT_BEFORE, (_json(numbers), account_id, engagement_id)))
+        return self._connection.execute(sql.SENT_BEFORE, (_json(numbers), account_id, engagement_id)).fetchall()
+
+    async def sent_lately(
+        self, account_id: int, engagement_id: Id, numbers: Sequence[str], since: Id
+    ) -> list[tuple[Id, str]]:
+        """See Batches.sent_lately."""
+        wanted = (_json(numbers), account_id, engagement_id, since)
+        return self._connection.execute(sql.SENT_LATELY, wanted).fetchall()
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
         """See Batches.recent."""

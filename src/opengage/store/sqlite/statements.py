@@ -31,10 +31,16 @@ WHERE account_id = ? AND phone_number IN (SELECT value FROM json_each(?))
 
 # by the index on the engagement's numbers, which holds few envelopes for each
 SENT_BEFORE: Final = """
-SELECT t.recipient, t.body FROM json_each(?) AS wanted
+SELECT t.recipient, t.body, t.id FROM json_each(?) AS wanted
 CROSS JOIN envelopes AS e INDEXED BY envelopes_account_id_engagement_id_phone_number
     ON e.account_id = ? AND e.engagement_id = ? AND e.phone_number = wanted.value AND e.text_id IS NOT NULL
 CROSS JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
+"""
+
+SENT_LATELY: Final = """
+SELECT e.text_id, e.phone_number FROM json_each(?) AS wanted
+CROSS JOIN envelopes AS e INDEXED BY envelopes_account_id_engagement_id_phone_number
+    ON e.account_id = ? AND e.engagement_id = ? AND e.phone_number = wanted.value AND e.text_id >= ?
 """
 
 IN_DOUBT: Final = """

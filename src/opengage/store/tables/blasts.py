@@ -85,6 +85,7 @@ engagements = table(
     sa.Column("has_callbacks", sa.Boolean(create_constraint=False), nullable=True),
     whole("bodies_purged_at", null=True),
     whole("numbers_purged_at", null=True),
+    sa.Column("is_own_record", sa.Boolean(create_constraint=False), nullable=True),
     one_of("status", EngagementStatus),
     sa.Index(None, "account_id", "status"),
     sa.Index(None, "account_id", "name", "id"),
@@ -92,6 +93,13 @@ engagements = table(
     sa.Index(None, "account_id", "is_archived", "id"),
     sa.Index(None, "account_id", "hold_reason"),
     sa.Index(None, "account_id", "hold_until"),
+)
+sa.Index(
+    "engagements_own_records",
+    engagements.c.account_id,
+    engagements.c.completed_at,
+    sqlite_where=engagements.c.is_own_record.is_not(None),
+    postgresql_where=engagements.c.is_own_record.is_not(None),
 )
 
 engagement_numbers = sa.Table(

@@ -494,6 +494,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("has_callbacks", sa.Boolean(), nullable=True))
         batch_op.add_column(sa.Column("bodies_purged_at", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("numbers_purged_at", sa.BigInteger(), nullable=True))
+        batch_op.add_column(sa.Column("is_own_record", sa.Boolean(), nullable=True))
         batch_op.create_index(
             batch_op.f("engagements_account_id_created_at"), ["account_id", "created_at"], unique=False
         )
@@ -507,6 +508,13 @@ def upgrade() -> None:
             batch_op.f("engagements_account_id_is_archived_id"), ["account_id", "is_archived", "id"], unique=False
         )
         batch_op.create_index(batch_op.f("engagements_account_id_name_id"), ["account_id", "name", "id"], unique=False)
+        batch_op.create_index(
+            "engagements_own_records",
+            ["account_id", "completed_at"],
+            unique=False,
+            sqlite_where=sa.text("is_own_record IS NOT NULL"),
+            postgresql_where=sa.text("is_own_record IS NOT NULL"),
+        )
 
     with op.batch_alter_table("envelopes", schema=None) as batch_op:
         batch_op.add_column(sa.Column("phone_number_id", sa.LargeBinary(length=16), nullable=True))
