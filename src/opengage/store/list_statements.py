@@ -102,12 +102,66 @@ def select_page(
     read = source(record)
     joined, keyed = _joined(read, keys, among)
     statement = _selected(record, read, *(key.label(f"k{place}") for place, key in enumerate(keyed)))
-    statement = statement.select_from(joined).where(*_where(read, shapes), *_paired(among))
+    statement = statement.select_from(joined).limit(sa.bindparam("page_limit"))
+    if not after:
+        statement = statement.offset(sa.bindparam("page_offset"))
+    run = _run(record, shapes) if among is None and _is_by_id(keys) else None
+    if run is not None:
+        return _walked(statement, read, shapes, (run, 0), keys[0], after=after)
+    statement = statement.where(*_where(read, shapes), *_paired(among))
     statement = statement.order_by(*(_directed(expression, key) for key, expression in zip(keys, keyed, strict=True)))
-    statement = statement.limit(sa.bindparam("page_limit"))
+    return statement.where(_beyond(keys, keyed)) if after else statement
+
+
+def _is_by_id(keys: tuple[Order, ...]) -> bool:
+    return len(keys) == 1 and keys[0].column == "id" and not keys[0].hops
+
+
+def _run(record: RecordClass, shapes: tuple[Shape, ...]) -> int | None:
+    """The condition with one value whose records an index has by id; None without any."""
+    table = source(record)
+    for number, shape in enumerate(shapes):
+        is_one_value = shape.compare is Compare.EQ and shape.count == 1 and not shape.absent
+        if is_one_value and not shape.negated and not shape.hops and _has_runs(table, shape.column):
+            return number
+    return None
+
+
+def _has_runs(table: sa.FromClause, column: str) -> bool:
+    """Whether an index of the whole table begins with the account, this column and the id."""
+    indexes = table.indexes if isinstance(table, sa.Table) else ()
+    return any(
+        [each.name for each in index.columns][:3] == ["account_id", column, "id"]
+        and index.dialect_options["postgresql"]["where"] is None
+        for index in indexes
+    )
+
+
+def _walked(
+    statement: sa.Select[Any],
+    read: sa.FromClause,
+    shapes: tuple[Shape, ...],
+    run: tuple[int, int],
+    key: Order,
+    *,
+    after: bool,
+) -> sa.Select[Any]:
+    """What fits one value of a condition (`run`: which condition, which value), by id, along its column's index.
+
+    PostgreSQL takes a column that equals something for no order. Where it expects most records to fit, it would walk
+    along all ids instead, and through whatever does not fit before the first that does. A range of one value, in the
+    order of the column and the id, is what only that column's index gives.
+    """
+    number, place = run
+    column, id_ = read.c[shapes[number].column], read.c.id
+    value = sa.bindparam(_name(number, place), type_=column.type)
+    fitting = [column >= value, column <= value]
     if after:
-        return statement.where(_beyond(keys, keyed))
-    return statement.offset(sa.bindparam("page_offset"))
+        here, mark = sa.tuple_(column, id_), sa.tuple_(value, sa.bindparam("after_0", type_=id_.type))
+        fitting = [column >= value, here < mark] if key.descending else [column <= value, here > mark]
+    rest = [_clause(read, other, shape) for other, shape in enumerate(shapes) if other != number]
+    statement = statement.where(read.c.account_id == _ACCOUNT, *fitting, *rest)
+    return statement.order_by(_directed(column, key), _directed(id_, key))
 
 
 @lru_cache(maxsize=_SHAPES)
@@ -121,13 +175,11 @@ def select_spread(
     """
     read = source(record)
     inner = read.alias("spread")
-    rest = [_clause(inner, number, shape) for number, shape in enumerate(shapes) if number != spread]
-    where = [inner.c.account_id == _ACCOUNT, *rest, *([_beyond((key,), [inner.c.id])] if after else [])]
     branches = []
     for place in range(shapes[spread].count):
-        mine = inner.c[shapes[spread].column] == sa.bindparam(_name(spread, place))
-        first = sa.select(inner.c.id).where(*where, mine).order_by(_directed(inner.c.id, key))
-        branches.append(sa.select(first.limit(sa.bindparam("spread_limit")).subquery().c.id))
+        first = sa.select(inner.c.id).limit(sa.bindparam("spread_limit"))
+        first = _walked(first, inner, shapes, (spread, place), key, after=after)
+        branches.append(sa.select(first.subquery().c.id))
     statement = _selected(record, read, read.c.id.label("k0"))
     statement = statement.where(read.c.account_id == _ACCOUNT, read.c.id.in_(sa.union_all(*branches)))
     statement = statement.order_by(_directed(read.c.id, key)).limit(sa.bindparam("page_limit"))

@@ -69,6 +69,31 @@ async def test_a_cursor_is_found_by_an_index(
     assert "OFFSET" not in str(statement.compile())
 
 
+_FEW_BEFORE_MANY = """
+INSERT INTO envelopes (account_id, id, created_at, updated_at, created_by, updated_by, engagement_id, phone_number,
+    status, reason, meta, retry_attempts, is_priority)
+SELECT 1, decode(lpad(to_hex(n), 32, '0'), 'hex'), 1, 1, '\\x00', '\\x00',
+    decode(lpad(CASE WHEN n < 2000 THEN '1' ELSE '2' END, 32, '0'), 'hex'), '+12025550100', 'pending', '', '{}', 0,
+    false
+FROM generate_series(1, 60000) AS n
+"""
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_the_first_page_does_not_walk_through_other_engagements(postgres_url: str, descending: bool) -> None:
+    """Where nearly all envelopes are of one engagement, its first ones are found behind those of earlier ones."""
+    ask = Ask(50, conditions=(Condition("engagement_id", (Id(bytes(15) + b"\2"),)),), order=(Order("id", descending),))
+    statement = statements.select_page(Envelope, tuple(map(statements.shape_of, ask.conditions)), ask.keys, after=False)
+    store = PostgresStore(PostgresOptions(postgres_url))
+    async with store.writing() as tx:
+        await tx.rows(sa.text(_FEW_BEFORE_MANY.replace(":", "\\:")))
+        await tx.rows(sa.text("ANALYZE envelopes"))
+        told = await plan(tx, statement, account_id=1, page_limit=51, page_offset=0, **statements.bound(ask.conditions))
+    await store.close()
+    assert "using envelopes_account_id_engagement_id_id" in told
+    assert "Sort" not in told
+
+
 async def test_both_kinds_of_messages_are_merged(postgres_url: str) -> None:
     """Each half of the text messages is walked by account and id, and the two are merged."""
     statement = statements.select_page(TextMessage, (), Ask(50).keys, after=True)

@@ -30,6 +30,9 @@ async def store(database: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
+ACTIVITIES = "activities_account_id_phone_number_id_id"
+
+
 async def plan(store: Store, statement: sa.Select[Any], *conditions: Condition) -> list[str]:
     """How the database would go about a statement."""
     compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
@@ -57,7 +60,7 @@ def page(record: Any, ask: Ask, *, after: bool) -> sa.Select[Any]:
         (
             Envelope,
             Ask(50, conditions=(Condition("engagement_id", (ID,)),)),
-            "envelopes_account_id_engagement_id_id (account_id=? AND engagement_id=? AND id>?)",
+            "envelopes_account_id_engagement_id_id (account_id=? AND (engagement_id,id)>(?,?) AND engagement_id<?)",
         ),
         (
             Text,
@@ -72,7 +75,12 @@ def page(record: Any, ask: Ask, *, after: bool) -> sa.Select[Any]:
         (
             Activity,
             Ask(50, conditions=(Condition("phone_number_id", (ID,)),)),
-            "activities_account_id_phone_number_id_id (account_id=? AND phone_number_id=? AND id>?)",
+            f"{ACTIVITIES} (account_id=? AND (phone_number_id,id)>(?,?) AND phone_number_id<?)",
+        ),
+        (
+            Activity,
+            Ask(50, conditions=(Condition("phone_number_id", (ID,)),), order=(Order("id", descending=True),)),
+            f"{ACTIVITIES} (account_id=? AND phone_number_id>? AND (phone_number_id,id)<(?,?))",
         ),
     ],
 )
@@ -100,7 +108,8 @@ async def test_several_values_are_each_found_by_the_index(store: Store, after: b
     shapes = (statements.shape_of(SEVERAL),)
     statement = statements.select_spread(Envelope, shapes, 0, Ask(50).keys[0], after=after)
     steps = await plan(store, statement, SEVERAL)
-    index = "envelopes_account_id_engagement_id_id (account_id=? AND engagement_id=?"
+    index = "envelopes_account_id_engagement_id_id (account_id=? AND "
+    index += "(engagement_id,id)>(?,?) AND engagement_id<?" if after else "engagement_id>? AND engagement_id<?"
     within = [step for step in steps if index in step]
     assert len(within) == 2
     assert not any("SCAN spread" in step for step in steps)
