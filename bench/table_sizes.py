@@ -1,12 +1,15 @@
 """`python -m bench --table-sizes 10000,1000000`: what an envelope costs in tables that hold so many already.
 
-The tables are filled with envelopes of an earlier engagement that is over, each with its text, segment and results, by
-the store's own way for large amounts. Then the same ingest and the same blast are measured as in an empty one, and what
-a page of all these envelopes costs, wherever it is.
+Each size has an installation of its own, whose tables are filled with envelopes of an earlier engagement that is over,
+each with its text, segment and results, by the store's own way for large amounts. Then the same ingest and the same
+blast are measured on all of them in turn, and what a page of all these envelopes costs, wherever it is.
 """
 
+import contextlib
+import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,8 @@ from opengage.store.contract import Store
 
 _CHUNK = 10_000
 _SEEN = 10
+_ROUNDS = 3
+_WARM = 20_000
 _ACCOUNT = 1
 FLAT = 20.0
 """Per cent by which the cost of an envelope may grow."""
@@ -55,37 +60,73 @@ class Row:
     envelopes: int
     """That the tables held at the beginning."""
     ingest_us: float
-    """Of wall time for each envelope."""
+    """Of wall time for each envelope, the middle one of `_ROUNDS`; the same for `blast_us`."""
     blast_us: float
     cores: dict[str, float]
-    """Busy in the blast."""
+    """Busy in the last blast."""
     peaks: dict[str, int]
     pages: dict[str, pages.Pages]
     """In the list of their engagement and in that of the account."""
 
 
 def run(data: Path, database: Database, sizes: Sequence[int], *, texts: int, posts: int, size: int) -> list[Row]:
-    """The same at each size, on one installation whose tables grow."""
-    rows: list[Row] = []
-    with simulator(data) as smsc, stage(data / "sizes", database, smsc) as made:
-        made.wait_for_spread()
-        access, held = made.accounts[0], 0
-        ingest.run(access, 1, size, 1)  # the first requests of a process are slower
-        made.blast(texts, "warm")
-        past = _Past(made)
-        for envelopes in sorted(sizes):
-            print(f"bench: filling up to {envelopes:,} envelopes", file=sys.stderr)
-            past.fill(envelopes - held)
-            held = max(held, envelopes)
-            _rest(made, database)
-            print("bench: ingest and blast", file=sys.stderr)
-            rate = ingest.run(access, posts, size, 1)
-            watch = made.watch()
-            took = made.blast(texts, f"among {envelopes}")
-            cores = watch.cores()
-            times = pages.run(access, past.engagement_id, past.tenths())
-            rows.append(Row(envelopes, 1e6 / rate, 1e6 * took / texts, cores, made.peaks(), times))
-    return rows
+    """The same at each size, on an installation for each; they take turns, so that a slow moment is everybody's."""
+    with ExitStack() as stack:
+        grown = [stack.enter_context(_grown(data / f"size-{held}", database, held)) for held in sorted(sizes)]
+        for each in grown:
+            each.warm(texts, size)
+        for each in grown:
+            each.rest(database)
+        for turn in range(_ROUNDS):
+            print(f"bench: ingest and blast, round {turn + 1} of {_ROUNDS}", file=sys.stderr)
+            for each in grown:
+                each.measure(texts, posts, size)
+        return [each.row() for each in grown]
+
+
+class _Grown:
+    """An installation whose tables hold so many envelopes, and what was measured on it."""
+
+    def __init__(self, made: Stage, held: int) -> None:
+        self._made = made
+        self._held = held
+        self._past = _Past(made)
+        self._ingest_us: list[float] = []
+        self._blast_us: list[float] = []
+        self._cores: dict[str, float] = {}
+
+    def warm(self, texts: int, size: int) -> None:
+        """Fill the tables; the first requests and the first texts of a process are slower."""
+        print(f"bench: filling up to {self._held:,} envelopes", file=sys.stderr)
+        self._past.fill(self._held)
+        self._made.wait_for_spread()
+        ingest.run(self._made.accounts[0], 1, size, 1)
+        self._made.blast(min(texts, _WARM), "warm")
+
+    def rest(self, database: Database) -> None:
+        """Let the database come to rest: what filling left to be done must not be counted."""
+        if self._made.environment:
+            database.execute("VACUUM (ANALYZE)", "CHECKPOINT", url=self._made.environment["OPENGAGE_DATABASE_URL"])
+
+    def measure(self, texts: int, posts: int, size: int) -> None:
+        """One ingest and one blast."""
+        self._ingest_us.append(1e6 / ingest.run(self._made.accounts[0], posts, size, 1))
+        watch = self._made.watch()
+        self._blast_us.append(1e6 * self._made.blast(texts, f"among {self._held}") / texts)
+        self._cores = watch.cores()
+
+    def row(self) -> Row:
+        """What came of it."""
+        times = pages.run(self._made.accounts[0], self._past.engagement_id, self._past.tenths())
+        ingest_us, blast_us = statistics.median(self._ingest_us), statistics.median(self._blast_us)
+        return Row(self._held, ingest_us, blast_us, self._cores, self._made.peaks(), times)
+
+
+@contextlib.contextmanager
+def _grown(home: Path, database: Database, held: int) -> Iterator[_Grown]:
+    with ExitStack() as stack:
+        smsc = stack.enter_context(simulator(home.parent))
+        yield _Grown(stack.enter_context(stage(home, database, smsc)), held)
 
 
 class _Past:
@@ -152,12 +193,6 @@ def _rows(engagement_id: Id, chunk: range) -> dict[str, list[tuple[Any, ...]]]:
         found["text_segments"].append((_ACCOUNT, who, text.hex(), text, 1, 1))
         found["text_results"] += [(_ACCOUNT, new_id(), now, now, text, kind) for kind in ("sent", "delivered")]
     return found
-
-
-def _rest(made: Stage, database: Database) -> None:
-    """Let the database come to rest: what filling left to be done must not be counted."""
-    if made.environment:
-        database.execute("VACUUM (ANALYZE)", "CHECKPOINT", url=made.environment["OPENGAGE_DATABASE_URL"])
 
 
 def shown(rows: Sequence[Row], database: str) -> str:

@@ -2,7 +2,8 @@
 
 Two places know. `recent_texts` has a row for each text to somebody, in the order of the numbers, which is no order of
 sending: every row costs a page. An engagement that sends in large batches is its own record instead, for its envelopes
-are found by their numbers already. Each of them is one more place to look, so an account has only a few at once.
+are found by their numbers already. Each of them is one more place to look, so an account has only a few at once
+(docs/decisions/0013).
 """
 
 from collections.abc import Mapping, Sequence
