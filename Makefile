@@ -73,7 +73,7 @@ bench: $(STAMP) ## benchmarks, each beside the raw limit of the same run
 	@$(BIN)/python -m bench $(ARGS)
 
 drill: $(STAMP) ## the proof that no text is lost or doubled: 10,000 schedules, then real processes on both databases
-	@OPENGAGE_SIMULATION_SCHEDULES=$${OPENGAGE_SIMULATION_SCHEDULES:-10000} $(BIN)/python -m pytest tests/simulation -q
+	@OPENGAGE_SIMULATION_SCHEDULES=$${OPENGAGE_SIMULATION_SCHEDULES:-10000} $(BIN)/python -m pytest tests/simulation -q --numprocesses 2
 	@PYTHONPATH=tests $(BIN)/python -m drill $(ARGS)
 
 drill-fleet: $(STAMP) ## the same on many machines over one PostgreSQL: killed, cut off, failed over, restarted

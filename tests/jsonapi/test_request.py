@@ -104,6 +104,16 @@ def test_an_escaped_backslash_before_u0000_is_text() -> None:
     assert READER.one(body).attributes.phone_number == "\\u0000"
 
 
+def test_half_of_a_surrogate_pair_is_named() -> None:
+    """It is no character, and the body is not cut short, whatever the decoder says; both halves are one character."""
+    with pytest.raises(DocumentError) as caught:
+        split(b'{"data": {"type": "things", "id": "\\ud83d!"}}')
+    (fault,) = caught.value.faults
+    assert fault.kind is FaultKind.MALFORMED
+    assert fault.detail.startswith("“\\ud83d” is half of a surrogate pair")
+    assert b"ud83d" in bytes(split(b'{"data": {"id": "\\ud83d\\ude00"}}'))  # type: ignore[arg-type]
+
+
 def test_type_and_id_must_fit_the_address() -> None:
     """A wrong type is a conflict whatever else is wrong; ids are given by the server."""
     assert faults(b'{"data":{"type":"others"}}') == [(FaultKind.CONFLICT, "/data/type")]

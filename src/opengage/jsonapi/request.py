@@ -84,6 +84,8 @@ _IDENTIFIER: Final = msgspec.json.Decoder(Identifier)
 _EMPTY: Final = msgspec.Raw(b"{}")
 _BOM: Final = b"\xef\xbb\xbf"
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_HALF: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+"""A first half of a pair without its second; to msgspec it looks as if the body had ended there."""
 
 _JSON_ERRORS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON; a type that does not fit is a ValidationError, a DecodeError too."""
@@ -131,7 +133,7 @@ def _data(body: bytes) -> msgspec.Raw:
     except msgspec.ValidationError as error:
         raise DocumentError(_no_document(error)) from error
     except _JSON_ERRORS as error:
-        raise DocumentError(Fault(FaultKind.MALFORMED, _no_json(error))) from error
+        raise DocumentError(Fault(FaultKind.MALFORMED, _no_json(error, body))) from error
     if b"\\u0000" in body and _NUL.search(body):
         detail = "The body holds a NUL character (\\u0000), which no text can carry. Remove it."
         raise DocumentError(Fault(FaultKind.MALFORMED, detail))
@@ -144,11 +146,16 @@ def _no_document(error: msgspec.ValidationError) -> Fault:
     return Fault(FaultKind.WRONG_TYPE, 'The body must be a JSON object with the member “data”: {"data": …}.', "")
 
 
-def _no_json(error: Exception) -> str:
+def _no_json(error: Exception, body: bytes | msgspec.Raw) -> str:
     if isinstance(error, RecursionError):
         return "The JSON is nested too deeply. A JSON:API document needs fewer than ten levels."
     if isinstance(error, UnicodeDecodeError):
         return f"The body is not UTF-8 (byte {error.start}). Send the JSON in UTF-8."
+    if half := _HALF.search(memoryview(body)):
+        escape = bytes(half[0]).decode()
+        return (
+            f"“{escape}” is half of a surrogate pair, which is no character. Send both halves, or the character itself."
+        )
     return f"The body is not valid JSON: {error}. Check quotes, commas, brackets and \\u escapes."
 
 
@@ -164,7 +171,7 @@ def identifiers(items: msgspec.Raw | list[msgspec.Raw]) -> list[Identifier]:
             found.append(_IDENTIFIER.decode(raw))
         except _JSON_ERRORS as error:
             some = list(islice(_explain(raw, Identifier, f"/data/{place}"), MOST_FAULTS))
-            faults += some or [Fault(FaultKind.MALFORMED, _no_json(error), f"/data/{place}")]
+            faults += some or [Fault(FaultKind.MALFORMED, _no_json(error, raw), f"/data/{place}")]
         if len(faults) >= MOST_FAULTS:
             break
     if faults:
@@ -250,7 +257,7 @@ class Reader(Generic[A_co, R_co]):
             found = list(islice(_explain(raw, self._model, at), MOST_FAULTS))
         except _JSON_ERRORS as again:
             error, found = again, []
-        return found or [Fault(FaultKind.MALFORMED, _no_json(error), at)]
+        return found or [Fault(FaultKind.MALFORMED, _no_json(error, raw), at)]
 
 
 def _sent_type(raw: msgspec.Raw) -> str | None:
