@@ -110,6 +110,28 @@ def change(store: Store, world: World, engagement: Engagement, status: str) -> A
     )
 
 
+@pytest.mark.parametrize("is_single", [False, True])
+async def test_two_lanes_do_not_pass_a_cap_at_once(world: World, is_single: bool) -> None:
+    """Where people are counted, an account's lanes write one after the other: each knows whom the others text."""
+    tenant = await world.tenant()
+    await world.account(tenant, frequency_cap=1, frequency_hours=24)
+    number = await world.second_number(tenant)
+    await world.engagement(tenant, 2, body="One")
+    if is_single:
+        await world.single(tenant, recipient(0), phone_number_id=number.id)
+    else:
+        await world.engagement(tenant, 2, body="Two", number=number)
+    first = await world.sender(tenant, world.recorder(tenant))
+    second = await world.sender(tenant, world.recorder(tenant), number=number)
+
+    async def intend(store: Store) -> None:
+        first._store = store
+        await first.turn()
+
+    await in_order(world, intend, second.turn)
+    assert [each.body for each in world.carrier.submitted] == ["One", "One"]
+
+
 async def test_a_stop_waits_for_the_intent_that_is_being_written(world: World) -> None:
     """It is acknowledged after that commit, and every later intent knows of it."""
     tenant = await world.tenant()

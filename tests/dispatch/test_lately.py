@@ -8,6 +8,7 @@ from dispatch.world import Tenant, World, accept, recipient
 from opengage.dispatch import lately
 from opengage.domain.frequency import FREQUENCY_CAP
 from opengage.domain.records import Engagement
+from opengage.domain.states import EngagementStatus
 from opengage.ids import new_id
 from opengage.operations import copies
 from opengage.operations.actors import Actor
@@ -135,15 +136,41 @@ async def test_what_ended_before_the_look_back_makes_room(world: World) -> None:
         assert await recent_texts.own_records(tx, tenant.account_id, type(end)(end + 1)) == []
 
 
-async def test_a_pool_goes_on_remembering(world: World) -> None:
-    """Which number texted somebody last is what only the table tells."""
-    tenant = await capped(world, 5)
-    engagement = await world.engagement(tenant, [recipient(0), recipient(1)])
-    await world.pool(engagement, tenant.number, await world.second_number(tenant))
+@pytest.mark.parametrize("cap", [None, 5])
+async def test_an_account_with_pools_remembers_every_text(world: World, cap: int | None) -> None:
+    """Which number texted somebody last is what only the table tells, whatever asked for that text."""
+    tenant = await world.tenant()
+    await world.account(tenant, frequency_cap=cap)
+    second = await world.second_number(tenant)
+    later = await world.engagement(tenant, [recipient(0), recipient(1)], body="Two", status=EngagementStatus.PAUSED)
+    await world.pool(later, tenant.number, second)
+    await world.engagement(tenant, [recipient(0), recipient(1)], body="One", number=second)
+    recorder = world.recorder(tenant)
     world.carrier.answer = accept
-    await (await world.sender(tenant, world.recorder(tenant))).turn()
-    assert len(world.carrier.submitted) == remembered(world) > 0
+    senders = [await world.sender(tenant, recorder), await world.sender(tenant, recorder, number=second)]
+    for _ in range(2):
+        for sender in senders:
+            await sender.turn()
+            await recorder.commit()
+        world.change("UPDATE engagements SET status = 'processing' WHERE id = ?", later.id)
+    assert [(each.sender, each.body) for each in world.carrier.submitted] == [
+        *[(second.phone_number, "One")] * 2,
+        *[(second.phone_number, "Two")] * 2,
+    ]
+    assert remembered(world) == 4
     assert world.look("SELECT count(*) FROM engagements WHERE is_own_record") == [(0,)]
+
+
+async def test_a_cap_switched_on_counts_what_the_blast_had_sent(world: World) -> None:
+    """Whom it texted while nobody counted is not texted once more."""
+    tenant = await world.tenant()
+    engagement = await sent(world, tenant, [recipient(0), recipient(1)], body="Hi {{n}}", meta='{"n":1}')
+    await world.account(tenant, frequency_cap=1, frequency_hours=24)
+    again = [(recipient(place), '{"n":2}') for place in range(3)]
+    await world.envelopes(tenant, engagement, again, world.clock.now())
+    await (await world.sender(tenant, world.recorder(tenant))).turn()
+    assert [each.body for each in world.carrier.submitted] == ["Hi 1", "Hi 1", "Hi 2"]
+    assert held(world) == HELD * 2
 
 
 async def test_a_copy_is_no_record(world: World) -> None:

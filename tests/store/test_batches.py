@@ -1,6 +1,8 @@
 """The hot path of a store: envelopes in, intents, answers and receipts, a batch at a time."""
 
+import msgspec
 import pytest
+import sqlalchemy as sa
 
 from opengage.clock import Instant
 from opengage.domain import records
@@ -278,11 +280,25 @@ async def test_what_was_sent_lately(store: Store) -> None:
     async with store.writing() as tx:
         await envelopes(tx, 1, first=5)
         asked = [number(0), number(2), number(5), number(8)]
-        found = await tx.batches.sent_lately(ACCOUNT, ENGAGEMENT, asked, text_id(0))
+        found = await tx.batches.sent_lately(ACCOUNT, [OTHER_ENGAGEMENT, ENGAGEMENT], asked, text_id(0))
         assert sorted(found) == [(text_id(0), number(0)), (text_id(2), number(2))]
-        assert await tx.batches.sent_lately(ACCOUNT, ENGAGEMENT, asked, text_id(1)) == [(text_id(2), number(2))]
-        assert await tx.batches.sent_lately(ACCOUNT, OTHER_ENGAGEMENT, asked, text_id(0)) == []
-        assert await tx.batches.sent_lately(OTHER_ACCOUNT, ENGAGEMENT, asked, text_id(0)) == []
+        assert await tx.batches.sent_lately(ACCOUNT, [ENGAGEMENT], asked, text_id(1)) == [(text_id(2), number(2))]
+        assert await tx.batches.sent_lately(ACCOUNT, [OTHER_ENGAGEMENT], asked, text_id(0)) == []
+        assert await tx.batches.sent_lately(OTHER_ACCOUNT, [ENGAGEMENT], asked, text_id(0)) == []
+
+
+async def test_texts_that_are_put_off_come_back_each_at_its_time(store: Store) -> None:
+    """Times differ by chance, and some have none: each envelope has its own."""
+    await sending(store, 4)
+    times = [NOW + 5, NOW + 3, None, NOW + 5]
+    steps = [
+        msgspec.structs.replace(step(place, TextStatus.QUEUED, Reason.RETRYING, "slow"), next_at=at)
+        for place, at in enumerate(times)
+    ]
+    async with store.writing() as tx:
+        await take(tx, steps, NOW)
+        found = await tx.rows(sa.text("SELECT next_at FROM envelopes ORDER BY id"))
+    assert [row[0] for row in found] == times
 
 
 async def test_what_is_in_doubt(store: Store) -> None:

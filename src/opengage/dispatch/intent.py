@@ -55,7 +55,8 @@ class _Batch(msgspec.Struct, frozen=True):
     words: _Words
     due: list[Due]
     rules: Rules
-    has_pool: bool
+    is_sticky: bool
+    """Whether the account has sender pools, and so asks which number texted somebody last."""
 
 
 class Intents:
@@ -77,6 +78,7 @@ class Intents:
         None when there turned out to be nothing to do. Raises Fenced when the lane is no longer ours.
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
+        account = await self._account(tx, lease.account_id)
         await lanes.require(tx, lease)
         if not await lanes.is_on(tx, lease.account_id, self._number.id):
             return None
@@ -93,7 +95,7 @@ class Intents:
         if not gate.is_open:
             await work.show_hold(tx, engagement, gate.rule, gate.until)
             return None
-        batch = await self._batch(tx, engagement, activity, profile, lease, min(room, gate.texts), now)
+        batch = await self._batch(tx, account, engagement, activity, profile, lease, min(room, gate.texts), now)
         decided, bar = await self._decide(tx, batch, gate)
         await work.show_hold(tx, engagement, bar and bar.rule, bar and bar.until)
         await self._save(tx, batch, decided)
@@ -106,9 +108,18 @@ class Intents:
             decided.segments,
         )
 
+    async def _account(self, tx: Transaction, account_id: int) -> Account:
+        """The account; where it has caps, nobody else texts its people until this transaction has ended."""
+        account = await rows.first(tx, Account, account_id=account_id)
+        assert account is not None, "a lane is an account's"
+        if self._law.has_caps(account):
+            await tx.take_turn(Turn.CAPS, (account_id,))
+        return account
+
     async def _batch(
         self,
         tx: Transaction,
+        account: Account,
         engagement: Engagement,
         activity: Activity,
         profile: ServiceProfile,
@@ -117,8 +128,6 @@ class Intents:
         now: Instant,
     ) -> _Batch:
         """What this number may take now, and what holds for it."""
-        account = await rows.first(tx, Account, account_id=engagement.account_id)
-        assert account is not None, "an engagement is an account's"
         members = await pooled.members(tx, engagement.account_id, engagement.id)
         due = await tx.batches.due(engagement.account_id, engagement.id, self._number.id, now, limit)
         return _Batch(
@@ -129,7 +138,7 @@ class Intents:
             words=await self._words_of(tx, activity),
             due=await pools.mine(tx, engagement, self._number, members, due, now),
             rules=self._law.rules(account, engagement, self._max_segments, now),
-            has_pool=len(members) > 1,
+            is_sticky=await recent_texts.has_pools(tx, engagement.account_id),
         )
 
     async def _words_of(self, tx: Transaction, activity: Activity) -> _Words:
@@ -173,13 +182,12 @@ class Intents:
     async def _recent(
         self, tx: Transaction, batch: _Batch, numbers: Sequence[str], sent: Sequence[tuple[str, str, Id]]
     ) -> dict[str, list[Instant]]:
-        """When each number was texted lately; `sent` is what this engagement has for them, whenever that was."""
+        """When each number was texted lately; `sent` is all that this engagement has for them, remembered or not."""
         own, since = batch.engagement, floor(batch.rules.since)
         records = await recent_texts.own_records(tx, own.account_id, batch.rules.since)
         others = [engagement_id for engagement_id in records if engagement_id != own.id]
         found = await lately.texted(tx, own.account_id, numbers, since, others)
-        if own.is_own_record:
-            found |= {text_id: number for number, _, text_id in sent if text_id >= since}
+        found |= {text_id: number for number, _, text_id in sent if text_id >= since}
         return lately.times(found)
 
     async def _save(self, tx: Transaction, batch: _Batch, decided: Plan) -> None:
@@ -204,11 +212,11 @@ class Intents:
         await endings.move_and_complete(tx, moves, now, self.new_id)
 
     async def _remember(self, tx: Transaction, batch: _Batch, intents: Sequence[Intent]) -> None:
-        """Who is texted, and from which number: for the caps, unless the envelopes tell them, and for a pool."""
+        """Who is texted, and from which number: for pools, and for the caps unless the envelopes tell them."""
         engagement, is_asked = batch.engagement, batch.rules.caps is not None and not batch.engagement.is_own_record
-        if is_asked and not batch.has_pool and len(intents) >= lately.LARGE:
+        if is_asked and not batch.is_sticky and len(intents) >= lately.LARGE:
             is_asked = not await lately.become_record(tx, engagement.account_id, engagement.id, batch.rules.since)
-        if is_asked or batch.has_pool:
+        if is_asked or batch.is_sticky:
             texted = [Recent(intent.recipient, intent.text_id, self._number.id) for intent in intents]
             await tx.batches.remember(engagement.account_id, texted)
 

@@ -25,8 +25,8 @@ async def texted(
 ) -> dict[Id, str]:
     """The texts that these numbers got from an id on, and whose each is; `records` are looked into too."""
     found = {each.text_id: each.phone_number for each in await tx.batches.recent(account_id, numbers, since)}
-    for engagement_id in records:
-        found.update(await tx.batches.sent_lately(account_id, engagement_id, numbers, since))
+    if records:
+        found.update(await tx.batches.sent_lately(account_id, records, numbers, since))
     return found
 
 

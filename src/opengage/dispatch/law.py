@@ -26,6 +26,10 @@ class Law:
     def __init__(self, clock: LegalClock) -> None:
         self._clock = clock
 
+    def has_caps(self, account: Account) -> bool:
+        """Whether anything limits how often people of an account are texted."""
+        return bool(account.frequency_cap) or (account.quiet_hours == ON and self._clock.longest_cap_hours > 0)
+
     def rules(self, account: Account, engagement: Engagement | None, max_segments: int, now: Instant) -> Rules:
         """What holds for texts of an engagement (None: single texts) at this instant."""
         is_on = account.quiet_hours == ON

@@ -4,7 +4,7 @@ They come from the API (`operations.texts`) and from `inbound`, whose answers to
 suppressed, for that is what they are about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ from opengage.domain.outcomes import Submission
 from opengage.domain.records import Account, PhoneNumber, ServiceProfile, Text
 from opengage.domain.states import TextEvent, TextStatus
 from opengage.domain.whereabouts import whereabouts
-from opengage.ids import Id, NewId, floor
+from opengage.ids import NewId, floor
 from opengage.operations.settling import Chance, Settling
 from opengage.store import lanes, recent_texts, rows, singles, suppressions
 from opengage.store.contract import Recent, Transaction, Turn, Unanswered
@@ -55,6 +55,10 @@ class Singles:
         Raises Fenced when the lane is no longer ours.
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
+        account = await rows.first(tx, Account, account_id=lease.account_id)
+        assert account is not None, "a lane is an account's"
+        if self._law.has_caps(account):
+            await tx.take_turn(Turn.CAPS, (lease.account_id,))
         await lanes.require(tx, lease)
         if not await lanes.is_on(tx, lease.account_id, self._number.id):
             return None
@@ -67,7 +71,7 @@ class Singles:
             for text in texts:
                 await singles.hold(tx, text, gate.rule or "", gate.until or Instant(now + SECOND))
             return None
-        going = await self._going(tx, profile, texts, gate, now)
+        going = await self._going(tx, account, profile, texts, gate, now)
         for text in going:
             if not await singles.intend(tx, text, lease.epoch, profile.id, now):
                 raise Fenced("A text of this batch was taken by another dispatcher; nothing was written.")
@@ -83,14 +87,13 @@ class Singles:
         )
 
     async def _going(
-        self, tx: Transaction, profile: ServiceProfile, texts: list[Text], gate: Gate, now: Instant
+        self, tx: Transaction, account: Account, profile: ServiceProfile, texts: list[Text], gate: Gate, now: Instant
     ) -> list[Text]:
         """Those that may go now; the others are refused for good, or wait."""
-        account = await rows.first(tx, Account, account_id=self._number.account_id)
-        assert account is not None, "a lane is an account's"
         rules = self._law.rules(account, None, self._max_segments, now)
         suppressed = await suppressions.suppressed(tx, account.account_id, [text.recipient for text in texts])
-        records = await recent_texts.own_records(tx, account.account_id, rules.since) if rules.caps is not None else []
+        recent = await self._recent(tx, texts, rules)
+        is_remembered = rules.caps is not None or await recent_texts.has_pools(tx, account.account_id)
         settling = Settling(now, self._new_id, self._chance)
         going: list[Text] = []
         segments = 0
@@ -101,35 +104,44 @@ class Singles:
                 settling.apply(_unanswered(text), TextEvent.LAPSED, LAPSED)
             elif await parts.are_elsewhere(tx, text, profile, self._number.id):
                 await singles.hold(tx, text, parts.PART_ELSEWHERE, Instant(now + parts.LOOK_AGAIN))
-            elif text.purpose is None and (hold := await self._held(tx, text, rules, records)):
+            elif text.purpose is None and (hold := _held(text, rules, recent)):
                 await singles.hold(tx, text, hold.rule, hold.until)
             elif bar := gate.bar(segments, text.segments):
                 await singles.hold(tx, text, bar.rule, bar.until)
             else:
-                await self._remember(tx, text, rules)
+                if is_remembered and text.purpose is None and not _was_put_off(text):
+                    await self._remember(tx, text)
+                    recent.setdefault(text.recipient, []).append(now)
                 segments += text.segments
                 going.append(text)
         await settling.write(tx)
         return going
 
-    async def _held(self, tx: Transaction, text: Text, rules: Rules, records: Sequence[Id]) -> Hold | None:
-        """The rule that holds a text, if any; `records` are the engagements that know who was texted lately."""
-        place = whereabouts(text.recipient, _META.decode(text.meta))
-        if rules.legal is not None and (hold := rules.legal(place)):
-            return hold
-        if rules.caps is None or _was_put_off(text):
-            return None
-        texts = await lately.texted(tx, text.account_id, [text.recipient], floor(rules.since), records)
-        return over(rules.caps(place), lately.times(texts).get(text.recipient, []), rules.now)
+    async def _recent(self, tx: Transaction, texts: list[Text], rules: Rules) -> dict[str, list[Instant]]:
+        """When each of their recipients was texted lately, where it matters."""
+        if rules.caps is None or not texts:
+            return {}
+        account_id, numbers = self._number.account_id, [text.recipient for text in texts]
+        records = await recent_texts.own_records(tx, account_id, rules.since)
+        return lately.times(await lately.texted(tx, account_id, numbers, floor(rules.since), records))
 
-    async def _remember(self, tx: Transaction, text: Text, rules: Rules) -> None:
-        """For the caps, and once: under an id of this moment, for the text's own tells when it was written."""
-        if rules.caps is not None and text.purpose is None and not _was_put_off(text):
-            await tx.batches.remember(text.account_id, [Recent(text.recipient, self._new_id(), self._number.id)])
+    async def _remember(self, tx: Transaction, text: Text) -> None:
+        """For caps and pools: under an id of this moment, for the text's own tells when it was written."""
+        await tx.batches.remember(text.account_id, [Recent(text.recipient, self._new_id(), self._number.id)])
 
     async def _submission(self, tx: Transaction, text: Text) -> Submission:
         accepted = await parts.taken(tx, text.account_id, text.id, text.segments) if _was_put_off(text) else None
         return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted, text.expires_at)
+
+
+def _held(text: Text, rules: Rules, recent: Mapping[str, list[Instant]]) -> Hold | None:
+    """The rule that holds a text, if any."""
+    place = whereabouts(text.recipient, _META.decode(text.meta))
+    if rules.legal is not None and (hold := rules.legal(place)):
+        return hold
+    if rules.caps is None or _was_put_off(text):
+        return None
+    return over(rules.caps(place), recent.get(text.recipient, []), rules.now)
 
 
 def _was_put_off(text: Text) -> bool:

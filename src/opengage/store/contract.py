@@ -81,6 +81,8 @@ class Turn(IntEnum):
     """The making of accounts: each gets the next number."""
     CONSENT = 2
     """Who of an account may be texted: shared by all who are about to text, alone for whoever changes it."""
+    CAPS = 4
+    """How often people of an account are texted: by one who is about to text them after the other, where caps hold."""
     FORGETTING = 3
     """What an account forgets: by one worker at a time."""
 
@@ -246,9 +248,9 @@ class Batches(Protocol):
         ...
 
     async def sent_lately(
-        self, account_id: int, engagement_id: Id, numbers: Sequence[str], since: Id
+        self, account_id: int, engagement_ids: Sequence[Id], numbers: Sequence[str], since: Id
     ) -> list[tuple[Id, str]]:
-        """(id, number) of every text from an id on that this engagement has for one of `numbers`."""
+        """(id, number) of every text from an id on that one of these engagements has for one of `numbers`."""
         ...
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:

@@ -5,6 +5,7 @@ A statement is built once per shape (everything of an ask but its values) and co
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -44,6 +45,8 @@ class Shape(msgspec.Struct, frozen=True):
     hops: tuple[Hop, ...]
     count: int
     absent: bool
+    first: int = 0
+    """Which of the condition's values is the first of these."""
 
 
 def source(record: RecordClass) -> sa.FromClause:
@@ -105,9 +108,8 @@ def select_page(
     statement = statement.select_from(joined).limit(sa.bindparam("page_limit"))
     if not after:
         statement = statement.offset(sa.bindparam("page_offset"))
-    run = _run(record, shapes) if among is None and _is_by_id(keys) else None
-    if run is not None:
-        return _walked(statement, read, shapes, (run, 0), keys[0], after=after)
+    if among is None and _is_by_id(keys):
+        return _by_id(statement, read, shapes, keys[0], after=after)
     statement = statement.where(*_where(read, shapes), *_paired(among))
     statement = statement.order_by(*(_directed(expression, key) for key, expression in zip(keys, keyed, strict=True)))
     return statement.where(_beyond(keys, keyed)) if after else statement
@@ -117,49 +119,56 @@ def _is_by_id(keys: tuple[Order, ...]) -> bool:
     return len(keys) == 1 and keys[0].column == "id" and not keys[0].hops
 
 
-def _run(record: RecordClass, shapes: tuple[Shape, ...]) -> int | None:
-    """The condition with one value whose records an index has by id; None without any."""
-    table = source(record)
-    for number, shape in enumerate(shapes):
-        is_one_value = shape.compare is Compare.EQ and shape.count == 1 and not shape.absent
-        if is_one_value and not shape.negated and not shape.hops and _has_runs(table, shape.column):
-            return number
-    return None
+def _along(read: sa.FromClause, shapes: tuple[Shape, ...]) -> int | None:
+    """The condition along whose column an index has what fits by id; None without any.
+
+    Of several indexes it is the one that more conditions narrow down. Where one ends with the last of two columns, the
+    records that share both are few, and are sorted.
+    """
+    given = {shape.column: number for number, shape in enumerate(shapes) if _is_one_value(shape)}
+    found: list[tuple[int, bool, int]] = []
+    for index in _whole_indexes(read):
+        names = [column.name for column in index.columns][1:]  # the first one is the account
+        fixed = list(takewhile(given.__contains__, names))
+        if fixed and (names[len(fixed) :][:1] == ["id"] or len(fixed) == len(names) > 1):
+            is_choosy = not isinstance(index.columns[len(fixed)].type, sa.Boolean)
+            found.append((len(fixed), is_choosy, given[fixed[-1]]))
+    return max(found)[-1] if found else None
 
 
-def _has_runs(table: sa.FromClause, column: str) -> bool:
-    """Whether an index of the whole table begins with the account, this column and the id."""
+def _is_one_value(shape: Shape) -> bool:
+    is_equal = shape.compare is Compare.EQ and not shape.negated and not shape.hops
+    return is_equal and shape.count == 1 and not shape.absent
+
+
+def _whole_indexes(read: sa.FromClause) -> list[sa.Index]:
+    """The indexes of a table that leave no row out."""
+    table = read.element if isinstance(read, sa.Alias) else read
     indexes = table.indexes if isinstance(table, sa.Table) else ()
-    return any(
-        [each.name for each in index.columns][:3] == ["account_id", column, "id"]
-        and index.dialect_options["postgresql"]["where"] is None
-        for index in indexes
-    )
+    return [index for index in indexes if index.dialect_options["postgresql"]["where"] is None]
 
 
-def _walked(
-    statement: sa.Select[Any],
-    read: sa.FromClause,
-    shapes: tuple[Shape, ...],
-    run: tuple[int, int],
-    key: Order,
-    *,
-    after: bool,
+def _by_id(
+    statement: sa.Select[Any], read: sa.FromClause, shapes: tuple[Shape, ...], key: Order, *, after: bool
 ) -> sa.Select[Any]:
-    """What fits one value of a condition (`run`: which condition, which value), by id, along its column's index.
+    """What fits, by id, along the index that fits best.
 
     PostgreSQL takes a column that equals something for no order. Where it expects most records to fit, it would walk
     along all ids instead, and through whatever does not fit before the first that does. A range of one value, in the
     order of the column and the id, is what only that column's index gives.
     """
-    number, place = run
-    column, id_ = read.c[shapes[number].column], read.c.id
-    value = sa.bindparam(_name(number, place), type_=column.type)
+    walked = _along(read, shapes)
+    id_ = read.c.id
+    if walked is None:
+        statement = statement.where(*_where(read, shapes), *([_beyond((key,), [id_])] if after else []))
+        return statement.order_by(_directed(id_, key))
+    column = read.c[shapes[walked].column]
+    value = sa.bindparam(_name(walked, shapes[walked].first), type_=column.type)
     fitting = [column >= value, column <= value]
     if after:
         here, mark = sa.tuple_(column, id_), sa.tuple_(value, sa.bindparam("after_0", type_=id_.type))
         fitting = [column >= value, here < mark] if key.descending else [column <= value, here > mark]
-    rest = [_clause(read, other, shape) for other, shape in enumerate(shapes) if other != number]
+    rest = [_clause(read, number, shape) for number, shape in enumerate(shapes) if number != walked]
     statement = statement.where(read.c.account_id == _ACCOUNT, *fitting, *rest)
     return statement.order_by(_directed(column, key), _directed(id_, key))
 
@@ -177,8 +186,9 @@ def select_spread(
     inner = read.alias("spread")
     branches = []
     for place in range(shapes[spread].count):
-        first = sa.select(inner.c.id).limit(sa.bindparam("spread_limit"))
-        first = _walked(first, inner, shapes, (spread, place), key, after=after)
+        one = msgspec.structs.replace(shapes[spread], count=1, first=place)
+        mine = (*shapes[:spread], one, *shapes[spread + 1 :])
+        first = _by_id(sa.select(inner.c.id).limit(sa.bindparam("spread_limit")), inner, mine, key, after=after)
         branches.append(sa.select(first.subquery().c.id))
     statement = _selected(record, read, read.c.id.label("k0"))
     statement = statement.where(read.c.account_id == _ACCOUNT, read.c.id.in_(sa.union_all(*branches)))
@@ -250,7 +260,7 @@ def _reached(read: sa.FromClause, number: int, shape: Shape, hops: tuple[Hop, ..
 
 def _comparison(column: sa.ColumnElement[Any], number: int, shape: Shape) -> sa.ColumnElement[bool]:
     values: list[sa.BindParameter[Any]] = [
-        sa.bindparam(_name(number, place), type_=column.type) for place in range(shape.count)
+        sa.bindparam(_name(number, shape.first + place), type_=column.type) for place in range(shape.count)
     ]
     if shape.compare is Compare.RANGE:
         return column.between(values[0], values[1])

@@ -63,6 +63,11 @@ def page(record: Any, ask: Ask, *, after: bool) -> sa.Select[Any]:
             "envelopes_account_id_engagement_id_id (account_id=? AND (engagement_id,id)>(?,?) AND engagement_id<?)",
         ),
         (
+            Envelope,
+            Ask(50, conditions=(Condition("engagement_id", (ID,)), Condition("status", ("pending",)))),
+            "envelopes_account_id_engagement_id_id (account_id=? AND (engagement_id,id)>(?,?) AND engagement_id<?)",
+        ),
+        (
             Text,
             Ask(50, conditions=(Condition("engagement_id", (None,)), Condition("recipient", ("+1",)))),
             "texts_single (account_id=? AND recipient=? AND id>?)",
@@ -114,6 +119,28 @@ async def test_several_values_are_each_found_by_the_index(store: Store, after: b
     assert len(within) == 2
     assert not any("SCAN spread" in step for step in steps)
     assert any("sqlite_autoindex_envelopes_1 (account_id=? AND id=?)" in step for step in steps)
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_several_values_that_no_index_has_by_id_are_found_along_another(store: Store, after: bool) -> None:
+    """Envelopes of some statuses in one engagement: it is walked through by id for each status, and none is sorted."""
+    asked = (Condition("engagement_id", (ID,)), Condition("status", ("pending", "complete")))
+    shapes = tuple(statements.shape_of(condition) for condition in asked)
+    statement = statements.select_spread(Envelope, shapes, 1, Ask(50).keys[0], after=after)
+    steps = await plan(store, statement, *asked)
+    index = "envelopes_account_id_engagement_id_id (account_id=? AND "
+    index += "(engagement_id,id)>(?,?) AND engagement_id<?" if after else "engagement_id>? AND engagement_id<?"
+    assert len([step for step in steps if index in step]) == 2
+    assert len([step for step in steps if "ORDER BY" in step]) <= 1  # of the page itself
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_one_person_in_one_engagement_is_found_by_both(store: Store, after: bool) -> None:
+    """Their few envelopes are sorted; the engagement is not walked through."""
+    asked = (Condition("engagement_id", (ID,)), Condition("phone_number", ("+1",)))
+    steps = await plan(store, page(Envelope, Ask(50, conditions=asked), after=after), *asked)
+    found = "envelopes_account_id_engagement_id_phone_number (account_id=? AND engagement_id=? AND phone_number>?"
+    assert found in steps[0]
 
 
 async def test_pairs_are_walked_in_their_order(store: Store) -> None:

@@ -5,6 +5,7 @@ they are locked, and those that another lane is about to take are passed over. U
 rest out of every index, so that they stay within their page (HOT).
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -144,10 +145,11 @@ class PostgresBatches:
         return [(recipient, body, id_) for recipient, body, id_ in found]
 
     async def sent_lately(
-        self, account_id: int, engagement_id: Id, numbers: Sequence[str], since: Id
+        self, account_id: int, engagement_ids: Sequence[Id], numbers: Sequence[str], since: Id
     ) -> list[tuple[Id, str]]:
         """See Batches.sent_lately."""
-        wanted = [account_id] * len(numbers), [engagement_id] * len(numbers), numbers, since
+        pairs = list(itertools.product(engagement_ids, numbers))
+        wanted = [account_id] * len(pairs), [id_ for id_, _ in pairs], [number for _, number in pairs], since
         return [(id_, number) for id_, number in await self._connection.fetch(sql.SENT_LATELY, *wanted)]
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:

@@ -55,7 +55,13 @@ def _packed(ids: Iterable[bytes]) -> bytes:
 @lru_cache(maxsize=64)
 def _places(count: int) -> str:
     """Rows that have nothing but their places."""
-    return _json([0] * count)
+    return _json([None] * count)
+
+
+def _times(steps: Sequence[Step]) -> str:
+    """When each is to be tried again: by chance, so that hardly two have it in common."""
+    times = [step.next_at for step in steps]
+    return _json(times) if any(times) else _places(len(times))
 
 
 def _alike(rows: Iterable[_Row], shared: Callable[[_Row], tuple[Any, ...]]) -> ItemsView[tuple[Any, ...], list[_Row]]:
@@ -145,10 +151,11 @@ class SqliteBatches:
         return self._connection.execute(sql.SENT_BEFORE, (_json(numbers), account_id, engagement_id)).fetchall()
 
     async def sent_lately(
-        self, account_id: int, engagement_id: Id, numbers: Sequence[str], since: Id
+        self, account_id: int, engagement_ids: Sequence[Id], numbers: Sequence[str], since: Id
     ) -> list[tuple[Id, str]]:
         """See Batches.sent_lately."""
-        wanted = (_json(numbers), account_id, engagement_id, since)
+        wanted = {"account_id": account_id, "since": since, "rows": _json(numbers)}
+        wanted |= {"engagements": _packed(engagement_ids), "places": _places(len(engagement_ids))}
         return self._connection.execute(sql.SENT_LATELY, wanted).fetchall()
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
@@ -303,7 +310,7 @@ class SqliteBatches:
                 **dict(zip(_FATE, shared, strict=True)),
                 texts=_packed(step.text.text_id for step in some),
                 results=_packed(step.result_id for step in some),
-                rows=_places(len(some)),
+                rows=_times(some),
             )
         if moved != len(steps):
             raise Stale
@@ -323,7 +330,7 @@ class SqliteBatches:
                 **common,
                 **dict(zip(_PLACE, place, strict=True)),
                 envelopes=_packed(step.text.envelope_id for step in some if step.text.envelope_id),
-                rows=_places(len(some)),
+                rows=_times(some),
             )
 
     async def open_texts(
@@ -334,20 +341,19 @@ class SqliteBatches:
         return [(_unanswered(row), epoch, sent_at) for epoch, sent_at, *row in rows]
 
 
-_FATE: Final = ("status", "code", "attempts", "accepted", "settled", "before", "next_at")
-_PLACE: Final = ("status", "reason", "next_at", "retries")
+_FATE: Final = ("status", "code", "attempts", "accepted", "settled", "before")
+_PLACE: Final = ("status", "reason", "retries")
 
 
 def _fate(step: Step) -> tuple[Any, ...]:
     """What `_FATE` names: where a text goes, and from where."""
     is_settled = STATUS_OF[step.reason] in CLOSED
-    next_at = None if step.text.envelope_id else step.next_at
-    return step.status, step.code, step.attempts, step.was_accepted, is_settled, step.text.status, next_at
+    return step.status, step.code, step.attempts, step.was_accepted, is_settled, step.text.status
 
 
 def _place(step: Step) -> tuple[Any, ...]:
     """What `_PLACE` names: where an envelope goes."""
-    return STATUS_OF[step.reason], step.reason, step.next_at, max(step.attempts - 1, 0)
+    return STATUS_OF[step.reason], step.reason, max(step.attempts - 1, 0)
 
 
 def _event(result: Result) -> tuple[TextStatus, str | None]:

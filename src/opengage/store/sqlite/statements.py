@@ -38,9 +38,12 @@ CROSS JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
 """
 
 SENT_LATELY: Final = """
-SELECT e.text_id, e.phone_number FROM json_each(?) AS wanted
+SELECT e.text_id, e.phone_number
+FROM (SELECT substr(:engagements, key * 16 + 1, 16) AS engagement FROM json_each(:places) LIMIT -1) AS some
+CROSS JOIN json_each(:rows) AS wanted
 CROSS JOIN envelopes AS e INDEXED BY envelopes_account_id_engagement_id_phone_number
-    ON e.account_id = ? AND e.engagement_id = ? AND e.phone_number = wanted.value AND e.text_id >= ?
+    ON e.account_id = :account_id AND e.engagement_id = some.engagement AND e.phone_number = wanted.value
+    AND e.text_id >= :since
 """
 
 IN_DOUBT: Final = """
@@ -184,10 +187,10 @@ STEP_TEXTS: Final = """
 UPDATE texts SET status = :status, code = :code, result_id = some.result, attempts = :attempts, updated_at = :now,
     sent_at = CASE WHEN :accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
     settled_at = CASE WHEN :settled THEN :now END,
-    next_at = CASE WHEN envelope_id IS NULL THEN :next_at END, hold_reason = NULL, hold_until = NULL,
+    next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END, hold_reason = NULL, hold_until = NULL,
     epoch = CASE WHEN :settled OR :status = 'queued' THEN NULL ELSE epoch END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
-             substr(:results, key * 16 + 1, 16) AS result
+             substr(:results, key * 16 + 1, 16) AS result, value AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = :before
     AND texts.settled_at IS NULL
@@ -200,9 +203,9 @@ FROM json_each(:rows)
 """
 
 STEP_ENVELOPES: Final = """
-UPDATE envelopes SET status = :status, reason = :reason, next_at = :next_at, updated_at = :now,
+UPDATE envelopes SET status = :status, reason = :reason, next_at = some.next_at, updated_at = :now,
     retry_attempts = :retries, completed_at = CASE WHEN :status IN ('complete', 'incomplete') THEN :now END
-FROM (SELECT :account_id AS account, substr(:envelopes, key * 16 + 1, 16) AS wanted
+FROM (SELECT :account_id AS account, substr(:envelopes, key * 16 + 1, 16) AS wanted, value AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted
 """
