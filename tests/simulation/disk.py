@@ -22,6 +22,8 @@ from opengage.store.sqlite.store import _Compiled
 from simulation.loop import Process
 
 _COMPILED = _Compiled()
+_STEP = 1e-6
+"""Seconds that are too few to wait for."""
 
 
 class Disk:
@@ -184,9 +186,12 @@ class SimulatedStore(SqliteStore):
             await self._process.die()
 
     async def changed(self, within: float) -> None:
-        """See Store.changed: here a commit tells."""
+        """See Store.changed: here a commit tells.
+
+        A rest of time that is smaller than the clock's own steps would never pass.
+        """
         deadline = self._clock.monotonic() + within
-        while self._weather.version == self._version_seen and (left := deadline - self._clock.monotonic()) > 0:
+        while self._weather.version == self._version_seen and (left := deadline - self._clock.monotonic()) > _STEP:
             await asyncio.sleep(min(left, max(0.05, left / 4)))
         self._version_seen = self._weather.version
 
