@@ -156,6 +156,8 @@ class Intents:
         Texts stay due from the first one on whose segments do not pass the gate.
         """
         decided = plan(batch.due, batch.words.template, await self._known(tx, batch), batch.rules, self.new_id)
+        if not gate.rooms:
+            return decided, None
         segments = 0
         for place, intent in enumerate(decided.intents):
             if bar := gate.bar(segments, intent.segments):

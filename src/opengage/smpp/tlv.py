@@ -76,8 +76,10 @@ def find(tlvs: Tlvs, tag: int) -> bytes | None:
 
 def find_int(tlvs: Tlvs, tag: int) -> int | None:
     """The first value with this tag as a big-endian integer; None when absent or empty."""
-    value = find(tlvs, tag)
-    return int.from_bytes(value, "big") if value else None
+    for found, value in tlvs:  # a call for each receipt: no further one
+        if found == tag:
+            return int.from_bytes(value, "big") if value else None
+    return None
 
 
 def find_text(tlvs: Tlvs, tag: int) -> str | None:
