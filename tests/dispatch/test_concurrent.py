@@ -15,6 +15,7 @@ import pytest
 
 from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import SystemClock
+from opengage.dispatch import lately
 from opengage.dispatch.recorder import Recorder
 from opengage.domain.errors import Fenced, Invalid
 from opengage.domain.ledger import Moves
@@ -130,6 +131,24 @@ async def test_two_lanes_do_not_pass_a_cap_at_once(world: World, is_single: bool
 
     await in_order(world, intend, second.turn)
     assert [each.body for each in world.carrier.submitted] == ["One", "One"]
+
+
+async def test_an_engagement_that_somebody_holds_becomes_a_record_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that hold it together would wait for each other for ever: its texts are remembered one by one meanwhile."""
+    tenant = await world.tenant()
+    await world.account(tenant, frequency_cap=5)
+    monkeypatch.setattr(lately, "LARGE", 2)
+    engagement = await world.engagement(tenant, 2)
+    sender = await world.sender(tenant, world.recorder(tenant))
+    async with world.store.writing() as tx:
+        assert await work.hold_running(tx, engagement.account_id, engagement.id)
+        async with asyncio.timeout(10):
+            await sender.turn()
+    assert len(world.carrier.submitted) == 2
+    assert world.look("SELECT count(*) FROM recent_texts") == [(2,)]
+    assert world.look("SELECT count(*) FROM engagements WHERE is_own_record") == [(0,)]
 
 
 async def test_a_stop_waits_for_the_intent_that_is_being_written(world: World) -> None:

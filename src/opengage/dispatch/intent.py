@@ -78,7 +78,7 @@ class Intents:
         None when there turned out to be nothing to do. Raises Fenced when the lane is no longer ours.
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
-        account = await self._account(tx, lease.account_id)
+        account = await lately.counted(tx, self._law, lease.account_id)
         await lanes.require(tx, lease)
         if not await lanes.is_on(tx, lease.account_id, self._number.id):
             return None
@@ -107,14 +107,6 @@ class Intents:
             await self._texts(tx, engagement, decided.intents),
             decided.segments,
         )
-
-    async def _account(self, tx: Transaction, account_id: int) -> Account:
-        """The account; where it has caps, nobody else texts its people until this transaction has ended."""
-        account = await rows.first(tx, Account, account_id=account_id)
-        assert account is not None, "a lane is an account's"
-        if self._law.has_caps(account):
-            await tx.take_turn(Turn.CAPS, (account_id,))
-        return account
 
     async def _batch(
         self,

@@ -10,14 +10,25 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opengage.clock import Instant
+from opengage.dispatch.law import Law
+from opengage.domain.records import Account
 from opengage.ids import Id, made_at
-from opengage.store import recent_texts, work
-from opengage.store.contract import Transaction
+from opengage.store import recent_texts, rows, work
+from opengage.store.contract import Transaction, Turn
 
 LARGE: Final = 200
 """Texts in a batch, from which on its engagement becomes its own record."""
 MOST: Final = 8
 """Engagements of one account that are their own record at the same time: each is looked into for every text."""
+
+
+async def counted(tx: Transaction, law: Law, account_id: int) -> Account:
+    """The account; where it has caps, nobody else texts its people until this transaction has ended."""
+    account = await rows.first(tx, Account, account_id=account_id)
+    assert account is not None, "a lane is an account's"
+    if law.has_caps(account):
+        await tx.take_turn(Turn.CAPS, (account_id,))
+    return account
 
 
 async def texted(

@@ -24,7 +24,7 @@ from opengage.domain.states import TextEvent, TextStatus
 from opengage.domain.whereabouts import whereabouts
 from opengage.ids import NewId, floor
 from opengage.operations.settling import Chance, Settling
-from opengage.store import lanes, recent_texts, rows, singles, suppressions
+from opengage.store import lanes, recent_texts, singles, suppressions
 from opengage.store.contract import Recent, Transaction, Turn, Unanswered
 
 OPTED_OUT: Final = "opted-out"
@@ -55,10 +55,7 @@ class Singles:
         Raises Fenced when the lane is no longer ours.
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
-        account = await rows.first(tx, Account, account_id=lease.account_id)
-        assert account is not None, "a lane is an account's"
-        if self._law.has_caps(account):
-            await tx.take_turn(Turn.CAPS, (lease.account_id,))
+        account = await lately.counted(tx, self._law, lease.account_id)
         await lanes.require(tx, lease)
         if not await lanes.is_on(tx, lease.account_id, self._number.id):
             return None

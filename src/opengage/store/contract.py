@@ -81,10 +81,10 @@ class Turn(IntEnum):
     """The making of accounts: each gets the next number."""
     CONSENT = 2
     """Who of an account may be texted: shared by all who are about to text, alone for whoever changes it."""
-    CAPS = 4
-    """How often people of an account are texted: by one who is about to text them after the other, where caps hold."""
     FORGETTING = 3
     """What an account forgets: by one worker at a time."""
+    CAPS = 4
+    """How often people of an account are texted: by one who is about to text them after the other, where caps hold."""
 
 
 class Settled(msgspec.Struct, gc=False, frozen=True):
