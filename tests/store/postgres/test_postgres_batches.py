@@ -119,21 +119,24 @@ def plan(server: postgres.Server, url: str, statement: str) -> list[dict[str, An
 @cache
 def plans(server: postgres.Server, url: str, statement: str) -> list[list[dict[str, Any]]]:
     """That one, and those for batches of one and of 500: of an account that statistics know, and of a new one."""
-    batches = [partial(_values, many, *whose) for many in (1, 500) for whose in ((1, b"\x02"), (7, b"\x07"))]
+    batches = [partial(_values, statement, many, *whose) for many in (1, 500) for whose in ((1, b"\x02"), (7, b"\x07"))]
     told = server.explain_with(url, PostgresOptions(url).begin_writing, statement, batches)
     return [plan(server, url, statement), *(list(_nodes(json.loads(each)[0]["Plan"])) for each in told)]
 
 
-def _values(many: int, account: int, key: bytes, types: Sequence[asyncpg.Type]) -> list[Any]:
+def _values(statement: str, many: int, account: int, key: bytes, types: Sequence[asyncpg.Type]) -> list[Any]:
     """A batch of so many for these parameters."""
     scalars = {"int8": account, "bytea": key, "text": "x", "bool": True, "int4": 50}
     keys = [number.to_bytes(16, "big") for number in range(many)]
-    return [
-        (keys if each.name == "bytea[]" else [scalars[each.name.removesuffix("[]")]] * many)
-        if each.kind == "array"
-        else scalars[each.name]
-        for each in types
-    ]
+
+    def value(place: int, kind: str) -> Any:
+        if f"substring(${place}::bytea" in statement:
+            return b"".join(keys)
+        if kind == "bytea[]":
+            return keys
+        return [scalars[kind.removesuffix("[]")]] * many if kind.endswith("[]") else scalars[kind]
+
+    return [value(place, each.name) for place, each in enumerate(types, 1)]
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,6 @@ they are locked, and those that another lane is about to take are passed over. U
 rest out of every index, so that they stay within their page (HOT).
 """
 
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from asyncpg.pool import PoolConnectionProxy
 from opengage.clock import SECOND, Instant
 from opengage.domain.errors import Fenced
 from opengage.domain.outcomes import Receipt
-from opengage.domain.states import CLOSED, STATUS_OF, EnvelopeStatus, Reason, TextStatus
+from opengage.domain.states import STATUS_OF, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store import tables
 from opengage.store.contract import (
@@ -33,6 +32,7 @@ from opengage.store.contract import (
     Step,
     Unanswered,
 )
+from opengage.store.packing import fate, kinds, packed, place, segment
 from opengage.store.postgres import statements as sql
 
 _STATUSES: Final = {status.value: status for status in TextStatus}
@@ -133,44 +133,43 @@ class PostgresBatches:
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
         """See Batches.suppressed."""
-        found = await self._connection.fetch(sql.SUPPRESSED, [account_id] * len(numbers), numbers)
+        found = await self._connection.fetch(sql.SUPPRESSED, account_id, numbers)
         return {row[0] for row in found}
 
     async def sent_before(
         self, account_id: int, engagement_id: Id, numbers: Sequence[str]
     ) -> list[tuple[str, str, Id]]:
         """See Batches.sent_before."""
-        many = len(numbers)
-        found = await self._connection.fetch(sql.SENT_BEFORE, [account_id] * many, [engagement_id] * many, numbers)
+        found = await self._connection.fetch(sql.SENT_BEFORE, account_id, engagement_id, numbers)
         return [(recipient, body, id_) for recipient, body, id_ in found]
 
     async def sent_lately(
         self, account_id: int, engagement_ids: Sequence[Id], numbers: Sequence[str], since: Id
     ) -> list[tuple[Id, str]]:
         """See Batches.sent_lately."""
-        pairs = list(itertools.product(engagement_ids, numbers))
-        wanted = [account_id] * len(pairs), [id_ for id_, _ in pairs], [number for _, number in pairs], since
-        return [(id_, number) for id_, number in await self._connection.fetch(sql.SENT_LATELY, *wanted)]
+        found = await self._connection.fetch(sql.SENT_LATELY, account_id, engagement_ids, numbers, since)
+        return [(id_, number) for id_, number in found]
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
         """See Batches.recent."""
-        found = await self._connection.fetch(sql.RECENT, [account_id] * len(numbers), numbers, since)
+        found = await self._connection.fetch(sql.RECENT, account_id, numbers, since)
         return [Recent(*row) for row in found]
 
     async def remember(self, account_id: int, recent: Sequence[Recent]) -> None:
         """See Batches.remember."""
-        texts, own = [each.text_id for each in recent], [each.phone_number_id for each in recent]
+        texts, own = packed(each.text_id for each in recent), packed(each.phone_number_id for each in recent)
         await self._run(sql.REMEMBER, account_id, [each.phone_number for each in recent], texts, own)
 
     async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]]) -> None:
         """See Batches.assign."""
-        envelopes, numbers = [envelope_id for envelope_id, _ in assigned], [number for _, number in assigned]
-        await self._run(sql.ASSIGN, [account_id] * len(assigned), envelopes, numbers)
+        envelopes, numbers = packed(envelope_id for envelope_id, _ in assigned), packed(to for _, to in assigned)
+        await self._run(sql.ASSIGN, account_id, envelopes, numbers)
 
     async def hold_envelopes(self, account_id: int, held: Sequence[Held], now: Instant) -> None:
         """See Batches.hold_envelopes."""
-        told = [(each.envelope_id, STATUS_OF[each.reason], each.reason, each.rule, each.until) for each in held]
-        await self._run(sql.HOLD_ENVELOPES, [account_id] * len(held), now, *_columns(told, 5))
+        places, shared = kinds(held, lambda each: (STATUS_OF[each.reason], each.reason, each.rule, each.until), 4)
+        envelopes = packed(each.envelope_id for each in held)
+        await self._run(sql.HOLD_ENVELOPES, account_id, now, envelopes, places, *shared)
 
     async def in_doubt(
         self, account_id: int, service_profile_id: Id, recipients: Sequence[str]
@@ -200,38 +199,38 @@ class PostgresBatches:
         again = [each.text_id for each in intents if each.is_retry]
         if again:
             route = (texts.service_profile_id, texts.phone_number_id, texts.sender)
-            touched += await self._run(sql.RESUBMIT_TEXTS, [account_id] * len(again), again, lane[1], now, *route)
-        envelopes, ids = [each.envelope_id for each in intents], [each.text_id for each in intents]
-        taken = await self._run(sql.INTEND_ENVELOPES, [account_id] * len(ids), now, envelopes, ids)
+            touched += await self._run(sql.RESUBMIT_TEXTS, account_id, packed(again), lane[1], now, *route)
+        envelopes, ids = packed(each.envelope_id for each in intents), packed(each.text_id for each in intents)
+        taken = await self._run(sql.INTEND_ENVELOPES, account_id, now, envelopes, ids)
         if not taken == touched == len(intents):
             raise Fenced("Envelopes of this batch were taken by another dispatcher; nothing was written.")
 
     async def settle_envelopes(self, account_id: int, settled: Sequence[Settled], now: Instant) -> None:
         """See Batches.settle_envelopes."""
-        reasons = [each.reason for each in settled]
-        envelopes, statuses = [each.envelope_id for each in settled], [STATUS_OF[reason] for reason in reasons]
-        await self._run(sql.SETTLE_ENVELOPES, [account_id] * len(reasons), now, envelopes, statuses, reasons)
+        places, shared = kinds(settled, lambda each: (STATUS_OF[each.reason], each.reason), 2)
+        envelopes = packed(each.envelope_id for each in settled)
+        await self._run(sql.SETTLE_ENVELOPES, account_id, now, envelopes, places, *shared)
         deferred = [each.text_id for each in settled if each.text_id]
         if deferred:
-            await self._run(sql.CANCEL_TEXTS, [account_id] * len(deferred), deferred, now)
+            await self._run(sql.CANCEL_TEXTS, account_id, packed(deferred), now)
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
         """See Batches.texts."""
-        found = await self._connection.fetch(sql.TEXTS, [account_id] * len(ids), ids)
+        found = await self._connection.fetch(sql.TEXTS, account_id, packed(ids))
         return {row[1]: _unanswered(row) for row in found}
 
     async def texts_of_refs(
         self, account_id: int, service_profile_id: Id, refs: Sequence[str]
     ) -> dict[str, Unanswered]:
         """See Batches.texts_of_refs."""
-        accounts, profiles = [account_id] * len(refs), [service_profile_id] * len(refs)
-        found = await self._connection.fetch(sql.TEXTS_OF_REFS, accounts, profiles, list(map(_text, refs)))
+        found = await self._connection.fetch(sql.TEXTS_OF_REFS, account_id, service_profile_id, list(map(_text, refs)))
         return {ref: _unanswered(row) for ref, *row in found}
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
         """See Batches.add_refs."""
-        names, *others = _columns(refs, 4)
-        await self._run(sql.ADD_REFS, account_id, service_profile_id, list(map(_text, names)), *others)
+        names, texts = [_text(ref[0]) for ref in refs], packed(ref[1] for ref in refs)
+        places, shared = kinds(refs, segment, 2)
+        await self._run(sql.ADD_REFS, account_id, service_profile_id, names, texts, places, *shared)
 
     async def park(self, account_id: int, service_profile_id: Id, receipts: Sequence[Receipt], now: Instant) -> None:
         """See Batches.park."""
@@ -243,28 +242,28 @@ class PostgresBatches:
 
     async def parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> Rows:
         """See Batches.parked."""
-        accounts, profiles = [account_id] * len(refs), [service_profile_id] * len(refs)
-        found = await self._connection.fetch(sql.PARKED, accounts, profiles, list(map(_text, refs)))
+        found = await self._connection.fetch(sql.PARKED, account_id, service_profile_id, list(map(_text, refs)))
         return [tuple(row) for row in found]
 
     async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
         """See Batches.forget_parked."""
-        many = len(refs)
-        await self._run(sql.FORGET_PARKED, [account_id] * many, [service_profile_id] * many, list(map(_text, refs)))
+        await self._run(sql.FORGET_PARKED, account_id, service_profile_id, list(map(_text, refs)))
 
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """See Batches.step."""
         # in the order of their ids, as all who move texts: two of them lock the same rows the same way round
         ordered = sorted(steps, key=lambda each: each.text.text_id)
-        arrays = _columns(list(map(_text_row, ordered)), 9)
-        if await self._run(sql.STEP_TEXTS, [account_id] * len(steps), now, *arrays) != len(steps):
+        texts, results_ = packed(each.text.text_id for each in ordered), packed(each.result_id for each in ordered)
+        places, shared = kinds(ordered, _text_fate, 7)
+        if await self._run(sql.STEP_TEXTS, account_id, now, texts, results_, places, *shared) != len(steps):
             raise Stale
         written = [(account_id, each.id, now, now, each.text_id, each.kind, each.code) for each in results]
         await self._insert(tables.text_results, sql.NEW_RESULT, written)
-        of_envelopes = [_envelope_row(each, each.text.envelope_id) for each in ordered if each.text.envelope_id]
+        of_envelopes = [each for each in ordered if each.text.envelope_id]
         if of_envelopes:
-            accounts = [account_id] * len(of_envelopes)
-            await self._run(sql.STEP_ENVELOPES, accounts, now, *_columns(of_envelopes, 5))
+            envelopes = packed(each.text.envelope_id for each in of_envelopes if each.text.envelope_id)
+            places, shared = kinds(of_envelopes, _envelope_place, 4)
+            await self._run(sql.STEP_ENVELOPES, account_id, now, envelopes, places, *shared)
 
     async def open_texts(
         self, account_id: int, phone_number_id: Id, status: TextStatus, before: Id, limit: int
@@ -274,12 +273,11 @@ class PostgresBatches:
         return [(_unanswered(row), epoch, sent_at) for epoch, sent_at, *row in rows]
 
 
-def _text_row(step: Step) -> tuple[Any, ...]:
-    is_settled = STATUS_OF[step.reason] in CLOSED
-    text, code = step.text, step.code and _text(step.code)
-    told = (step.status, code, step.attempts, step.was_accepted, is_settled, text.status, step.next_at)
-    return (text.text_id, step.result_id, *told)
+def _text_fate(step: Step) -> tuple[Any, ...]:
+    status, code, *others = fate(step)
+    return status, code and _text(code), *others, step.next_at
 
 
-def _envelope_row(step: Step, envelope_id: Id) -> tuple[Id, EnvelopeStatus, Reason, Instant | None, int]:
-    return envelope_id, STATUS_OF[step.reason], step.reason, step.next_at, max(step.attempts - 1, 0)
+def _envelope_place(step: Step) -> tuple[Any, ...]:
+    status, reason, retries = place(step)
+    return status, reason, step.next_at, retries

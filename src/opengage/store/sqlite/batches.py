@@ -7,7 +7,7 @@ nothing but their ids: such rows go together, and what they share is bound inste
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, ItemsView, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -16,7 +16,7 @@ import msgspec
 from opengage.clock import Instant
 from opengage.domain.errors import Fenced
 from opengage.domain.outcomes import Receipt
-from opengage.domain.states import CLOSED, STATUS_OF, Reason, TextStatus
+from opengage.domain.states import STATUS_OF, Reason, TextStatus
 from opengage.ids import Id
 from opengage.store.contract import (
     Due,
@@ -32,6 +32,7 @@ from opengage.store.contract import (
     Step,
     Unanswered,
 )
+from opengage.store.packing import alike, fate, packed, place, segment
 from opengage.store.sqlite import statements as sql
 
 _IN_THREAD: Final = 500
@@ -48,10 +49,6 @@ def _json(rows: Sequence[Any]) -> str:
     return msgspec.json.encode(rows).decode()
 
 
-def _packed(ids: Iterable[bytes]) -> bytes:
-    return b"".join(ids)
-
-
 @lru_cache(maxsize=64)
 def _places(count: int) -> str:
     """Rows that have nothing but their places."""
@@ -62,14 +59,6 @@ def _times(steps: Sequence[Step]) -> str:
     """When each is to be tried again: by chance, so that hardly two have it in common."""
     times = [step.next_at for step in steps]
     return _json(times) if any(times) else _places(len(times))
-
-
-def _alike(rows: Iterable[_Row], shared: Callable[[_Row], tuple[Any, ...]]) -> ItemsView[tuple[Any, ...], list[_Row]]:
-    """The rows by what they share."""
-    found: dict[tuple[Any, ...], list[_Row]] = {}
-    for row in rows:
-        found.setdefault(shared(row), []).append(row)
-    return found.items()
 
 
 async def _to_the_end(work: Coroutine[Any, Any, Any]) -> None:
@@ -119,7 +108,7 @@ class SqliteBatches:
             "engagement_id": engagement_id,
             "author": author,
             "now": now,
-            "ids": _packed(ids),
+            "ids": packed(ids),
             "rows": _json(new),
         }
         if len(new) < _IN_THREAD:
@@ -155,7 +144,7 @@ class SqliteBatches:
     ) -> list[tuple[Id, str]]:
         """See Batches.sent_lately."""
         wanted = {"account_id": account_id, "since": since, "rows": _json(numbers)}
-        wanted |= {"engagements": _packed(engagement_ids), "places": _places(len(engagement_ids))}
+        wanted |= {"engagements": packed(engagement_ids), "places": _places(len(engagement_ids))}
         return self._connection.execute(sql.SENT_LATELY, wanted).fetchall()
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
@@ -167,8 +156,8 @@ class SqliteBatches:
         self._run(
             sql.REMEMBER,
             account_id=account_id,
-            texts=_packed([each.text_id for each in recent]),
-            numbers=_packed([each.phone_number_id for each in recent]),
+            texts=packed([each.text_id for each in recent]),
+            numbers=packed([each.phone_number_id for each in recent]),
             rows=_json([each.phone_number for each in recent]),
         )
 
@@ -177,8 +166,8 @@ class SqliteBatches:
         self._run(
             sql.ASSIGN,
             account_id=account_id,
-            envelopes=_packed([envelope_id for envelope_id, _ in assigned]),
-            numbers=_packed([number for _, number in assigned]),
+            envelopes=packed([envelope_id for envelope_id, _ in assigned]),
+            numbers=packed([number for _, number in assigned]),
             rows=_places(len(assigned)),
         )
 
@@ -188,7 +177,7 @@ class SqliteBatches:
             sql.HOLD_ENVELOPES,
             account_id=account_id,
             now=now,
-            envelopes=_packed([each.envelope_id for each in held]),
+            envelopes=packed([each.envelope_id for each in held]),
             rows=_json([(STATUS_OF[each.reason], each.reason, each.rule, each.until) for each in held]),
         )
 
@@ -216,8 +205,8 @@ class SqliteBatches:
             service_profile_id=texts.service_profile_id,
             engagement_id=texts.engagement_id,
             revision=texts.text_template_revision_id,
-            texts=_packed([intent.text_id for intent in fresh]),
-            envelopes=_packed([intent.envelope_id for intent in fresh]),
+            texts=packed([intent.text_id for intent in fresh]),
+            envelopes=packed([intent.envelope_id for intent in fresh]),
             rows=_json([(intent.recipient, intent.body, intent.segments) for intent in fresh]),
         )
         again = [intent for intent in intents if intent.is_retry]
@@ -230,15 +219,15 @@ class SqliteBatches:
                 sender=texts.sender,
                 phone_number_id=texts.phone_number_id,
                 service_profile_id=texts.service_profile_id,
-                texts=_packed([intent.text_id for intent in again]),
+                texts=packed([intent.text_id for intent in again]),
                 rows=rows,
             )
         taken = self._run(
             sql.INTEND_ENVELOPES,
             account_id=account_id,
             now=now,
-            envelopes=_packed([intent.envelope_id for intent in intents]),
-            texts=_packed([intent.text_id for intent in intents]),
+            envelopes=packed([intent.envelope_id for intent in intents]),
+            texts=packed([intent.text_id for intent in intents]),
             rows=_places(len(intents)),
         )
         if not taken == touched == len(intents):
@@ -250,17 +239,17 @@ class SqliteBatches:
             sql.SETTLE_ENVELOPES,
             account_id=account_id,
             now=now,
-            envelopes=_packed([each.envelope_id for each in settled]),
+            envelopes=packed([each.envelope_id for each in settled]),
             rows=_json([(STATUS_OF[each.reason], each.reason) for each in settled]),
         )
         deferred = [each.text_id for each in settled if each.text_id]
         if deferred:
             rows = _places(len(deferred))
-            self._run(sql.CANCEL_TEXTS, account_id=account_id, now=now, texts=_packed(deferred), rows=rows)
+            self._run(sql.CANCEL_TEXTS, account_id=account_id, now=now, texts=packed(deferred), rows=rows)
 
     async def texts(self, account_id: int, ids: Sequence[Id]) -> dict[Id, Unanswered]:
         """See Batches.texts."""
-        parameters = {"account_id": account_id, "texts": _packed(ids), "rows": _places(len(ids))}
+        parameters = {"account_id": account_id, "texts": packed(ids), "rows": _places(len(ids))}
         return {row[1]: _unanswered(row) for row in self._connection.execute(sql.TEXTS, parameters)}
 
     async def texts_of_refs(
@@ -272,14 +261,14 @@ class SqliteBatches:
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
         """See Batches.add_refs."""
-        for (number, parts), some in _alike(refs, _segment):
+        for (number, parts), some in alike(refs, segment):
             self._run(
                 sql.ADD_REFS,
                 account_id=account_id,
                 service_profile_id=service_profile_id,
                 number=number,
                 parts=parts,
-                texts=_packed(text_id for _, text_id, _, _ in some),
+                texts=packed(text_id for _, text_id, _, _ in some),
                 rows=_json([ref for ref, _, _, _ in some]),
             )
 
@@ -303,33 +292,33 @@ class SqliteBatches:
         """See Batches.step."""
         common = {"account_id": account_id, "now": now}
         moved = 0
-        for shared, some in _alike(steps, _fate):
+        for shared, some in alike(steps, fate):
             moved += self._run(
                 sql.STEP_TEXTS,
                 **common,
                 **dict(zip(_FATE, shared, strict=True)),
-                texts=_packed(step.text.text_id for step in some),
-                results=_packed(step.result_id for step in some),
+                texts=packed(step.text.text_id for step in some),
+                results=packed(step.result_id for step in some),
                 rows=_times(some),
             )
         if moved != len(steps):
             raise Stale
-        for (kind, code), told in _alike(results, _event):
+        for (kind, code), told in alike(results, _event):
             self._run(
                 sql.INSERT_RESULTS,
                 **common,
                 kind=kind,
                 code=code,
-                texts=_packed(result.text_id for result in told),
-                results=_packed(result.id for result in told),
+                texts=packed(result.text_id for result in told),
+                results=packed(result.id for result in told),
                 rows=_places(len(told)),
             )
-        for place, some in _alike((step for step in steps if step.text.envelope_id), _place):
+        for goal, some in alike((step for step in steps if step.text.envelope_id), place):
             self._run(
                 sql.STEP_ENVELOPES,
                 **common,
-                **dict(zip(_PLACE, place, strict=True)),
-                envelopes=_packed(step.text.envelope_id for step in some if step.text.envelope_id),
+                **dict(zip(_PLACE, goal, strict=True)),
+                envelopes=packed(step.text.envelope_id for step in some if step.text.envelope_id),
                 rows=_times(some),
             )
 
@@ -345,20 +334,5 @@ _FATE: Final = ("status", "code", "attempts", "accepted", "settled", "before")
 _PLACE: Final = ("status", "reason", "retries")
 
 
-def _fate(step: Step) -> tuple[Any, ...]:
-    """What `_FATE` names: where a text goes, and from where."""
-    is_settled = STATUS_OF[step.reason] in CLOSED
-    return step.status, step.code, step.attempts, step.was_accepted, is_settled, step.text.status
-
-
-def _place(step: Step) -> tuple[Any, ...]:
-    """What `_PLACE` names: where an envelope goes."""
-    return STATUS_OF[step.reason], step.reason, max(step.attempts - 1, 0)
-
-
 def _event(result: Result) -> tuple[TextStatus, str | None]:
     return result.kind, result.code
-
-
-def _segment(ref: tuple[str, Id, int, int]) -> tuple[int, int]:
-    return ref[2], ref[3]
