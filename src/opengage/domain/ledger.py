@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from opengage.domain.states import LEFT, STATUS_OF, EnvelopeStatus, Reason
+from opengage.domain.states import CLOSED, LEFT, STATUS_OF, EnvelopeStatus, Reason
 from opengage.ids import Id
 
 
@@ -68,9 +68,18 @@ class Moves:
             if count
         ]
 
+    def nearer_their_end(self) -> list[tuple[int, Id]]:
+        """The engagements that this may settle: fewer of their envelopes are open, or they are to be looked at."""
+        return [key for key, counts in self._counts.items() if not counts or _opened(counts) < 0]
+
     def engagements(self) -> list[tuple[int, Id]]:
         """The engagements touched."""
         return list(self._counts)
+
+
+def _opened(counts: Mapping[Reason, int]) -> int:
+    """How many more envelopes are open than before."""
+    return sum(count for reason, count in counts.items() if STATUS_OF[reason] not in CLOSED)
 
 
 class Ledger(msgspec.Struct, frozen=True):

@@ -14,21 +14,6 @@ from opengage.ids import Id
 from opengage.store import tables
 from opengage.store.contract import Transaction
 
-# both databases spell it like this
-_MOVE: Final = sa.text(
-    "INSERT INTO ledger (account_id, engagement_id, reason, count)"
-    " VALUES (:account_id, :engagement_id, :reason, :difference)"
-    " ON CONFLICT (account_id, engagement_id, reason) DO UPDATE SET count = ledger.count + excluded.count"
-)
-
-# both databases spell it like this
-_NOTE: Final = sa.text(
-    "INSERT INTO ledger_details (account_id, engagement_id, dimension, key, count)"
-    " VALUES (:account_id, :engagement_id, :dimension, :key, :count)"
-    " ON CONFLICT (account_id, engagement_id, dimension, key)"
-    " DO UPDATE SET count = ledger_details.count + excluded.count"
-)
-
 _DETAILS: Final = (
     sa.select(tables.ledger_details.c.key, tables.ledger_details.c.count)
     .where(
@@ -51,6 +36,9 @@ _COUNT: Final = sa.select(sa.func.coalesce(sa.func.sum(tables.ledger.c.count), 0
 _MANY: Final = 512
 """Engagements asked for in one statement, at most."""
 
+_AT_ONCE: Final = 16
+"""Counts moved in one statement, at most: a batch of one engagement moves fewer."""
+
 # Who texts or adds holds the engagement first and then its ledger. Here it comes last, so nobody is waited for: an
 # engagement that somebody holds is completed by whoever comes next, the scheduler at the latest.
 _FREE: Final = (
@@ -72,6 +60,17 @@ _COMPLETE: Final = (
     )
     .values(status=EngagementStatus.COMPLETED.value, completed_at=sa.bindparam("now"), updated_at=sa.bindparam("now"))
 )
+
+
+@cache
+def _addition(table: str, keys: tuple[str, ...], count: int) -> sa.TextClause:
+    """Add to so many counts of a table; both databases spell it like this."""
+    names = (*keys, "count")
+    rows = ", ".join(f"({', '.join(f':{name}_{at}' for name in names)})" for at in range(count))
+    return sa.text(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES {rows}"  # noqa: S608 - our names
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET count = {table}.count + excluded.count"
+    )
 
 
 @cache
@@ -100,14 +99,22 @@ def _ended_many(count: int) -> sa.Select[Any]:
 
 async def move(tx: Transaction, moves: Moves) -> None:
     """Apply one batch's moves, and what else was counted."""
-    for account_id, engagement_id, reason, difference in moves.changes():
-        await tx.run(
-            _MOVE, account_id=account_id, engagement_id=engagement_id, reason=reason.value, difference=difference
-        )
-    for account_id, engagement_id, dimension, key, count in moves.details():
-        await tx.run(
-            _NOTE, account_id=account_id, engagement_id=engagement_id, dimension=dimension.value, key=key, count=count
-        )
+    changes = [(*key, reason.value, count) for *key, reason, count in moves.changes()]
+    await _add(tx, "ledger", ("account_id", "engagement_id", "reason"), changes)
+    details = [(*key, dimension.value, name, count) for *key, dimension, name, count in moves.details()]
+    await _add(tx, "ledger_details", ("account_id", "engagement_id", "dimension", "key"), details)
+
+
+async def _add(tx: Transaction, table: str, keys: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+    """Rows of a key and a difference, in their order."""
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        named = {
+            f"{name}_{at}": value
+            for at, row in enumerate(some)
+            for name, value in zip((*keys, "count"), row, strict=True)
+        }
+        await tx.run(_addition(table, keys, len(some)), **named)
 
 
 async def details(tx: Transaction, account_id: int, engagement_id: Id, dimension: Dimension) -> dict[str, int]:
@@ -150,7 +157,7 @@ async def move_and_complete(tx: Transaction, moves: Moves, now: Instant) -> list
     """Apply one batch's moves, and complete every engagement that they leave with nothing to do; their ids."""
     await move(tx, moves)
     done = []
-    for account_id, engagement_id in moves.engagements():
+    for account_id, engagement_id in moves.nearer_their_end():
         if not (await read(tx, account_id, engagement_id)).is_settled:
             continue
         if await tx.rows(_FREE, account_id=account_id, id=engagement_id) and await tx.run(

@@ -111,16 +111,20 @@ def database(request: pytest.FixtureRequest, postgres_server: postgres.Server) -
 
 def plan(server: postgres.Server, url: str, statement: str) -> list[dict[str, Any]]:
     """The nodes of the plan that a prepared statement comes to have, within a transaction of ours."""
-    begin = PostgresOptions(url).begin_writing
-    told = server.explain(url, begin, f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}")
+    told = server.explain(url, _begin(url), f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}")
     return list(_nodes(json.loads(told)[0]["Plan"]))
+
+
+def _begin(url: str) -> str:
+    """What a transaction of ours goes by."""
+    return PostgresOptions(url).begin_session + PostgresOptions(url).begin_writing
 
 
 @cache
 def plans(server: postgres.Server, url: str, statement: str) -> list[list[dict[str, Any]]]:
     """That one, and those for batches of one and of 500: of an account that statistics know, and of a new one."""
     batches = [partial(_values, statement, many, *whose) for many in (1, 500) for whose in ((1, b"\x02"), (7, b"\x07"))]
-    told = server.explain_with(url, PostgresOptions(url).begin_writing, statement, batches)
+    told = server.explain_with(url, _begin(url), statement, batches)
     return [plan(server, url, statement), *(list(_nodes(json.loads(each)[0]["Plan"])) for each in told)]
 
 

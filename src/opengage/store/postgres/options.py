@@ -1,4 +1,4 @@
-"""How to reach a PostgreSQL server, and what every transaction on it begins with."""
+"""How to reach a PostgreSQL server, and what connections and transactions on it begin with."""
 
 from typing import Any, Final
 
@@ -21,13 +21,15 @@ _IDLE_TIMEOUT: Final = 10.0
 # kept to the indexes: every statement here has its own. (JIT would be set off by the penalties that see to that.)
 # Of two indexes that seem to lead to a single row, the one that is a level deeper must not lose for that: it may be the
 # one in whose order the rows are wanted, and there may be a million of them.
-_PLANS: Final = "SET LOCAL plan_cache_mode = force_custom_plan;SET LOCAL cpu_operator_cost = 0.0001;" + "".join(
-    f"SET LOCAL {name} = off;" for name in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
-)
+_PLANS: Final = {
+    "plan_cache_mode": "force_custom_plan",
+    "cpu_operator_cost": "0.0001",
+    **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"), "off"),
+}
 # a stronger promise of the server's own stays; a weaker one does not
 _DURABLE: Final = (
     "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
-    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true);"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, {is_local});"
 )
 
 
@@ -46,21 +48,30 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     @property
     def begin_writing(self) -> str:
         """The beginning of a change. READ COMMITTED: what is decided on is locked, or guarded by WHERE."""
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{_DURABLE}{self._limits}{_PLANS}"
+        settings = self._settings(is_local=True) if self.is_pooled else ""
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{settings}"
 
     @property
     def begin_reading(self) -> str:
         """The beginning of a consistent view."""
-        return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{self._limits}{_PLANS}"
+        settings = self._settings(is_local=True) if self.is_pooled else ""
+        return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{settings}"
 
     @property
-    def _limits(self) -> str:
+    def begin_session(self) -> str:
+        """What a connection begins with. Behind a pooler nothing: who is served next may be somebody else."""
+        return "" if self.is_pooled else self._settings(is_local=False)
+
+    def _settings(self, *, is_local: bool) -> str:
         limits = {
             "statement_timeout": self.statement_timeout,
             "lock_timeout": _LOCK_TIMEOUT,
             "idle_in_transaction_session_timeout": _IDLE_TIMEOUT,
         }
-        return "".join(f"SET LOCAL {name} = {int(seconds * 1000)};" for name, seconds in limits.items())
+        settings = {name: str(int(seconds * 1000)) for name, seconds in limits.items()} | _PLANS
+        word = "SET LOCAL" if is_local else "SET"
+        told = "".join(f"{word} {name} = {value};" for name, value in settings.items())
+        return _DURABLE.format(is_local=str(is_local).lower()) + told
 
     @property
     def connecting(self) -> dict[str, Any]:

@@ -85,9 +85,17 @@ class PostgresStore:
             async with self._connecting:
                 if self._pool is None:
                     self._pool = await asyncpg.create_pool(
-                        min_size=1, max_size=self._options.pool_size, reset=_as_it_is, **self._options.connecting
+                        min_size=1,
+                        max_size=self._options.pool_size,
+                        init=self._begin_session,
+                        reset=_as_it_is,
+                        **self._options.connecting,
                     )
         return self._pool
+
+    async def _begin_session(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        if self._options.begin_session:
+            await connection.execute(self._options.begin_session)
 
     async def _commit(self, connection: Connection) -> bool:
         """Make the transaction durable; whether there was anything to write.
@@ -154,8 +162,8 @@ class PostgresStore:
 
 
 async def _as_it_is(_connection: object) -> None:
-    """Nothing to reset: every setting is made for one transaction only, and each is ended before its connection is
-    given back."""
+    """Nothing to reset: settings are those of the session, or of one transaction only, which is ended before its
+    connection is given back."""
 
 
 async def _give_back(pool: "asyncpg.Pool[asyncpg.Record]", connection: Connection) -> None:

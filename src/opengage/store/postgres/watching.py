@@ -21,7 +21,7 @@ log = logs.get(__name__)
 
 _POLL: Final = 0.05
 """Seconds between looks where nothing can be listened to."""
-_GATHER: Final = 0.005
+_GATHER: Final = 0.02
 """Seconds between two notifications of one process, at least."""
 _PROBE: Final = 30.0
 """Seconds after which a connection on which nothing was heard is asked whether it lives."""
