@@ -396,6 +396,21 @@ async def test_envelopes_with_priority_come_first(world: World) -> None:
     assert sorted(world.carrier.recipients[1:]) == [recipient(0), recipient(20), recipient(21)]
 
 
+async def test_an_envelope_with_priority_that_waits_keeps_nobody_back(world: World) -> None:
+    """Held until tomorrow, it has no claim on today: the others of its engagement go out meanwhile."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 2)
+    world.change(
+        "UPDATE envelopes SET is_priority = true, next_at = ? WHERE engagement_id = ? AND phone_number = ?",
+        world.clock.now() + 86_400_000_000,
+        engagement.id,
+        recipient(0),
+    )
+    sender = await world.sender(tenant, world.recorder(tenant))
+    await sender.turn()
+    assert world.carrier.recipients == [recipient(1)]
+
+
 async def test_a_number_switched_off_between_look_and_intent_sends_nothing(world: World) -> None:
     """The transaction that writes the intent looks again, for a blast and for a single text."""
     tenant = await world.tenant()
@@ -405,6 +420,7 @@ async def test_a_number_switched_off_between_look_and_intent_sends_nothing(world
     sender = await world.sender(tenant, recorder)
     await world.set(tenant.number, is_active=False)
     async with world.store.writing() as tx:
-        assert await sender._intents.write(tx, sender.lease, recorder.profile, engagement.id, 10) is None
+        own = sender.lease, recorder.profile, engagement.id, 10
+        assert await sender._intents.write(tx, *own, has_priority=True) is None
         assert await sender._singles.write(tx, sender.lease, recorder.profile, 10) is None
     assert world.statuses() == {recipient(9): "queued"}

@@ -71,10 +71,11 @@ class Intents:
         self._words: dict[Id, _Words] = {}
 
     async def write(
-        self, tx: Transaction, lease: lanes.Lease, profile: ServiceProfile, chosen: Id, room: int
+        self, tx: Transaction, lease: lanes.Lease, profile: ServiceProfile, chosen: Id, room: int, *, has_priority: bool
     ) -> Written | None:
         """Write the next batch of an engagement, to go out through `profile`.
 
+        If it `has_priority`, envelopes with priority come first; else there were none a moment ago.
         None when there turned out to be nothing to do. Raises Fenced when the lane is no longer ours.
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
@@ -95,7 +96,9 @@ class Intents:
         if not gate.is_open:
             await work.show_hold(tx, engagement, gate.rule, gate.until)
             return None
-        batch = await self._batch(tx, account, engagement, activity, profile, lease, min(room, gate.texts), now)
+        batch = await self._batch(
+            tx, account, engagement, activity, profile, lease, min(room, gate.texts), now, has_priority
+        )
         decided, bar = await self._decide(tx, batch, gate)
         await work.show_hold(tx, engagement, bar and bar.rule, bar and bar.until)
         await self._save(tx, batch, decided)
@@ -118,10 +121,12 @@ class Intents:
         lease: lanes.Lease,
         limit: int,
         now: Instant,
+        has_priority: bool,
     ) -> _Batch:
         """What this number may take now, and what holds for it."""
         members = await pooled.members(tx, engagement.account_id, engagement.id)
-        due = await tx.batches.due(engagement.account_id, engagement.id, self._number.id, now, limit)
+        priorities = (True, False) if has_priority else (False,)
+        due = await tx.batches.due(engagement.account_id, engagement.id, self._number.id, now, limit, priorities)
         return _Batch(
             engagement=engagement,
             profile=profile,

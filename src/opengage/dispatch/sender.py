@@ -261,8 +261,9 @@ class Sender:
             room = engagement.queue_batch_limit - self._under_way[engagement.id]
             if room <= 0 or _is_held(engagement, now):
                 continue
-            next_at, has_priority = await work.next_at(tx, engagement.account_id, engagement.id, self._number.id)
-            if next_at is None or next_at > now:
+            urgent_at, next_at = await work.next_at(tx, engagement.account_id, engagement.id, self._number.id)
+            has_priority = urgent_at is not None and urgent_at <= now
+            if not has_priority and (next_at is None or next_at > now):
                 continue
             found = _Candidate(engagement.id, has_priority, room)
             if has_priority:
@@ -282,7 +283,8 @@ class Sender:
         async with self._store.writing() as tx:
             if chosen.id == _SINGLES:
                 return await self._singles.write(tx, self.lease, recorder.profile, limit)
-            return await self._intents.write(tx, self.lease, recorder.profile, chosen.id, limit)
+            own = self.lease, recorder.profile, chosen.id, limit
+            return await self._intents.write(tx, *own, has_priority=chosen.has_priority)
 
     def _submit(self, recorder: Recorder, written: Written | None) -> None:
         """The intent is committed: let the texts go, if the lease still holds at this very moment."""

@@ -230,9 +230,18 @@ class Batches(Protocol):
         """Write envelopes as pending and due at once, in the given order."""
         ...
 
-    async def due(self, account_id: int, engagement_id: Id, lane: Id, now: Instant, limit: int) -> list[Due]:
+    async def due(
+        self,
+        account_id: int,
+        engagement_id: Id,
+        lane: Id,
+        now: Instant,
+        limit: int,
+        priorities: Sequence[bool] = (True, False),
+    ) -> list[Due]:
         """The next envelopes that this phone number may take: those with priority, then the others, as they became due.
 
+        Only those are looked for whose having priority is one of `priorities`.
         Those that were given to another number of the engagement's pool are left out.
         """
         ...

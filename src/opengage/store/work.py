@@ -1,7 +1,7 @@
 """What there is to do: engagements that are due or running, and the remainder of those that were canceled."""
 
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -80,27 +80,28 @@ _PROCESSING: Final = sa.select(_engagements.c.account_id, _engagements.c.id).whe
     _engagements.c.status == EngagementStatus.PROCESSING.value
 )
 
-_NEXT_AT: Final = sa.select(sa.func.min(_envelopes.c.next_at)).where(
-    _envelopes.c.account_id == sa.bindparam("account_id"),
-    _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
-    # both named, so that the smallest one is the index's first entry
-    _envelopes.c.phone_number_id == sa.bindparam("lane"),
-    _envelopes.c.is_priority == sa.bindparam("is_priority"),
-    _envelopes.c.next_at.is_not(None),
-)
 
-# in the index's own order: to PostgreSQL a column that IS NULL is no constant, and min() would look at every envelope
-_NEXT_AT_OF_NOBODY: Final = (
-    sa.select(_envelopes.c.next_at)
-    .where(
+def _next_at(*, is_priority: bool, of_nobody: bool) -> sa.ScalarSelect[Any]:
+    """When the next envelope that waits like this is due, in the index's own order.
+
+    Of the number: min(), which is the index's first entry since all columns before are named. Of nobody: to PostgreSQL
+    a column that IS NULL is no constant, and min() would look at every envelope.
+    """
+    due = (
         _envelopes.c.account_id == sa.bindparam("account_id"),
         _envelopes.c.engagement_id == sa.bindparam("engagement_id"),
-        _envelopes.c.phone_number_id.is_(None),
-        _envelopes.c.is_priority == sa.bindparam("is_priority"),
+        _envelopes.c.is_priority == sa.literal(is_priority),
         _envelopes.c.next_at.is_not(None),
     )
-    .order_by(_envelopes.c.phone_number_id, _envelopes.c.next_at)
-    .limit(1)
+    if not of_nobody:
+        own = _envelopes.c.phone_number_id == sa.bindparam("lane")
+        return sa.select(sa.func.min(_envelopes.c.next_at)).where(*due, own).scalar_subquery()
+    free = sa.select(_envelopes.c.next_at).where(*due, _envelopes.c.phone_number_id.is_(None))
+    return free.order_by(_envelopes.c.phone_number_id, _envelopes.c.next_at).limit(1).scalar_subquery()
+
+
+_NEXT_AT: Final = sa.select(
+    *(_next_at(is_priority=priority, of_nobody=nobody) for priority in (True, False) for nobody in (True, False))
 )
 
 _SHOW_HOLD: Final = (
@@ -208,16 +209,13 @@ async def hold_running(tx: Transaction, account_id: int, engagement_id: Id) -> b
     return bool(await tx.rows(_STILL_RUNNING, account_id=account_id, id=engagement_id))
 
 
-async def next_at(tx: Transaction, account_id: int, engagement_id: Id, lane: Id) -> tuple[Instant | None, bool]:
-    """When the next envelope that this phone number may take is due, and whether it has priority; None without any."""
-    key = {"account_id": account_id, "engagement_id": engagement_id}
-    for is_priority in (True, False):
-        found = await tx.rows(_NEXT_AT_OF_NOBODY, **key, is_priority=is_priority)
-        found += await tx.rows(_NEXT_AT, **key, is_priority=is_priority, lane=lane)
-        times = [Instant(each[0]) for each in found if each[0] is not None]
-        if times:
-            return min(times), is_priority
-    return None, False
+async def next_at(
+    tx: Transaction, account_id: int, engagement_id: Id, lane: Id
+) -> tuple[Instant | None, Instant | None]:
+    """When the next envelopes that this phone number may take are due: with priority, and without; None for none."""
+    [times] = await tx.rows(_NEXT_AT, account_id=account_id, engagement_id=engagement_id, lane=lane)
+    urgent, others = ([Instant(each) for each in some if each is not None] for some in (times[:2], times[2:]))
+    return min(urgent, default=None), min(others, default=None)
 
 
 async def may_change(tx: Transaction, account_id: int, engagement_id: Id) -> bool:

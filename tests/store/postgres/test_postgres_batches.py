@@ -184,7 +184,6 @@ def test_a_window_needs_no_sorting(postgres_server: postgres.Server, database: s
 WITHIN: Final = (list_statements.shape_of(Condition("engagement_id", (Id(bytes(16)),))),)
 COMPOSED: Final[dict[str, tuple[Executable, set[str]]]] = {
     "the next time": (work._NEXT_AT, {"envelopes_due"}),
-    "the next time of nobody": (work._NEXT_AT_OF_NOBODY, {"envelopes_due"}),
     "the next single": (singles._NEXT_AT, {"texts_due"}),
     "a lease": (lanes._REQUIRE, {"lanes_pkey"}),
     "an engagement's envelopes": (

@@ -115,12 +115,20 @@ class PostgresBatches:
         ]
         await self._insert(tables.envelopes, sql.NEW_ENVELOPE, rows)
 
-    async def due(self, account_id: int, engagement_id: Id, lane: Id, now: Instant, limit: int) -> list[Due]:
+    async def due(
+        self,
+        account_id: int,
+        engagement_id: Id,
+        lane: Id,
+        now: Instant,
+        limit: int,
+        priorities: Sequence[bool] = (True, False),
+    ) -> list[Due]:
         """See Batches.due."""
         of_nobody = sql.TAKE_DUE_OF_NOBODY if self._writes else sql.DUE_OF_NOBODY
         of_lane = sql.TAKE_DUE_OF_LANE if self._writes else sql.DUE_OF_LANE
         found: list[Due] = []
-        for is_priority in (True, False):
+        for is_priority in priorities:
             for statement, *number in ((of_nobody,), (of_lane, lane)):
                 if limit <= len(found):
                     return found

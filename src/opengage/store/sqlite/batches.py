@@ -116,10 +116,18 @@ class SqliteBatches:
         else:
             await _to_the_end(asyncio.to_thread(self._connection.execute, sql.INSERT_ENVELOPES, parameters))
 
-    async def due(self, account_id: int, engagement_id: Id, lane: Id, now: Instant, limit: int) -> list[Due]:
+    async def due(
+        self,
+        account_id: int,
+        engagement_id: Id,
+        lane: Id,
+        now: Instant,
+        limit: int,
+        priorities: Sequence[bool] = (True, False),
+    ) -> list[Due]:
         """See Batches.due."""
         found: list[Due] = []
-        for is_priority in (True, False):
+        for is_priority in priorities:
             for number in (None, lane):
                 key = (account_id, engagement_id, number, is_priority, now, limit - len(found))
                 rows = self._connection.execute(sql.DUE, key).fetchall()
