@@ -18,7 +18,7 @@ async def test_an_envelope_in_hand_at_three_crashes_is_set_aside(world: World) -
         sender = await world.sender(tenant, recorder, careful_for=10)
         with pytest.MonkeyPatch.context() as broken:
 
-            async def die(*_: object) -> None:
+            async def die(*_: object, **__: object) -> None:
                 raise Unavailable("the process is gone")
 
             broken.setattr(sender._intents, "write", die)

@@ -35,8 +35,8 @@ log = logs.get(__name__)
 Connect = Callable[[ServiceProfile], Carrier]
 """Makes the carrier of a service profile; nothing is connected yet."""
 
-_REST: Final = 0.01
-"""Seconds between two looks, at least: the store changes all the time while texts go out."""
+_REST: Final = 0.05
+"""Seconds from one look to the next, at least: the store changes all the time while texts go out."""
 
 _AWAY: Final = 0.5
 """Seconds between two looks, at most, while the store cannot be used."""
@@ -119,8 +119,9 @@ class Dispatcher:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what is in flight and let go of everything."""
         stopping = asyncio.create_task(stop.wait())
-        rest = _REST
+        clock, rest = asyncio.get_running_loop().time, _REST
         while not stop.is_set():
+            looked_at = clock()
             try:
                 await self._tick()
                 rest = _REST
@@ -131,7 +132,7 @@ class Dispatcher:
             await asyncio.wait((stopping, changed), return_when=asyncio.FIRST_COMPLETED)
             if not changed.cancel() and changed.exception():
                 log.error("the store cannot be watched; looking anyway", action="tick", error=str(changed.exception()))
-            await asyncio.wait((stopping,), timeout=rest)
+            await asyncio.wait((stopping,), timeout=max(0.0, looked_at + rest - clock()))
         await self._stop()
 
     def _pause(self) -> float:

@@ -274,7 +274,9 @@ class Sender:
     async def _write(self, recorder: Recorder, chosen: _Candidate, room: int) -> Written | None:
         """Have the intent of one batch written, all or nothing. Raises Fenced when the lane is no longer ours."""
         self._last = chosen.id
-        if self._careful_for:
+        # the envelope that was counted must be the one in hand: it is looked for in the same way
+        has_priority = chosen.has_priority or self.is_careful
+        if self.is_careful:
             room = 1
             self._careful_for -= 1
             await careful.claim(self._store, self.lease, chosen.id, self._clock.now(), self._intents.new_id)
@@ -284,7 +286,7 @@ class Sender:
             if chosen.id == _SINGLES:
                 return await self._singles.write(tx, self.lease, recorder.profile, limit)
             own = self.lease, recorder.profile, chosen.id, limit
-            return await self._intents.write(tx, *own, has_priority=chosen.has_priority)
+            return await self._intents.write(tx, *own, has_priority=has_priority)
 
     def _submit(self, recorder: Recorder, written: Written | None) -> None:
         """The intent is committed: let the texts go, if the lease still holds at this very moment."""
