@@ -22,6 +22,7 @@ _PACKAGES = ("store", "dispatch", "operations", "api")
 _KINDS = (sa.Select, sa.CompoundSelect, sa.Update, sa.Delete)
 _ASKED: dict[str, Any] = {
     "count": 1,
+    "keys": ("account_id",),
     "table": tables.envelopes,
     "record": Text,
     "column": "id",
