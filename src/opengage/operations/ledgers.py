@@ -48,23 +48,19 @@ async def report(store: Store, clock: Clock, actor: Actor, id_: Id | None) -> Re
     """Everything that is counted of an engagement. Raises NotFound."""
     async with store.reading() as tx:
         engagement = await load(tx, actor, Engagement, id_, NOUN)
-        key = (actor.account_id, engagement.id)
         ledger = (await ledgers.read_many(tx, actor.account_id, [engagement.id]))[engagement.id]
-        codes, numbers, by_minute, opt_outs = [
-            await ledgers.details(tx, *key, dimension)
-            for dimension in (Dimension.CODE, Dimension.NUMBER, Dimension.MINUTE, Dimension.OPT_OUT)
-        ]
+        counted = await ledgers.all_details(tx, actor.account_id, engagement.id)
     now = clock.now()
-    minutes = {Instant(int(minute) * _MINUTE): count for minute, count in by_minute.items()}
+    minutes = {Instant(int(minute) * _MINUTE): count for minute, count in counted[Dimension.MINUTE].items()}
     rate = measured_rate(minutes, now)
     hours = engagement.queue_schedule if engagement.queue_schedule_is_enabled else None
     return Report(
         engagement,
         ledger,
-        codes,
-        numbers,
+        counted[Dimension.CODE],
+        counted[Dimension.NUMBER],
         _hours(minutes),
-        sum(opt_outs.values()),
+        sum(counted[Dimension.OPT_OUT].values()),
         rate,
         eta(waiting, rate, now, weekly.parse(hours) if hours else None) if (waiting := _waiting(ledger)) else None,
     )

@@ -24,6 +24,15 @@ _DETAILS: Final = (
     .order_by(tables.ledger_details.c.key)
 )
 
+_ALL_DETAILS: Final = (
+    sa.select(tables.ledger_details.c.dimension, tables.ledger_details.c.key, tables.ledger_details.c.count)
+    .where(
+        tables.ledger_details.c.account_id == sa.bindparam("account_id"),
+        tables.ledger_details.c.engagement_id == sa.bindparam("engagement_id"),
+    )
+    .order_by(tables.ledger_details.c.dimension, tables.ledger_details.c.key)
+)
+
 _READ: Final = sa.select(tables.ledger.c.reason, tables.ledger.c.count).where(
     tables.ledger.c.account_id == sa.bindparam("account_id"),
     tables.ledger.c.engagement_id == sa.bindparam("engagement_id"),
@@ -74,27 +83,21 @@ def _addition(table: str, keys: tuple[str, ...], count: int) -> sa.TextClause:
 
 
 @cache
-def _read_many(count: int) -> sa.Select[Any]:
-    ledger = tables.ledger.c
+def _read_many(count: int) -> sa.CompoundSelect[Any]:
+    """Counts by reason, and without one how many of the ended had left."""
+    ledger, details = tables.ledger.c, tables.ledger_details.c
     wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
-    return sa.select(ledger.engagement_id, ledger.reason, ledger.count).where(
+    counts = sa.select(ledger.engagement_id, ledger.reason, ledger.count).where(
         ledger.account_id == sa.bindparam("account_id"), ledger.engagement_id.in_(wanted)
     )
-
-
-@cache
-def _ended_many(count: int) -> sa.Select[Any]:
-    details = tables.ledger_details.c
-    wanted: list[sa.BindParameter[Any]] = [sa.bindparam(f"id_{place}") for place in range(count)]
-    return (
-        sa.select(details.engagement_id, sa.func.sum(details.count))
-        .where(
-            details.account_id == sa.bindparam("account_id"),
-            details.engagement_id.in_(wanted),
-            details.dimension == Dimension.ENDED.value,
-        )
-        .group_by(details.engagement_id)
+    ended = sa.select(
+        details.engagement_id, sa.cast(sa.null(), sa.Text), sa.cast(sa.func.sum(details.count), sa.BigInteger)
+    ).where(
+        details.account_id == sa.bindparam("account_id"),
+        details.engagement_id.in_(wanted),
+        details.dimension == Dimension.ENDED.value,
     )
+    return counts.union_all(ended.group_by(details.engagement_id))
 
 
 async def move(tx: Transaction, moves: Moves) -> None:
@@ -123,6 +126,14 @@ async def details(tx: Transaction, account_id: int, engagement_id: Id, dimension
     return dict(await tx.rows(_DETAILS, **key))
 
 
+async def all_details(tx: Transaction, account_id: int, engagement_id: Id) -> dict[Dimension, dict[str, int]]:
+    """The same in every dimension."""
+    found: dict[Dimension, dict[str, int]] = {dimension: {} for dimension in Dimension}
+    for dimension, key, count in await tx.rows(_ALL_DETAILS, account_id=account_id, engagement_id=engagement_id):
+        found[Dimension(dimension)][key] = count
+    return found
+
+
 async def read(tx: Transaction, account_id: int, engagement_id: Id) -> Ledger:
     """The ledger of one engagement."""
     rows = await tx.rows(_READ, account_id=account_id, engagement_id=engagement_id)
@@ -147,9 +158,10 @@ async def read_many(tx: Transaction, account_id: int, engagement_ids: Sequence[I
         some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
         named = {f"id_{place}": id_ for place, id_ in enumerate(some)}
         for id_, reason, count in await tx.rows(_read_many(len(some)), account_id=account_id, **named):
-            counts[id_].append((Reason(reason), count))
-        for id_, count in await tx.rows(_ended_many(len(some)), account_id=account_id, **named):
-            ended[id_] = int(count)
+            if reason is None:
+                ended[id_] = count
+            else:
+                counts[id_].append((Reason(reason), count))
     return {id_: msgspec.structs.replace(balance(pairs), ended=ended.get(id_, 0)) for id_, pairs in counts.items()}
 
 
