@@ -31,7 +31,7 @@ _FLAGS: Final = {
     "fsync": "on",
     "full_page_writes": "on",
     "autovacuum": "on",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
 }
