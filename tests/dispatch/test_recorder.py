@@ -430,3 +430,15 @@ async def test_a_failed_look_at_parked_receipts_changes_nothing(world: World) ->
     assert made.parked() == 1
     await recorder.match_parked()
     assert made.reason() == "delivered"
+
+
+async def test_a_receipts_code_may_hold_anything(world: World) -> None:
+    """A NUL, which PostgreSQL cannot hold, is marked there; the receipt counts, and its neighbours with it."""
+    made = await sent(world, 2)
+    await made.hear(*map(accept, made.texts))
+    first = receipt_for(made.texts[0], ReceiptState.UNDELIVERED, code="UNDELIV:0\0")
+    made.recorder.receipts([first, receipt_for(made.texts[1])])
+    await made.recorder.commit()
+    assert world.reasons() == {recipient(0): "undelivered", recipient(1): "delivered"}
+    told = first.code if world.database.keeps_nul else first.code.replace("\0", "\ufffd")
+    assert (told,) in world.look("SELECT code FROM text_results")

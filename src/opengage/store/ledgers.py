@@ -130,7 +130,9 @@ async def all_details(tx: Transaction, account_id: int, engagement_id: Id) -> di
     """The same in every dimension."""
     found: dict[Dimension, dict[str, int]] = {dimension: {} for dimension in Dimension}
     for dimension, key, count in await tx.rows(_ALL_DETAILS, account_id=account_id, engagement_id=engagement_id):
-        found[Dimension(dimension)][key] = count
+        # a newer version that runs beside this one may count more
+        if dimension in found:
+            found[Dimension(dimension)][key] = count
     return found
 
 

@@ -42,6 +42,8 @@ def read(*messages: pdu.DeliverSm) -> Read:
         (b"DELIVRD err:000", YES, "DELIVRD"),
         (b"DELIVRD", YES, "DELIVRD"),
         (b"UNDELIV err:069 text:", NO, "UNDELIV:069"),
+        (b"UNDELIV err:69\0 text:", NO, "UNDELIV:69"),
+        (b"DELIVRD err:00\0 text:", YES, "DELIVRD"),
         (b"EXPIRED err:000 text:", ReceiptState.EXPIRED, "EXPIRED"),
         (b"DELETED err:1 text:", NO, "DELETED:1"),
         (b"REJECTD err:0x45 text:", NO, "REJECTD:0x45"),

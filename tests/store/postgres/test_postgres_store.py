@@ -281,3 +281,30 @@ async def test_a_text_with_a_nul_is_stored_without_it(store: PostgresStore) -> N
         found = await rows.find(tx, records.Membership, ACCOUNT, id_of(1))
     assert found is not None
     assert found.name == "A\ufffdda"
+
+
+async def test_a_server_that_falls_silent_as_a_session_begins_is_given_up(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is thrown away at once, and the next one may do better."""
+    monkeypatch.setattr(module, "_SESSION_TIMEOUT", 0.1)
+    begin = PostgresOptions.begin_session
+    with monkeypatch.context() as silent:
+        silent.setattr(PostgresOptions, "begin_session", "SELECT pg_sleep(60)")
+        async with opened(postgres_url) as store:
+            with pytest.raises(Unavailable):
+                async with asyncio.timeout(5), store.reading():
+                    pass
+            silent.setattr(PostgresOptions, "begin_session", begin)
+            async with store.reading() as tx:
+                assert await tx.rows(SETTING, name="enable_seqscan") == [("off",)]
+
+
+async def test_settings_are_a_sessions_and_behind_a_pooler_a_transactions(postgres_url: str) -> None:
+    """Of a pooler's session nothing is changed: the next transaction on it may be somebody else's."""
+    for is_pooled, outside in ((False, "off"), (True, "on")):
+        async with opened(postgres_url, is_pooled=is_pooled, pool_size=1) as store:
+            async with store.writing() as tx:
+                assert await tx.rows(SETTING, name="enable_seqscan") == [("off",)]
+            async with store._connection() as connection:
+                assert await connection.fetchval("SHOW enable_seqscan") == outside

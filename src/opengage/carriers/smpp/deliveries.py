@@ -241,5 +241,9 @@ def e164(address: str, ton: int) -> str:
 
 
 def code_of(told: receipt.Receipt) -> str:
-    """The network's own word: `DELIVRD`, or with an error other than zero `UNDELIV:069`."""
-    return f"{told.state.name}:{told.error}" if told.error.strip("0") else told.state.name
+    """The network's own word: `DELIVRD`, or with an error other than zero `UNDELIV:069`.
+
+    Some end the error with a NUL, as in C; it is no part of it, and PostgreSQL would not hold it.
+    """
+    error = told.error.replace("\0", "")
+    return f"{told.state.name}:{error}" if error.strip("0") else told.state.name

@@ -265,7 +265,9 @@ class PostgresBatches:
         places, shared = kinds(ordered, _text_fate, 7)
         if await self._run(sql.STEP_TEXTS, account_id, now, texts, results_, places, *shared) != len(steps):
             raise Stale
-        written = [(account_id, each.id, now, now, each.text_id, each.kind, each.code) for each in results]
+        written = [
+            (account_id, each.id, now, now, each.text_id, each.kind, each.code and _text(each.code)) for each in results
+        ]
         await self._insert(tables.text_results, sql.NEW_RESULT, written)
         of_envelopes = [each for each in ordered if each.text.envelope_id]
         if of_envelopes:

@@ -26,10 +26,11 @@ _PLANS: Final = {
     "cpu_operator_cost": "0.0001",
     **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"), "off"),
 }
-# a stronger promise of the server's own stays; a weaker one does not
+# A stronger promise of the server's own stays; a weaker one does not. It is made with each change, so that neither a
+# pooler that nobody told us of nor a change of the server's own setting comes in between.
 _DURABLE: Final = (
     "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
-    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, {is_local});"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true);"
 )
 
 
@@ -48,30 +49,28 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     @property
     def begin_writing(self) -> str:
         """The beginning of a change. READ COMMITTED: what is decided on is locked, or guarded by WHERE."""
-        settings = self._settings(is_local=True) if self.is_pooled else ""
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{settings}"
+        settings = self._settings(word="SET LOCAL") if self.is_pooled else ""
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{_DURABLE}{settings}"
 
     @property
     def begin_reading(self) -> str:
         """The beginning of a consistent view."""
-        settings = self._settings(is_local=True) if self.is_pooled else ""
+        settings = self._settings(word="SET LOCAL") if self.is_pooled else ""
         return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{settings}"
 
     @property
     def begin_session(self) -> str:
         """What a connection begins with. Behind a pooler nothing: who is served next may be somebody else."""
-        return "" if self.is_pooled else self._settings(is_local=False)
+        return "" if self.is_pooled else self._settings(word="SET")
 
-    def _settings(self, *, is_local: bool) -> str:
+    def _settings(self, *, word: str) -> str:
         limits = {
             "statement_timeout": self.statement_timeout,
             "lock_timeout": _LOCK_TIMEOUT,
             "idle_in_transaction_session_timeout": _IDLE_TIMEOUT,
         }
         settings = {name: str(int(seconds * 1000)) for name, seconds in limits.items()} | _PLANS
-        word = "SET LOCAL" if is_local else "SET"
-        told = "".join(f"{word} {name} = {value};" for name, value in settings.items())
-        return _DURABLE.format(is_local=str(is_local).lower()) + told
+        return "".join(f"{word} {name} = {value};" for name, value in settings.items())
 
     @property
     def connecting(self) -> dict[str, Any]:

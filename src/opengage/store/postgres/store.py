@@ -23,6 +23,8 @@ log = logs.get(__name__)
 
 _ACQUIRE_TIMEOUT: Final = 15.0
 """Seconds to wait for a connection of the pool."""
+_SESSION_TIMEOUT: Final = 5.0
+"""Seconds that a new connection's settings may take."""
 _END_TIMEOUT: Final = 5.0
 """Seconds that a rollback may take; after that the connection is thrown away, which undoes as well."""
 _DOUBT_TIMEOUT: Final = 60.0
@@ -94,8 +96,12 @@ class PostgresStore:
         return self._pool
 
     async def _begin_session(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        if self._options.begin_session:
-            await connection.execute(self._options.begin_session)
+        try:
+            if self._options.begin_session:
+                await connection.execute(self._options.begin_session, timeout=_SESSION_TIMEOUT)
+        except BaseException:
+            connection.terminate()  # closing it in order would wait for a server that says nothing
+            raise
 
     async def _commit(self, connection: Connection) -> bool:
         """Make the transaction durable; whether there was anything to write.
