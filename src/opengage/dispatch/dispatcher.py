@@ -129,8 +129,11 @@ class Dispatcher:
                 log.error("the store cannot be used; trying again", action="tick", error=str(error))
                 rest = min(_AWAY, rest * 2)
             changed = asyncio.create_task(self._store.changed(self._pause()))
-            await asyncio.wait((stopping, changed), return_when=asyncio.FIRST_COMPLETED)
-            if not changed.cancel() and changed.exception():
+            try:
+                await asyncio.wait((stopping, changed), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                is_over = not changed.cancel()
+            if is_over and changed.exception():
                 log.error("the store cannot be watched; looking anyway", action="tick", error=str(changed.exception()))
             await asyncio.wait((stopping,), timeout=max(0.0, looked_at + rest - clock()))
         await self._stop()
