@@ -1,5 +1,7 @@
 """An envelope that costs workers their lives is set aside; its neighbours go on (bars R6)."""
 
+from typing import Any
+
 import pytest
 
 from dispatch.world import World, recipient
@@ -51,3 +53,26 @@ async def test_a_lane_that_was_let_go_of_is_not_suspected(world: World) -> None:
     async with world.store.writing() as tx:
         await lanes.calm(tx, lease)
         assert await lanes.crashes(tx, lease) == 0
+
+
+async def test_the_envelope_that_is_counted_is_the_one_in_hand(world: World) -> None:
+    """Though one with priority came after the look: were another one counted, the one that kills would never be."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 2)
+    sender = await world.sender(tenant, world.recorder(tenant), careful_for=1)
+    look = sender._look
+
+    async def and_then_one_gets_priority() -> Any:
+        found = await look()
+        world.change(
+            "UPDATE envelopes SET is_priority = true WHERE engagement_id = ? AND phone_number = ?",
+            engagement.id,
+            recipient(1),
+        )
+        return found
+
+    with pytest.MonkeyPatch.context() as late:
+        late.setattr(sender, "_look", and_then_one_gets_priority)
+        await sender.turn()
+    assert world.carrier.recipients == [recipient(1)]
+    assert world.look("SELECT phone_number FROM envelopes WHERE claims = 1") == [(recipient(1),)]

@@ -2,13 +2,14 @@
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from opengage.clock import Instant
 from opengage.domain import records
-from opengage.domain.ledger import Moves
+from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id
-from opengage.store import ledgers, rows
+from opengage.store import ledgers, rows, tables
 from opengage.store.contract import Store
 from store.samples import ACCOUNT, ENGAGEMENT, NOW, OTHER_ACCOUNT, OTHER_ENGAGEMENT, RECORDS
 
@@ -92,3 +93,21 @@ async def test_an_engagement_completes_with_its_last_envelope(
     assert now is not None
     assert now.status is (EngagementStatus.COMPLETED if completes else status)
     assert now.completed_at == (LATER if completes else None)
+
+
+async def test_what_a_newer_version_counts_is_passed_by(store: Store) -> None:
+    """In a rolling upgrade both write the same ledger, and the older one still shows what it knows."""
+    moves = Moves()
+    moves.note(ACCOUNT, ENGAGEMENT, Dimension.CODE, "DELIVRD", 2)
+    async with store.writing() as tx:
+        await ledgers.move(tx, moves)
+        await tx.run(
+            sa.insert(tables.ledger_details),
+            account_id=ACCOUNT,
+            engagement_id=ENGAGEMENT,
+            dimension="of later",
+            key="x",
+            count=1,
+        )
+        found = await ledgers.all_details(tx, ACCOUNT, ENGAGEMENT)
+    assert {dimension: counts for dimension, counts in found.items() if counts} == {Dimension.CODE: {"DELIVRD": 2}}
