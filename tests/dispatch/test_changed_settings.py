@@ -125,11 +125,11 @@ async def test_a_profile_that_is_mended_is_connected_anew(world: World, workers:
     other = await world.second_number(tenant)
     worker = workers.start()
     await until(lambda: len(worker.dispatcher._lanes) == 2)
-    before = {id(recorder) for recorder, _ in worker.dispatcher._recorders.values()}
+    before = {id(recorder) for recorder in worker.dispatcher._routes}
     await world.set(tenant.profile, url="smpp://b@127.0.0.1", updated_at=tenant.profile.updated_at + 1)
     await until(lambda: {epoch for _, epoch in lanes_of(world)} == {2})
-    await until(lambda: worker.carrier.stopped and len(worker.dispatcher._recorders) == 1)
-    (recorder, _), *_ = worker.dispatcher._recorders.values()
+    await until(lambda: worker.carrier.stopped and len(worker.dispatcher._routes.tasks) == 1)
+    recorder, *_ = worker.dispatcher._routes
     assert recorder.profile.url == "smpp://b@127.0.0.1"
     assert id(recorder) not in before
     await until(lambda: {id_ for _, id_ in worker.dispatcher._lanes} == {tenant.number.id, other.id})

@@ -178,11 +178,9 @@ async def test_a_reply_that_the_network_brings_again_to_the_next_owner_is_stored
     tenant = await world.tenant()
     second_tenant = await world.tenant("otherbank")
     first = workers.start("one")
-    await until(lambda: len(first.dispatcher._recorders) == 2)
+    await until(lambda: len(first.dispatcher._routes.tasks) == 2)
     reply = Inbound(recipient(0), second_tenant.number.phone_number, "Yes", 1)
-    (recorder,) = [
-        each for each, _ in first.dispatcher._recorders.values() if each.profile.id == second_tenant.profile.id
-    ]
+    (recorder,) = [each for each in first.dispatcher._routes if each.profile.id == second_tenant.profile.id]
     recorder.inbound([reply])
     await until(lambda: len(first.carrier.acknowledged) == 1)
     stored = world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'")

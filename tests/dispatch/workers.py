@@ -50,7 +50,7 @@ class Worker:
     async def kill(self) -> None:
         """An end without any farewell, as by kill -9: whatever it runs just stops."""
         lanes = [lane.task for lane in self.dispatcher._lanes.values()]
-        tasks = [self.task, *lanes, *(task for _, task in self.dispatcher._recorders.values())]
+        tasks = [self.task, *lanes, *self.dispatcher._routes.tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

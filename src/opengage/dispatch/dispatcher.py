@@ -6,13 +6,11 @@ three times a lease.
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from opengage import logs
-from opengage.carriers.contract import Carrier
 from opengage.clock import Clock, Instant
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.housekeeper import Housekeeper
@@ -20,6 +18,7 @@ from opengage.dispatch.intent import Intents
 from opengage.dispatch.law import Law
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
+from opengage.dispatch.routes import Connect, Routes
 from opengage.dispatch.scheduler import Scheduler
 from opengage.dispatch.sender import Pace, Sender
 from opengage.dispatch.sharing import Sharing
@@ -31,9 +30,6 @@ from opengage.store import lanes, rows
 from opengage.store.contract import Store, Transaction
 
 log = logs.get(__name__)
-
-Connect = Callable[[ServiceProfile], Carrier]
-"""Makes the carrier of a service profile; nothing is connected yet."""
 
 _REST: Final = 0.05
 """Seconds from one look to the next, at least: the store changes all the time while texts go out."""
@@ -63,9 +59,6 @@ class DispatchSettings(msgspec.Struct, frozen=True):
 
 _Key = tuple[int, Id]
 """A lane: its account and phone number."""
-
-_Line = tuple[Id, Instant]
-"""A service profile as it was at a time: one that is changed gets a recorder, and connections, of its own."""
 
 
 class _Lane(msgspec.Struct):
@@ -99,20 +92,17 @@ class Dispatcher:
         self._store = store
         self._clock = clock
         self._new_id = new_id
-        self._connect = connect
         self._law = law
         self._settings = settings
         self._scheduler = Scheduler(store, clock, new_id)
         self._guardian = Guardian(store, clock, new_id)
         self._housekeeper = Housekeeper(store, clock)
         self._rescuer = Rescuer(store, clock, new_id, random.random)
+        self._routes = Routes(store, clock, new_id, connect, settings.owner, settings.stop_timeout_seconds * 0.8)
         self._sharing = Sharing(store, settings.owner, settings.lease_seconds, settings.most_lanes)
         self._lanes: dict[_Key, _Lane] = {}
         self._leaving: dict[_Key, _Lane] = {}
         self._unusable: dict[_Key, lanes.Setup] = {}
-        self._recorders: dict[_Line, tuple[Recorder, asyncio.Task[None]]] = {}
-        self._closing: dict[asyncio.Task[None], _Line] = {}
-        self._newest: dict[Id, Recorder] = {}
         self._must_take = False
         self._kept_at = self._taken_at = self._swept_at = float("-inf")
 
@@ -150,7 +140,7 @@ class Dispatcher:
 
     async def _tick(self) -> None:
         now = self._clock.monotonic()
-        self._require_recorders()
+        self._routes.check()
         await self._scheduler.start_due()
         if now - self._kept_at >= self._settings.lease_seconds / 3:
             await self._keep_lanes()
@@ -166,12 +156,6 @@ class Dispatcher:
             self._swept_at = now
         for lane in self._lanes.values():
             lane.sender.wake()
-
-    def _require_recorders(self) -> None:
-        """A recorder ends by a mistake of ours alone, and without it nothing is recorded: end, and be started anew."""
-        for _, task in self._recorders.values():
-            if task.done():
-                task.result()
 
     async def _keep_lanes(self) -> None:
         """Renew what is held; stop sending on lanes that were lost."""
@@ -210,17 +194,15 @@ class Dispatcher:
         One that is handed over waits until connections that nobody else here needs have taken their leave: what the
         network says to them is for us to hear.
         """
-        self._close_unused()
+        held = [*self._lanes.values(), *(lane for lane in self._leaving.values() if not lane.is_given_up)]
+        self._routes.keep(profile for lane in held for profile in lane.profiles)
         for key, lane in list(self._leaving.items()):
-            closes = {profile.id for profile in lane.profiles} & {id_ for id_, _ in self._closing.values()}
-            if lane.has_settled and not (lane.hands_over and closes):
+            if lane.has_settled and not (lane.hands_over and self._routes.still_close(lane.profiles)):
                 async with self._store.writing() as tx:
-                    await lanes.let_go(tx, lane.sender.lease, is_owed=lane.hands_over and self._owes(lane))
+                    await lanes.let_go(
+                        tx, lane.sender.lease, is_owed=lane.hands_over and self._routes.owe(lane.profiles)
+                    )
                 del self._leaving[key]
-
-    def _owes(self, lane: _Lane) -> bool:
-        """Whether the network may deliver something again to whoever has this lane."""
-        return any(self._newest[profile.id].is_owed for profile in lane.profiles if profile.id in self._newest)
 
     async def _take_lanes(self) -> None:
         """Take lanes that nobody holds."""
@@ -249,7 +231,7 @@ class Dispatcher:
         log.info("lane taken", action="lane", phone_number_id=to_wire(id_), epoch=lease.epoch, in_doubt=rescued)
         try:
             profiles = _switched_on(profiles)
-            routes = [await self._recorder(profile, recalls=crashes > 0 or is_owed) for profile in profiles]
+            routes = [await self._routes.to(profile, recalls=crashes > 0 or is_owed) for profile in profiles]
         except Invalid as error:
             # the lane stays ours, and at rest until its number or service profile is changed
             self._unusable[key] = setup
@@ -286,53 +268,16 @@ class Dispatcher:
             careful_for=careful_for,
         )
 
-    async def _recorder(self, profile: ServiceProfile, *, recalls: bool) -> Recorder:
-        """The recorder of a service profile, connected at its first use.
-
-        If it `recalls` it expects once more what was stored last: the worker before was lost, or owed the network
-        an acknowledgement.
-        """
-        line = profile.id, profile.updated_at
-        found = self._recorders.get(line)
-        if found is None:
-            carrier, owner = self._connect(profile), self._settings.owner
-            recorder = Recorder(profile, carrier, self._store, self._clock, self._new_id, random.random, owner)
-            if profile.id in self._newest:
-                recorder.succeed(self._newest[profile.id])
-            elif recalls:
-                await recorder.recall()
-            self._newest[profile.id] = recorder
-            found = recorder, asyncio.create_task(recorder.run())
-            self._recorders[line] = found
-            recorder.carrier.start(recorder)
-        return found[0]
-
-    async def _close(self, recorder: Recorder, task: asyncio.Task[None]) -> None:
-        """Take leave of a carrier, once every outcome is stored."""
-        await recorder.drain(self._settings.stop_timeout_seconds * 0.8)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        recorder.give_up()
-
-    def _close_unused(self) -> None:
-        """Whom no lane needs any more: its service profile was changed or removed, or its lanes were lost."""
-        held = [*self._lanes.values(), *(lane for lane in self._leaving.values() if not lane.is_given_up)]
-        needed = {(profile.id, profile.updated_at) for lane in held for profile in lane.profiles}
-        for line in [line for line in self._recorders if line not in needed]:
-            task = asyncio.create_task(self._close(*self._recorders.pop(line)))
-            self._closing[task] = line
-            task.add_done_callback(self._closing.pop)
-
     async def _sweep(self) -> None:
         await self._retire_lanes()
         await self._let_go()
         if all(lane.sender.is_healthy for lane in self._lanes.values()):
             await self._sharing.ask()
-        for recorder, _ in self._recorders.values():
+        for recorder in self._routes:
             recorder.tick()
         await self._scheduler.sweep()
         await self._guardian.sweep()
-        for recorder, _ in list(self._recorders.values()):
+        for recorder in self._routes:
             await recorder.match_lately_parked()
         for lane in list(self._lanes.values()):
             for profile in lane.profiles:
@@ -378,11 +323,10 @@ class Dispatcher:
         for lane in held:
             lane.task.cancel()
         await asyncio.gather(*(lane.task for lane in held), return_exceptions=True)
-        closing = [self._close(recorder, task) for recorder, task in self._recorders.values()]
-        await asyncio.gather(*closing, *self._closing)
+        await self._routes.close()
         async with self._store.writing() as tx:
             for lane in held:
-                if self._owes(lane):
+                if self._routes.owe(lane.profiles):
                     await lanes.let_go(tx, lane.sender.lease, is_owed=True)
             await lanes.release(tx, self._settings.owner)
         log.info("worker stopped", action="stopped", lanes=len(self._lanes))
