@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 
 from opengage.store import migrations
 from opengage.store.tables import metadata
+from opengage.store.tables.columns import ROOMY
 
 VERSIONS = Path(migrations.__file__).parent / "versions"
 PAGE = '''"""{title}
@@ -91,7 +92,8 @@ def _checks(connection: sa.Connection) -> list[str]:
 
 
 def _storage(connection: sa.Connection) -> list[str]:
-    """How PostgreSQL keeps tables that were there before: the draft is made on SQLite, which knows nothing of it.
+    """How PostgreSQL keeps tables that were there before, and their indexes: of that SQLite, where the draft is made,
+    knows nothing.
 
     Each release says it again, which costs nothing.
     """
@@ -102,6 +104,9 @@ def _storage(connection: sa.Connection) -> list[str]:
         if options and there.has_table(table.name):
             told = ", ".join(f"{name} = {value}" for name, value in options.items())
             lines.append(f"    op.execute({f'ALTER TABLE {table.name} SET ({told})'!r})")
+        if there.has_table(table.name):
+            roomy = (f"ALTER INDEX {index} SET (fillfactor = 50)" for index in table.info.get(ROOMY, ()))
+            lines += [f"    op.execute({statement!r})" for statement in roomy]
     return ["if op.get_context().dialect.name == 'postgresql':", *lines] if lines else []
 
 

@@ -3,7 +3,19 @@
 import sqlalchemy as sa
 
 from opengage.domain.states import EngagementStatus, EnvelopeStatus, Reason
-from opengage.store.tables.columns import CHANGING, account, authors, boolean, id_, metadata, one_of, table, text, whole
+from opengage.store.tables.columns import (
+    CHANGING,
+    account,
+    authors,
+    boolean,
+    id_,
+    metadata,
+    one_of,
+    table,
+    text,
+    whole,
+    with_roomy_indexes,
+)
 
 text_templates = table(
     "text_templates",
@@ -168,6 +180,7 @@ sa.Index(
     sqlite_where=envelopes.c.next_at.is_not(None),
     postgresql_where=envelopes.c.next_at.is_not(None),
 )
+with_roomy_indexes(envelopes)
 
 ledger = sa.Table(
     "ledger",

@@ -3,7 +3,19 @@
 import sqlalchemy as sa
 
 from opengage.domain.states import TextStatus
-from opengage.store.tables.columns import CHANGING, account, authors, boolean, id_, metadata, one_of, table, text, whole
+from opengage.store.tables.columns import (
+    CHANGING,
+    account,
+    authors,
+    boolean,
+    id_,
+    metadata,
+    one_of,
+    table,
+    text,
+    whole,
+    with_roomy_indexes,
+)
 
 text_messages = table(
     "text_messages",
@@ -75,6 +87,7 @@ sa.Index(
     sqlite_where=texts.c.epoch.is_not(None),
     postgresql_where=texts.c.epoch.is_not(None),
 )
+with_roomy_indexes(texts)
 
 text_results = table(
     "text_results",

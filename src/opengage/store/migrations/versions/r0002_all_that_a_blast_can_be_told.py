@@ -599,6 +599,9 @@ def upgrade() -> None:
         op.execute(
             "ALTER TABLE envelopes SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
+        op.execute("ALTER INDEX envelopes_pkey SET (fillfactor = 50)")
+        op.execute("ALTER INDEX envelopes_account_id_engagement_id_id SET (fillfactor = 50)")
+        op.execute("ALTER INDEX envelopes_account_id_engagement_id_phone_number SET (fillfactor = 50)")
         op.execute(
             "ALTER TABLE lanes SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
@@ -608,3 +611,5 @@ def upgrade() -> None:
         op.execute(
             "ALTER TABLE texts SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
+        op.execute("ALTER INDEX texts_pkey SET (fillfactor = 50)")
+        op.execute("ALTER INDEX texts_account_id_engagement_id_id SET (fillfactor = 50)")
