@@ -3,7 +3,7 @@
 Counts move in the same transaction as the envelopes they count; a `Moves` collects one batch's worth.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
@@ -33,20 +33,20 @@ class Moves:
     """The changes of one transaction, per engagement: how many envelopes left which place for which."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[int, Id], Counter[Reason]] = {}
+        self._counts: defaultdict[tuple[int, Id], Counter[Reason]] = defaultdict(Counter)
         self._details: Counter[tuple[int, Id, Dimension, str]] = Counter()
 
     def arrive(self, account_id: int, engagement_id: Id, reason: Reason, count: int = 1) -> None:
         """`count` envelopes stand at `reason` now."""
-        self._counts.setdefault((account_id, engagement_id), Counter())[reason] += count
+        self._counts[account_id, engagement_id][reason] += count
 
     def leave(self, account_id: int, engagement_id: Id, reason: Reason, count: int = 1) -> None:
         """`count` envelopes no longer stand at `reason`."""
-        self._counts.setdefault((account_id, engagement_id), Counter())[reason] -= count
+        self._counts[account_id, engagement_id][reason] -= count
 
     def touch(self, account_id: int, engagement_id: Id) -> None:
         """Look at this engagement too, though nothing moves in it."""
-        self._counts.setdefault((account_id, engagement_id), Counter())
+        self._counts[account_id, engagement_id].update()
 
     def note(self, account_id: int, engagement_id: Id, dimension: Dimension, key: str, count: int = 1) -> None:
         """Count something that happened in an engagement, beside the places."""

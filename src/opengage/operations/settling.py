@@ -5,7 +5,8 @@ meet several events in one batch, as when its receipt is read together with its 
 state.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from opengage.clock import SECOND, Instant
@@ -85,13 +86,21 @@ class Settling:
             await tx.batches.step(account_id, steps, results, self._now)
             own = {step.text.text_id: step for step in steps}
             await outbox.announce_results(tx, account_id, own, results, self._now, self._new_id)
-            for step in steps:
-                engagement_id = step.text.engagement_id
-                if engagement_id is not None and step.text.envelope_id is not None:
-                    moves.leave(account_id, engagement_id, place(step.text.status))
-                    moves.arrive(account_id, engagement_id, step.reason)
-                    if step.reason in LEFT_OR_NOT:
-                        moves.note(account_id, engagement_id, Dimension.ENDED, step.reason)
-                    if STATUS_OF[step.reason] in CLOSED:
-                        moves.note(account_id, engagement_id, Dimension.CODE, step.code or NO_CODE)
+            _note(moves, account_id, steps)
         return next(((account_id, some[0].id) for account_id, some in self._results.items()), None)
+
+
+def _note(moves: Moves, account_id: int, steps: Sequence[Step]) -> None:
+    """Count where the envelopes of these texts went."""
+    went = Counter(
+        (step.text.engagement_id, step.text.status, step.reason, step.code)
+        for step in steps
+        if step.text.engagement_id is not None and step.text.envelope_id is not None
+    )
+    for (engagement_id, before, reason, code), count in went.items():
+        moves.leave(account_id, engagement_id, place(before), count)
+        moves.arrive(account_id, engagement_id, reason, count)
+        if reason in LEFT_OR_NOT:
+            moves.note(account_id, engagement_id, Dimension.ENDED, reason, count)
+        if STATUS_OF[reason] in CLOSED:
+            moves.note(account_id, engagement_id, Dimension.CODE, code or NO_CODE, count)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, ItemsView, Iterable, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from opengage.domain.states import CLOSED, STATUS_OF
 from opengage.store.contract import Step
 
@@ -13,6 +15,11 @@ _Shared = Callable[[_Row], tuple[Any, ...]]
 def packed(ids: Iterable[bytes]) -> bytes:
     """All ids in a row, 16 bytes each."""
     return b"".join(ids)
+
+
+def spelled(values: Iterable[str] | Iterable[int]) -> str:
+    """The same values as one JSON array."""
+    return msgspec.json.encode(list(values)).decode()
 
 
 def alike(rows: Iterable[_Row], shared: _Shared[_Row]) -> ItemsView[tuple[Any, ...], list[_Row]]:

@@ -32,7 +32,7 @@ from opengage.store.contract import (
     Step,
     Unanswered,
 )
-from opengage.store.packing import fate, kinds, packed, place, segment
+from opengage.store.packing import fate, kinds, packed, place, segment, spelled
 from opengage.store.postgres import statements as sql
 
 _STATUSES: Final = {status.value: status for status in TextStatus}
@@ -141,32 +141,32 @@ class PostgresBatches:
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
         """See Batches.suppressed."""
-        found = await self._connection.fetch(sql.SUPPRESSED, account_id, numbers)
+        found = await self._connection.fetch(sql.SUPPRESSED, account_id, spelled(numbers))
         return {row[0] for row in found}
 
     async def sent_before(
         self, account_id: int, engagement_id: Id, numbers: Sequence[str]
     ) -> list[tuple[str, str, Id]]:
         """See Batches.sent_before."""
-        found = await self._connection.fetch(sql.SENT_BEFORE, account_id, engagement_id, numbers)
+        found = await self._connection.fetch(sql.SENT_BEFORE, account_id, engagement_id, spelled(numbers))
         return [(recipient, body, id_) for recipient, body, id_ in found]
 
     async def sent_lately(
         self, account_id: int, engagement_ids: Sequence[Id], numbers: Sequence[str], since: Id
     ) -> list[tuple[Id, str]]:
         """See Batches.sent_lately."""
-        found = await self._connection.fetch(sql.SENT_LATELY, account_id, engagement_ids, numbers, since)
+        found = await self._connection.fetch(sql.SENT_LATELY, account_id, engagement_ids, spelled(numbers), since)
         return [(id_, number) for id_, number in found]
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
         """See Batches.recent."""
-        found = await self._connection.fetch(sql.RECENT, account_id, numbers, since)
+        found = await self._connection.fetch(sql.RECENT, account_id, spelled(numbers), since)
         return [Recent(*row) for row in found]
 
     async def remember(self, account_id: int, recent: Sequence[Recent]) -> None:
         """See Batches.remember."""
         texts, own = packed(each.text_id for each in recent), packed(each.phone_number_id for each in recent)
-        await self._run(sql.REMEMBER, account_id, [each.phone_number for each in recent], texts, own)
+        await self._run(sql.REMEMBER, account_id, spelled(each.phone_number for each in recent), texts, own)
 
     async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]]) -> None:
         """See Batches.assign."""
@@ -177,7 +177,7 @@ class PostgresBatches:
         """See Batches.hold_envelopes."""
         places, shared = kinds(held, lambda each: (STATUS_OF[each.reason], each.reason, each.rule, each.until), 4)
         envelopes = packed(each.envelope_id for each in held)
-        await self._run(sql.HOLD_ENVELOPES, account_id, now, envelopes, places, *shared)
+        await self._run(sql.HOLD_ENVELOPES, account_id, now, envelopes, spelled(places), *shared)
 
     async def in_doubt(
         self, account_id: int, service_profile_id: Id, recipients: Sequence[str]
@@ -217,7 +217,7 @@ class PostgresBatches:
         """See Batches.settle_envelopes."""
         places, shared = kinds(settled, lambda each: (STATUS_OF[each.reason], each.reason), 2)
         envelopes = packed(each.envelope_id for each in settled)
-        await self._run(sql.SETTLE_ENVELOPES, account_id, now, envelopes, places, *shared)
+        await self._run(sql.SETTLE_ENVELOPES, account_id, now, envelopes, spelled(places), *shared)
         deferred = [each.text_id for each in settled if each.text_id]
         if deferred:
             await self._run(sql.CANCEL_TEXTS, account_id, packed(deferred), now)
@@ -231,14 +231,16 @@ class PostgresBatches:
         self, account_id: int, service_profile_id: Id, refs: Sequence[str]
     ) -> dict[str, Unanswered]:
         """See Batches.texts_of_refs."""
-        found = await self._connection.fetch(sql.TEXTS_OF_REFS, account_id, service_profile_id, list(map(_text, refs)))
+        found = await self._connection.fetch(
+            sql.TEXTS_OF_REFS, account_id, service_profile_id, spelled(map(_text, refs))
+        )
         return {ref: _unanswered(row) for ref, *row in found}
 
     async def add_refs(self, account_id: int, service_profile_id: Id, refs: Sequence[tuple[str, Id, int, int]]) -> None:
         """See Batches.add_refs."""
-        names, texts = [_text(ref[0]) for ref in refs], packed(ref[1] for ref in refs)
+        names, texts = spelled(_text(ref[0]) for ref in refs), packed(ref[1] for ref in refs)
         places, shared = kinds(refs, segment, 2)
-        await self._run(sql.ADD_REFS, account_id, service_profile_id, names, texts, places, *shared)
+        await self._run(sql.ADD_REFS, account_id, service_profile_id, names, texts, spelled(places), *shared)
 
     async def park(self, account_id: int, service_profile_id: Id, receipts: Sequence[Receipt], now: Instant) -> None:
         """See Batches.park."""
@@ -250,12 +252,12 @@ class PostgresBatches:
 
     async def parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> Rows:
         """See Batches.parked."""
-        found = await self._connection.fetch(sql.PARKED, account_id, service_profile_id, list(map(_text, refs)))
+        found = await self._connection.fetch(sql.PARKED, account_id, service_profile_id, spelled(map(_text, refs)))
         return [tuple(row) for row in found]
 
     async def forget_parked(self, account_id: int, service_profile_id: Id, refs: Sequence[str]) -> None:
         """See Batches.forget_parked."""
-        await self._run(sql.FORGET_PARKED, account_id, service_profile_id, list(map(_text, refs)))
+        await self._run(sql.FORGET_PARKED, account_id, service_profile_id, spelled(map(_text, refs)))
 
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """See Batches.step."""
@@ -263,7 +265,7 @@ class PostgresBatches:
         ordered = sorted(steps, key=lambda each: each.text.text_id)
         texts, results_ = packed(each.text.text_id for each in ordered), packed(each.result_id for each in ordered)
         places, shared = kinds(ordered, _text_fate, 7)
-        if await self._run(sql.STEP_TEXTS, account_id, now, texts, results_, places, *shared) != len(steps):
+        if await self._run(sql.STEP_TEXTS, account_id, now, texts, results_, spelled(places), *shared) != len(steps):
             raise Stale
         written = [
             (account_id, each.id, now, now, each.text_id, each.kind, each.code and _text(each.code)) for each in results
@@ -273,7 +275,7 @@ class PostgresBatches:
         if of_envelopes:
             envelopes = packed(each.text.envelope_id for each in of_envelopes if each.text.envelope_id)
             places, shared = kinds(of_envelopes, _envelope_place, 4)
-            await self._run(sql.STEP_ENVELOPES, account_id, now, envelopes, places, *shared)
+            await self._run(sql.STEP_ENVELOPES, account_id, now, envelopes, spelled(places), *shared)
 
     async def open_texts(
         self, account_id: int, phone_number_id: Id, status: TextStatus, before: Id, limit: int

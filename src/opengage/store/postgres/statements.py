@@ -7,7 +7,8 @@ all of them, and compare each with the batch. Other ways to join are switched of
 statement to its plan.
 
 How a batch travels decides what a statement costs the worker, since the driver looks at each element of an array by
-itself. So ids come packed, 16 bytes for each, and what rows have in common comes once, with its place (`kind`) in each.
+itself. So ids come packed, 16 bytes for each; what rows have in common comes once, with its place (`kind`) in each; and
+words and places come as JSON.
 
 Statistics of a table at rest say that nothing is due and nothing open. Believing them, a planner would begin with the
 few rows that it expects there and compare each with the batch, whatever is there by then. So what guards a change
@@ -28,9 +29,14 @@ def _ids(place: int) -> str:
     return f"generate_series(1, length(${place}::bytea) / 16) AS nth"
 
 
+def _each(*places: int) -> str:
+    """The elements of the JSON arrays in these parameters, side by side."""
+    return f"ROWS FROM ({', '.join(f'json_array_elements_text(${place}::json)' for place in places)})"
+
+
 def _kinds(place: int) -> str:
     """As many rows as there are kinds in this parameter."""
-    return f"unnest(${place}::int[]) WITH ORDINALITY AS each (kind, nth)"
+    return f"{_each(place)} WITH ORDINALITY AS each (kind, nth)"
 
 
 def _id(place: int) -> str:
@@ -40,7 +46,7 @@ def _id(place: int) -> str:
 
 def _of_kind(place: int, type_: str) -> str:
     """What rows of its kind have in common: this parameter has it for each kind."""
-    return f"(${place}::{type_}[])[kind]"
+    return f"(${place}::{type_}[])[kind::int]"
 
 
 # To PostgreSQL a column that IS NULL is no constant: its index gives the order only to who asks for that column's too.
@@ -56,7 +62,7 @@ TAKE_DUE_OF_NOBODY: Final = DUE_OF_NOBODY + _TAKE
 TAKE_DUE_OF_LANE: Final = DUE_OF_LANE + _TAKE
 
 SUPPRESSED: Final = f"""
-SELECT phone_number FROM {_given("unnest($2::text[]) AS wanted", wanted="wanted")}
+SELECT phone_number FROM {_given(f"{_each(2)} AS wanted", wanted="wanted")}
 JOIN suppressions ON account_id = given.account AND phone_number = given.wanted
 """
 
@@ -64,7 +70,7 @@ JOIN suppressions ON account_id = given.account AND phone_number = given.wanted
 # the engagement for each. A range of one number, in order, is what only the latter can give.
 SENT_BEFORE: Final = f"""
 SELECT t.recipient, t.body, t.id
-FROM {_given("unnest($3::text[]) AS wanted", engagement="$2::bytea", wanted="wanted")}
+FROM {_given(f"{_each(3)} AS wanted", engagement="$2::bytea", wanted="wanted")}
 CROSS JOIN LATERAL (
     SELECT account_id, text_id FROM envelopes
     WHERE account_id = given.account AND engagement_id = given.engagement
@@ -74,9 +80,9 @@ CROSS JOIN LATERAL (
 JOIN texts AS t ON t.account_id = e.account_id AND t.id = e.text_id
 """
 
-_each = "unnest($2::bytea[]) AS engagement, unnest($3::text[]) AS wanted"
+_pairs = f"unnest($2::bytea[]) AS engagement, {_each(3)} AS wanted"
 SENT_LATELY: Final = f"""
-SELECT e.text_id, e.phone_number FROM {_given(_each, engagement="engagement", wanted="wanted")}
+SELECT e.text_id, e.phone_number FROM {_given(_pairs, engagement="engagement", wanted="wanted")}
 CROSS JOIN LATERAL (
     SELECT phone_number, text_id FROM envelopes
     WHERE account_id = given.account AND engagement_id = given.engagement
@@ -157,7 +163,7 @@ WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted
 
 RECENT: Final = f"""
 SELECT r.phone_number, r.text_id, r.phone_number_id
-FROM {_given("unnest($2::text[]) AS wanted", wanted="wanted")}
+FROM {_given(f"{_each(2)} AS wanted", wanted="wanted")}
 CROSS JOIN LATERAL (
     SELECT * FROM recent_texts
     WHERE account_id = given.account AND phone_number BETWEEN given.wanted AND given.wanted AND text_id >= $3
@@ -169,7 +175,7 @@ ORDER BY r.text_id
 REMEMBER: Final = f"""
 INSERT INTO recent_texts (account_id, phone_number, text_id, phone_number_id)
 SELECT $1::bigint, phone_number, {_id(3)}, {_id(4)}
-FROM unnest($2::text[]) WITH ORDINALITY AS each (phone_number, nth)
+FROM {_each(2)} WITH ORDINALITY AS each (phone_number, nth)
 ON CONFLICT DO NOTHING
 """
 
@@ -183,7 +189,7 @@ JOIN texts ON account_id = given.account AND id = given.wanted
 TEXTS_OF_REFS: Final = f"""
 SELECT s.carrier_ref, s.account_id, s.text_id, t.status, t.segments, t.attempts, t.engagement_id, t.envelope_id,
     t.settled_at IS NOT NULL
-FROM {_given("unnest($3::text[]) AS wanted", profile="$2::bytea", wanted="wanted")}
+FROM {_given(f"{_each(3)} AS wanted", profile="$2::bytea", wanted="wanted")}
 JOIN text_segments AS s ON s.account_id = given.account AND s.service_profile_id = given.profile
     AND s.carrier_ref = given.wanted
 JOIN texts AS t ON t.account_id = s.account_id AND t.id = s.text_id
@@ -193,7 +199,7 @@ ORDER BY s.text_id
 ADD_REFS: Final = f"""
 INSERT INTO text_segments (account_id, service_profile_id, carrier_ref, text_id, number, parts)
 SELECT $1::bigint, $2::bytea, ref, {_id(4)}, {_of_kind(6, "bigint")}, {_of_kind(7, "bigint")}
-FROM unnest($3::text[], $5::int[]) WITH ORDINALITY AS each (ref, kind, nth)
+FROM {_each(3, 5)} WITH ORDINALITY AS each (ref, kind, nth)
 ON CONFLICT DO NOTHING
 """
 
@@ -206,14 +212,14 @@ ON CONFLICT DO NOTHING
 
 PARKED: Final = f"""
 SELECT p.carrier_ref, p.recipient, p.reference, p.state, p.code
-FROM {_given("unnest($3::text[]) AS wanted", profile="$2::bytea", wanted="wanted")}
+FROM {_given(f"{_each(3)} AS wanted", profile="$2::bytea", wanted="wanted")}
 JOIN parked_receipts AS p ON p.account_id = given.account AND p.service_profile_id = given.profile
     AND p.carrier_ref = given.wanted
 """
 
 FORGET_PARKED: Final = f"""
 DELETE FROM parked_receipts
-USING {_given("unnest($3::text[]) AS wanted", profile="$2::bytea", wanted="wanted")}
+USING {_given(f"{_each(3)} AS wanted", profile="$2::bytea", wanted="wanted")}
 WHERE account_id = given.account AND service_profile_id = given.profile AND carrier_ref = given.wanted
 """
 
