@@ -138,6 +138,8 @@ def _values(statement: str, many: int, account: int, key: bytes, types: Sequence
             return b"".join(keys)
         if kind == "bytea[]":
             return keys
+        if kind == "json":
+            return json.dumps([1] * many)
         return [scalars[kind.removesuffix("[]")]] * many if kind.endswith("[]") else scalars[kind]
 
     return [value(place, each.name) for place, each in enumerate(types, 1)]

@@ -20,10 +20,12 @@ _IDLE_TIMEOUT: Final = 10.0
 # cheap, and a plan that was made then would be kept. So plans are made anew, by the tables' size at the moment, and are
 # kept to the indexes: every statement here has its own. (JIT would be set off by the penalties that see to that.)
 # Of two indexes that seem to lead to a single row, the one that is a level deeper must not lose for that: it may be the
-# one in whose order the rows are wanted, and there may be a million of them.
+# one in whose order the rows are wanted, and there may be a million of them. Nor must an index lose for being large: a
+# roomy one (see tables.columns) has twice the pages, and is walked through no further than another.
 _PLANS: Final = {
     "plan_cache_mode": "force_custom_plan",
     "cpu_operator_cost": "0.0001",
+    "random_page_cost": "0.3",
     **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"), "off"),
 }
 # A stronger promise of the server's own stays; a weaker one does not. It is made with each change, so that neither a
