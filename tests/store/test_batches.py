@@ -255,6 +255,17 @@ async def test_texts_by_the_carriers_ids(store: Store) -> None:
         assert await tx.batches.texts_of_refs(OTHER_ACCOUNT, PROFILE, ["m1"]) == {}
 
 
+async def test_a_carriers_id_may_hold_any_character(store: Store) -> None:
+    """It is the carrier's own word: quotes, braces, commas, spaces and accents are part of it."""
+    odd = ['"', "\\", '",{"a', "[1,2]", "\x1f\t", "é€", "NULL", "'; --"]
+    await sending(store, len(odd))
+    refs = [(ref, text_id(place), 1, 1) for place, ref in enumerate(odd)]
+    async with store.writing() as tx:
+        await tx.batches.add_refs(ACCOUNT, PROFILE, refs)
+        found = await tx.batches.texts_of_refs(ACCOUNT, PROFILE, odd)
+    assert found == {ref: unanswered(place) for place, ref in enumerate(odd)}
+
+
 async def test_a_carriers_id_that_came_again_means_the_newest_text(store: Store) -> None:
     """Carriers use their ids again after a while."""
     await sending(store, 2)
