@@ -195,6 +195,29 @@ async def test_a_reply_that_the_network_brings_again_to_the_next_owner_is_stored
     assert world.look("SELECT count(*) FROM texts WHERE direction = 'inbound'") == stored
 
 
+async def test_a_lane_waits_for_the_leave_of_its_connection(
+    world: World, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the network says while a connection takes its leave is for its owner to hear: the next one waits for it."""
+    await world.tenant()
+    await world.tenant("otherbank")
+    first = workers.start("one")
+    await until(lambda: len(first.dispatcher._routes.tasks) == 2)
+    leaves = asyncio.Event()
+
+    async def stop(_within: float) -> None:
+        await leaves.wait()
+
+    monkeypatch.setattr(first.carrier, "stop", stop)
+    second = workers.start("two")
+    await until(lambda: len(first.dispatcher._routes.tasks) == 1)
+    await first.looks()
+    await second.looks()
+    assert owners(world) == {"one": 2}
+    leaves.set()
+    await until(lambda: owners(world) == {"one": 1, "two": 1})
+
+
 async def test_many_lanes_are_spread_over_many_workers(world: World, workers: Workers) -> None:
     """All that live come to have as many, but for one; a killed one's go to the others."""
     tenant, _ = await two_numbers(world)

@@ -109,23 +109,24 @@ def database(request: pytest.FixtureRequest, postgres_server: postgres.Server) -
         yield url
 
 
-def plan(server: postgres.Server, url: str, statement: str) -> list[dict[str, Any]]:
+def plan(server: postgres.Server, url: str, statement: str, *, writes: bool = True) -> list[dict[str, Any]]:
     """The nodes of the plan that a prepared statement comes to have, within a transaction of ours."""
-    told = server.explain(url, _begin(url), f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}")
+    told = server.explain(url, _begin(url, writes=writes), f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}")
     return list(_nodes(json.loads(told)[0]["Plan"]))
 
 
-def _begin(url: str) -> str:
+def _begin(url: str, *, writes: bool) -> str:
     """What a transaction of ours goes by."""
-    return PostgresOptions(url).begin_session + PostgresOptions(url).begin_writing
+    options = PostgresOptions(url)
+    return options.begin_session + (options.begin_writing if writes else options.begin_reading)
 
 
 @cache
-def plans(server: postgres.Server, url: str, statement: str) -> list[list[dict[str, Any]]]:
+def plans(server: postgres.Server, url: str, statement: str, *, writes: bool = True) -> list[list[dict[str, Any]]]:
     """That one, and those for batches of one and of 500: of an account that statistics know, and of a new one."""
     batches = [partial(_values, statement, many, *whose) for many in (1, 500) for whose in ((1, b"\x02"), (7, b"\x07"))]
-    told = server.explain_with(url, _begin(url), statement, batches)
-    return [plan(server, url, statement), *(list(_nodes(json.loads(each)[0]["Plan"])) for each in told)]
+    told = server.explain_with(url, _begin(url, writes=writes), statement, batches)
+    return [plan(server, url, statement, writes=writes), *(list(_nodes(json.loads(each)[0]["Plan"])) for each in told)]
 
 
 def _values(statement: str, many: int, account: int, key: bytes, types: Sequence[asyncpg.Type]) -> list[Any]:
@@ -196,11 +197,14 @@ COMPOSED: Final[dict[str, tuple[Executable, set[str]]]] = {
 """Statements of other files that are asked for all the time, whatever the tables hold."""
 
 
+@pytest.mark.parametrize("writes", [False, True])
 @pytest.mark.parametrize("name", COMPOSED)
-def test_a_composed_statement_takes_its_index(postgres_server: postgres.Server, database: str, name: str) -> None:
+def test_a_composed_statement_takes_its_index(
+    postgres_server: postgres.Server, database: str, name: str, writes: bool
+) -> None:
     """It looks where it should, in the index's own order."""
     statement, indexes = COMPOSED[name]
-    for nodes in plans(postgres_server, database, Compiled()(statement, {})[0]):
+    for nodes in plans(postgres_server, database, Compiled()(statement, {})[0], writes=writes):
         assert {node["Index Name"] for node in nodes if "Index Name" in node} == indexes
         assert "Seq Scan" not in [node["Node Type"] for node in nodes]
         assert "Sort" not in [node["Node Type"] for node in nodes]

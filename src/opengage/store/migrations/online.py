@@ -7,7 +7,7 @@ one who asks for it. So each revision is carried out in three parts:
 1. at once: what is a matter of catalogues, in one transaction that holds its tables' locks for milliseconds, and gives
    up and comes again when it does not get them within `_QUEUE`;
 2. aside: indexes are built CONCURRENTLY, and checks, added NOT VALID, are looked through (VALIDATE) while others write;
-3. at last: what was built takes its place, and the revision counts, in one transaction like the first.
+3. at last: what was built takes its place and its settings, and the revision counts, in one transaction like the first.
 
 A process that dies in between leaves a mark that says the first part is done; the next one goes on from there.
 """
@@ -40,6 +40,7 @@ _NEXT: Final = "_next"
 _CREATE_TABLE: Final = re.compile(r"CREATE TABLE (\w+)")
 _CREATE_INDEX: Final = re.compile(r"CREATE (UNIQUE )?INDEX (\w+) ON (\w+) (.*)", re.DOTALL)
 _DROP_INDEX: Final = re.compile(r"DROP INDEX (\w+)")
+_SET_INDEX: Final = re.compile(r"ALTER INDEX (\w+) SET ")
 _ALTER: Final = re.compile(r"ALTER TABLE (\w+) ")
 _ADD_LOOKED: Final = re.compile(r"ALTER TABLE (\w+) ADD CONSTRAINT (\w+) (?:CHECK|FOREIGN KEY)\b")
 _ADD_UNIQUE: Final = re.compile(r"ALTER TABLE (\w+) ADD CONSTRAINT (\w+) UNIQUE (\(.*\))")
@@ -108,7 +109,7 @@ def _sort(made: Plan, statement: str, new: set[str], goes: set[str]) -> None:
     elif (looked := _ADD_LOOKED.match(statement)) and looked[1] not in new:
         made.first.append(f"{statement} NOT VALID")
         made.looks.append(f"ALTER TABLE {looked[1]} VALIDATE CONSTRAINT {looked[2]}")
-    elif _DROP_INDEX.match(statement) or _VERSION.match(statement):
+    elif _DROP_INDEX.match(statement) or _SET_INDEX.match(statement) or _VERSION.match(statement):
         made.last.append(statement)
     else:
         made.first.append(statement)

@@ -141,32 +141,34 @@ class PostgresBatches:
 
     async def suppressed(self, account_id: int, numbers: Sequence[str]) -> set[str]:
         """See Batches.suppressed."""
-        found = await self._connection.fetch(sql.SUPPRESSED, account_id, spelled(numbers))
+        found = await self._connection.fetch(sql.SUPPRESSED, account_id, spelled(map(_text, numbers)))
         return {row[0] for row in found}
 
     async def sent_before(
         self, account_id: int, engagement_id: Id, numbers: Sequence[str]
     ) -> list[tuple[str, str, Id]]:
         """See Batches.sent_before."""
-        found = await self._connection.fetch(sql.SENT_BEFORE, account_id, engagement_id, spelled(numbers))
+        found = await self._connection.fetch(sql.SENT_BEFORE, account_id, engagement_id, spelled(map(_text, numbers)))
         return [(recipient, body, id_) for recipient, body, id_ in found]
 
     async def sent_lately(
         self, account_id: int, engagement_ids: Sequence[Id], numbers: Sequence[str], since: Id
     ) -> list[tuple[Id, str]]:
         """See Batches.sent_lately."""
-        found = await self._connection.fetch(sql.SENT_LATELY, account_id, engagement_ids, spelled(numbers), since)
+        found = await self._connection.fetch(
+            sql.SENT_LATELY, account_id, engagement_ids, spelled(map(_text, numbers)), since
+        )
         return [(id_, number) for id_, number in found]
 
     async def recent(self, account_id: int, numbers: Sequence[str], since: Id) -> list[Recent]:
         """See Batches.recent."""
-        found = await self._connection.fetch(sql.RECENT, account_id, spelled(numbers), since)
+        found = await self._connection.fetch(sql.RECENT, account_id, spelled(map(_text, numbers)), since)
         return [Recent(*row) for row in found]
 
     async def remember(self, account_id: int, recent: Sequence[Recent]) -> None:
         """See Batches.remember."""
         texts, own = packed(each.text_id for each in recent), packed(each.phone_number_id for each in recent)
-        await self._run(sql.REMEMBER, account_id, spelled(each.phone_number for each in recent), texts, own)
+        await self._run(sql.REMEMBER, account_id, spelled(_text(each.phone_number) for each in recent), texts, own)
 
     async def assign(self, account_id: int, assigned: Sequence[tuple[Id, Id]]) -> None:
         """See Batches.assign."""

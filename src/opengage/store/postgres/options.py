@@ -20,12 +20,10 @@ _IDLE_TIMEOUT: Final = 10.0
 # cheap, and a plan that was made then would be kept. So plans are made anew, by the tables' size at the moment, and are
 # kept to the indexes: every statement here has its own. (JIT would be set off by the penalties that see to that.)
 # Of two indexes that seem to lead to a single row, the one that is a level deeper must not lose for that: it may be the
-# one in whose order the rows are wanted, and there may be a million of them. Nor must an index lose for being large: a
-# roomy one (see tables.columns) has twice the pages, and is walked through no further than another.
+# one in whose order the rows are wanted, and there may be a million of them.
 _PLANS: Final = {
     "plan_cache_mode": "force_custom_plan",
     "cpu_operator_cost": "0.0001",
-    "random_page_cost": "0.3",
     **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"), "off"),
 }
 # A stronger promise of the server's own stays; a weaker one does not. It is made with each change, so that neither a
@@ -34,6 +32,11 @@ _DURABLE: Final = (
     "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
     " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true);"
 )
+
+
+# What a change looks up is found by its whole key, whatever there is. There an index must not lose for being large: a
+# roomy one (see tables.columns) has more pages than another that seems to do. Whoever reads much counts pages as usual.
+_LOOKED_UP: Final = "SET LOCAL random_page_cost = 0.3;"
 
 
 class PostgresOptions(msgspec.Struct, frozen=True):
@@ -52,7 +55,7 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     def begin_writing(self) -> str:
         """The beginning of a change. READ COMMITTED: what is decided on is locked, or guarded by WHERE."""
         settings = self._settings(word="SET LOCAL") if self.is_pooled else ""
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{_DURABLE}{settings}"
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{_DURABLE}{_LOOKED_UP}{settings}"
 
     @property
     def begin_reading(self) -> str:
