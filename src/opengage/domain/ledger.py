@@ -46,7 +46,7 @@ class Moves:
 
     def touch(self, account_id: int, engagement_id: Id) -> None:
         """Look at this engagement too, though nothing moves in it."""
-        self._counts[account_id, engagement_id].update()
+        self._counts.setdefault((account_id, engagement_id), Counter())
 
     def note(self, account_id: int, engagement_id: Id, dimension: Dimension, key: str, count: int = 1) -> None:
         """Count something that happened in an engagement, beside the places."""

@@ -104,9 +104,7 @@ def _storage(connection: sa.Connection) -> list[str]:
         if options and there.has_table(table.name):
             told = ", ".join(f"{name} = {value}" for name, value in options.items())
             lines.append(f"    op.execute({f'ALTER TABLE {table.name} SET ({told})'!r})")
-        if ROOMY in table.info:
-            roomy = (f"ALTER INDEX {index} SET (fillfactor = 50)" for index in table.info[ROOMY])
-            lines += [f"    op.execute({statement!r})" for statement in roomy]
+        lines += [f"    op.execute({statement!r})" for statement in table.info.get(ROOMY, ())]
     return ["if op.get_context().dialect.name == 'postgresql':", *lines] if lines else []
 
 

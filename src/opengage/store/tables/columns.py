@@ -67,10 +67,10 @@ CHANGING = {
 
 
 ROOMY = "roomy_indexes"
-"""What of a table's `info` names the indexes that `with_roomy_indexes` is for."""
+"""What of a table's `info` holds the statements of `with_roomy_indexes`, for the revision that brings them."""
 
 
-def with_roomy_indexes(changing: sa.Table) -> sa.Table:
+def with_roomy_indexes(changing: sa.Table) -> None:
     """Have PostgreSQL fill pages of a table's whole indexes by half at first.
 
     Each row moves out of a partial index once, and then gets a second entry in every other one, beside its first. On
@@ -78,12 +78,10 @@ def with_roomy_indexes(changing: sa.Table) -> sa.Table:
     """
     partial = {index.name for index in changing.indexes if index.dialect_options["postgresql"]["where"] is not None}
     names = [changing.primary_key.name, *sorted({index.name for index in changing.indexes} - partial, key=str)]
-    changing.info[ROOMY] = [str(name) for name in names]
-    for name in changing.info[ROOMY]:
-        statement = sa.DDL(f"ALTER INDEX {name} SET (fillfactor = 50)")  # type: ignore[no-untyped-call]
-        roomy = statement.execute_if(dialect="postgresql")
+    changing.info[ROOMY] = [f"ALTER INDEX {name} SET (fillfactor = 50)" for name in names]
+    for statement in changing.info[ROOMY]:
+        roomy = sa.DDL(statement).execute_if(dialect="postgresql")  # type: ignore[no-untyped-call]
         sa.event.listen(changing, "after_create", roomy)
-    return changing
 
 
 def table(name: str, *columns: Any, **options: Any) -> sa.Table:
