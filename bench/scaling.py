@@ -65,12 +65,13 @@ class _Taking:
 
     def measure(self, texts: int, posts: int, size: int) -> None:
         """One blast, or one ingest."""
-        watch = self._made.watch()
         if self._what == "worker":
-            rate = texts // self._processes * self._processes / self._made.blast(texts, "scaling")
+            seconds, cores = self._made.blast(texts, "scaling")
+            rate = texts // self._processes * self._processes / seconds
         else:
-            rate = ingest.run(self._made.accounts[0], posts, size, 2, ports=self._made.ports)
-        self._found.append((rate, watch.cores()))
+            watch = self._made.watch()
+            rate, cores = ingest.run(self._made.accounts[0], posts, size, 2, ports=self._made.ports), watch.cores()
+        self._found.append((rate, cores))
 
     def row(self) -> Row:
         """The middle one."""

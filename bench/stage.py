@@ -81,12 +81,15 @@ class Stage:
             time.sleep(0.2)
         return spread
 
-    def blast(self, texts: int, name: str) -> float:
-        """Send so many texts in all, from every account at once; seconds from the first PATCH to the last receipt."""
+    def blast(self, texts: int, name: str) -> tuple[float, dict[str, float]]:
+        """Send so many texts in all, from every account at once.
+
+        Seconds from the first PATCH to the last receipt, and how many cores each kind of process kept busy meanwhile.
+        """
         each = texts // len(self.accounts)
         made = [blast.prepare(access, each, name) for access in self.accounts]
         clients = [Client(access) for access in self.accounts]
-        began = time.monotonic()
+        watch, began = self.watch(), time.monotonic()
         deadline = began + 30 + texts / _SLOWEST
         try:
             for client, engagement_id in zip(clients, made, strict=True):
@@ -96,7 +99,7 @@ class Stage:
                     if time.monotonic() > deadline:
                         raise Broken(f"the blast did not end in time: {client.ledger(engagement_id)}")
                     time.sleep(blast.POLL)
-            return time.monotonic() - began
+            return time.monotonic() - began, watch.cores()
         finally:
             for client in clients:
                 client.close()

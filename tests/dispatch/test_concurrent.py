@@ -48,6 +48,10 @@ class Paused:
         """See Store.reading."""
         return self._store.reading()
 
+    def looking(self) -> AbstractAsyncContextManager[Transaction]:
+        """See Store.looking."""
+        return self._store.looking()
+
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[Transaction]:
         """See Store.writing."""

@@ -101,10 +101,11 @@ async def test_many_readers_wait_for_each_other(store: Store) -> None:
     assert await asyncio.gather(*(count(store) for _ in range(20))) == [0] * 20
 
 
-async def test_a_reader_changes_nothing(store: Store) -> None:
-    """A change in a reading block is refused aloud."""
+@pytest.mark.parametrize("block", ["reading", "looking"])
+async def test_a_reader_changes_nothing(store: Store, block: str) -> None:
+    """A change in a block that reads, or only looks, is refused aloud."""
     with pytest.raises(Unavailable):
-        async with store.reading() as tx:
+        async with getattr(store, block)() as tx:
             await rows.insert(tx, membership(1))
     assert await count(store) == 0
 

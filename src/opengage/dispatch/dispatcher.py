@@ -207,7 +207,7 @@ class Dispatcher:
     async def _take_lanes(self) -> None:
         """Take lanes that nobody holds."""
         most = self._settings.most_lanes - len(self._lanes)
-        async with self._store.reading() as tx:
+        async with self._store.looking() as tx:
             found = await lanes.free(tx, self._settings.owner, self._settings.most_lanes + 1)
         known = {*self._unusable, *self._lanes, *self._leaving}
         wanted = [number for number in found if (number.account_id, number.id) not in known]

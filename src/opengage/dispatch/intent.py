@@ -18,7 +18,7 @@ from opengage.dispatch.law import Law
 from opengage.dispatch.planning import Known, Plan, Rules, plan
 from opengage.domain.ledger import Dimension, Moves
 from opengage.domain.outcomes import Submission
-from opengage.domain.records import Account, Activity, Engagement, PhoneNumber, ServiceProfile, Text, TextTemplate
+from opengage.domain.records import Account, Engagement, PhoneNumber, ServiceProfile, Text, TextTemplate
 from opengage.domain.states import Reason, TextStatus
 from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, to_wire
@@ -80,43 +80,38 @@ class Intents:
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         account = await lately.counted(tx, self._law, lease.account_id)
-        await lanes.require(tx, lease)
-        if not await lanes.is_on(tx, lease.account_id, self._number.id):
+        if not await lanes.require(tx, lease) or not await work.hold_running(tx, lease.account_id, chosen):
             return None
-        if not await work.hold_running(tx, lease.account_id, chosen):
+        running = await work.running_one(tx, lease.account_id, chosen, self._number.id)
+        if running is None:
             return None
-        running = await work.running(tx, lease.account_id, self._number.id)
-        found = next((pair for pair in running if pair[0].id == chosen), None)
-        if found is None:
-            return None
-        engagement, activity = found
-        now = self._clock.now()
+        engagement, now = running.engagement, self._clock.now()
         limits = gates.limits_of(engagement, self._number, profile)
         gate = await gates.ask(tx, engagement.account_id, limits, now, engagement)
         if not gate.is_open:
             await work.show_hold(tx, engagement, gate.rule, gate.until)
             return None
-        batch = await self._batch(
-            tx, account, engagement, activity, profile, lease, min(room, gate.texts), now, has_priority
-        )
+        batch = await self._batch(tx, account, running, profile, lease, min(room, gate.texts), now, has_priority)
         decided, bar = await self._decide(tx, batch, gate)
         await work.show_hold(tx, engagement, bar and bar.rule, bar and bar.until)
-        await self._save(tx, batch, decided)
+        moves = await self._save(tx, batch, decided)
         if decided.intents:
             await gates.spend(tx, engagement.account_id, limits, len(decided.intents), decided.segments, now)
-        return Written(
+        written = Written(
             engagement.id,
             await self._submissions(tx, decided.intents, batch.rules.expires_at),
             await self._texts(tx, engagement, decided.intents),
             decided.segments,
         )
+        # last of all: whoever stores answers of this engagement waits for its ledger from here to the commit
+        await endings.move_and_complete(tx, moves, now, self.new_id)
+        return written
 
     async def _batch(
         self,
         tx: Transaction,
         account: Account,
-        engagement: Engagement,
-        activity: Activity,
+        running: work.Running,
         profile: ServiceProfile,
         lease: lanes.Lease,
         limit: int,
@@ -124,7 +119,8 @@ class Intents:
         has_priority: bool,
     ) -> _Batch:
         """What this number may take now, and what holds for it."""
-        members = await pooled.members(tx, engagement.account_id, engagement.id)
+        engagement = running.engagement
+        members = await pooled.members(tx, engagement.account_id, engagement.id) if running.has_pools else []
         priorities = (True, False) if has_priority else (False,)
         due = await tx.batches.due(engagement.account_id, engagement.id, self._number.id, now, limit, priorities)
         return _Batch(
@@ -132,19 +128,20 @@ class Intents:
             profile=profile,
             lease=lease,
             now=now,
-            words=await self._words_of(tx, activity),
+            words=await self._words_of(tx, running),
             due=await pools.mine(tx, engagement, self._number, members, due, now),
             rules=self._law.rules(account, engagement, self._max_segments, now),
-            is_sticky=await recent_texts.has_pools(tx, engagement.account_id),
+            is_sticky=running.has_pools,
         )
 
-    async def _words_of(self, tx: Transaction, activity: Activity) -> _Words:
+    async def _words_of(self, tx: Transaction, running: work.Running) -> _Words:
         """The activity's template as it reads now, compiled once for each revision."""
-        record = await rows.find(tx, TextTemplate, activity.account_id, activity.text_template_id)
-        assert record is not None, "templates are archived, never removed"
-        known = self._words.get(record.id)
-        if known is None or known.revision_id != record.revision_id:
-            known = self._words[record.id] = _Words(record.revision_id, compile_template(record.body))
+        template_id = running.activity.text_template_id
+        known = self._words.get(template_id)
+        if known is None or known.revision_id != running.revision_id:
+            record = await rows.find(tx, TextTemplate, running.activity.account_id, template_id)
+            assert record is not None, "templates are archived, never removed"
+            known = self._words[template_id] = _Words(record.revision_id, compile_template(record.body))
         return known
 
     async def _decide(self, tx: Transaction, batch: _Batch, gate: Gate) -> tuple[Plan, Room | None]:
@@ -189,8 +186,8 @@ class Intents:
         found |= {text_id: number for number, _, text_id in sent if text_id >= since}
         return lately.times(found)
 
-    async def _save(self, tx: Transaction, batch: _Batch, decided: Plan) -> None:
-        """Write what was decided, and move the ledger with it."""
+    async def _save(self, tx: Transaction, batch: _Batch, decided: Plan) -> Moves:
+        """Write what was decided; how the ledger must move with it."""
         account_id, engagement_id, now = batch.engagement.account_id, batch.engagement.id, batch.now
         moves = Moves()
         if decided.intents:
@@ -208,7 +205,7 @@ class Intents:
         for (left, arrived), count in Counter((before[id_], reason) for id_, reason in _places(decided)).items():
             moves.leave(account_id, engagement_id, left, count)
             moves.arrive(account_id, engagement_id, arrived, count)
-        await endings.move_and_complete(tx, moves, now, self.new_id)
+        return moves
 
     async def _remember(self, tx: Transaction, batch: _Batch, intents: Sequence[Intent]) -> None:
         """Who is texted, and from which number: for pools, and for the caps unless the envelopes tell them."""

@@ -26,7 +26,7 @@ class Scheduler:
     async def start_due(self) -> None:
         """Let every scheduled engagement begin whose time has come."""
         now = self._clock.now()
-        async with self._store.reading() as tx:
+        async with self._store.looking() as tx:
             due = await work.due(tx, now)
         if not due:
             return

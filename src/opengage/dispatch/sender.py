@@ -207,7 +207,7 @@ class Sender:
     async def _look(self) -> tuple[_Candidate | None, bool]:
         """Who comes next, and whether any engagement runs; nobody while the number is switched off."""
         account_id, own = self._number.account_id, self._number.id
-        async with self._store.reading() as tx:
+        async with self._store.looking() as tx:
             if not await lanes.is_on(tx, account_id, own):
                 return None, False
             running = await work.running(tx, account_id, own)

@@ -194,6 +194,13 @@ class Store(Protocol):
         """A consistent view; a change in it is refused (`Unavailable`)."""
         ...
 
+    def looking(self) -> AbstractAsyncContextManager[Transaction]:
+        """The same for who only looks what there is to do: each statement sees the latest, by itself.
+
+        It may cost less than `reading`: what is decided on is read again in the transaction that changes it.
+        """
+        ...
+
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction, durable once the block has ended."""
         ...

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from opengage.clock import Instant
 from opengage.domain.ledger import Dimension, Ledger, Moves, balance
-from opengage.domain.states import EngagementStatus, Reason
+from opengage.domain.states import CLOSED, STATUS_OF, EngagementStatus, Reason
 from opengage.ids import Id
 from opengage.store import tables
-from opengage.store.contract import Transaction
+from opengage.store.contract import Rows, Transaction
 
 _DETAILS: Final = (
     sa.select(tables.ledger_details.c.key, tables.ledger_details.c.count)
@@ -73,12 +73,13 @@ _COMPLETE: Final = (
 
 @cache
 def _addition(table: str, keys: tuple[str, ...], count: int) -> sa.TextClause:
-    """Add to so many counts of a table; both databases spell it like this."""
+    """Add to so many counts of a table, and tell how they stand; both databases spell it like this."""
     names = (*keys, "count")
     rows = ", ".join(f"({', '.join(f':{name}_{at}' for name in names)})" for at in range(count))
     return sa.text(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES {rows}"  # noqa: S608 - our names
         f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET count = {table}.count + excluded.count"
+        f" RETURNING {', '.join(f'{table}.{name}' for name in names)}"
     )
 
 
@@ -100,16 +101,25 @@ def _read_many(count: int) -> sa.CompoundSelect[Any]:
     return counts.union_all(ended.group_by(details.engagement_id))
 
 
-async def move(tx: Transaction, moves: Moves) -> None:
-    """Apply one batch's moves, and what else was counted."""
-    changes = [(*key, reason.value, count) for *key, reason, count in moves.changes()]
-    await _add(tx, "ledger", ("account_id", "engagement_id", "reason"), changes)
+async def move(tx: Transaction, moves: Moves) -> set[tuple[int, Id]]:
+    """Apply one batch's moves, and what else was counted; which engagements surely have something to do still.
+
+    The places come last: senders and recorders both move them, and wait for each other from there to the commit.
+    """
     details = [(*key, dimension.value, name, count) for *key, dimension, name, count in moves.details()]
     await _add(tx, "ledger_details", ("account_id", "engagement_id", "dimension", "key"), details)
+    changes = [(*key, reason.value, count) for *key, reason, count in moves.changes()]
+    counts = await _add(tx, "ledger", ("account_id", "engagement_id", "reason"), changes)
+    return {
+        (account_id, engagement_id)
+        for account_id, engagement_id, reason, count in counts
+        if count and STATUS_OF[Reason(reason)] not in CLOSED
+    }
 
 
-async def _add(tx: Transaction, table: str, keys: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
-    """Rows of a key and a difference, in their order."""
+async def _add(tx: Transaction, table: str, keys: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Rows:
+    """Rows of a key and a difference, in their order; how their counts stand then."""
+    counts: Rows = []
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
         named = {
@@ -117,7 +127,8 @@ async def _add(tx: Transaction, table: str, keys: tuple[str, ...], rows: Sequenc
             for at, row in enumerate(some)
             for name, value in zip((*keys, "count"), row, strict=True)
         }
-        await tx.run(_addition(table, keys, len(some)), **named)
+        counts += await tx.rows(_addition(table, keys, len(some)), **named)
+    return counts
 
 
 async def details(tx: Transaction, account_id: int, engagement_id: Id, dimension: Dimension) -> dict[str, int]:
@@ -169,10 +180,10 @@ async def read_many(tx: Transaction, account_id: int, engagement_ids: Sequence[I
 
 async def move_and_complete(tx: Transaction, moves: Moves, now: Instant) -> list[Id]:
     """Apply one batch's moves, and complete every engagement that they leave with nothing to do; their ids."""
-    await move(tx, moves)
+    goes_on = await move(tx, moves)
     done = []
     for account_id, engagement_id in moves.nearer_their_end():
-        if not (await read(tx, account_id, engagement_id)).is_settled:
+        if (account_id, engagement_id) in goes_on or not (await read(tx, account_id, engagement_id)).is_settled:
             continue
         if await tx.rows(_FREE, account_id=account_id, id=engagement_id) and await tx.run(
             _COMPLETE, key_account_id=account_id, key_id=engagement_id, now=now

@@ -42,6 +42,10 @@ class MeteredStore:
         """See Store.reading."""
         return self._store.reading()
 
+    def looking(self) -> AbstractAsyncContextManager[Transaction]:
+        """See Store.looking."""
+        return self._store.looking()
+
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         """See Store.writing: timed from the end of the block to the end of the commit."""
         return _Timed(self._store.writing(), self._metrics)

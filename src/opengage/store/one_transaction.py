@@ -54,6 +54,10 @@ class OneTransaction:
         async with self._store.reading() as transaction:
             yield transaction
 
+    def looking(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
+        """See Store.looking."""
+        return self.reading()
+
     async def changed(self, within: float) -> None:
         """See Store.changed."""
         await self._store.changed(within)
@@ -125,6 +129,10 @@ class Stepwise:
     def reading(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
         """See Store.reading."""
         return self._store.reading()
+
+    def looking(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
+        """See Store.looking."""
+        return self._store.looking()
 
     async def changed(self, within: float) -> None:
         """See Store.changed."""

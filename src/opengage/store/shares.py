@@ -20,11 +20,7 @@ _IS_WANTED: Final = sa.and_(_lanes.c.wanted_by.is_not(None), _lanes.c.wanted_unt
 
 _HELD: Final = sa.select(_lanes.c.owner, sa.func.count()).where(_IS_HELD).group_by(_lanes.c.owner)
 
-_MOVING: Final = (
-    sa.select(_lanes.c.owner, _lanes.c.wanted_by, sa.func.count())
-    .where(_IS_HELD, _IS_WANTED)
-    .group_by(_lanes.c.owner, _lanes.c.wanted_by)
-)
+_MOVING: Final = sa.select(_lanes.c.owner, _lanes.c.wanted_by, sa.case((_IS_HELD, 1), else_=0)).where(_IS_WANTED)
 
 # a lane that its owner is writing under is passed by: whoever waited for it could not renew its own lanes meanwhile
 _CHOOSE: Final = (
@@ -58,14 +54,15 @@ _ASKED: Final = sa.select(_lanes.c.account_id, _lanes.c.phone_number_id).where(
 async def spread(tx: Transaction) -> tuple[dict[str, int], set[str]]:
     """How many lanes each worker has, once everybody has what was asked for; and who waits for any.
 
-    Nothing is told of a worker without lanes.
+    Nothing is told of a worker without lanes. A lane that was let go for somebody is waited for until it is taken.
     """
     now = await tx.now()
     has = {str(owner): int(count) for owner, count in await tx.rows(_HELD, now=now)}
     moving = await tx.rows(_MOVING, now=now)
-    for owner, asker, count in moving:
-        has[owner] -= count
-        has[asker] = has.get(asker, 0) + count
+    for owner, asker, is_held in moving:
+        if is_held:
+            has[owner] -= 1
+        has[asker] = has.get(asker, 0) + 1
     return has, {asker for _, asker, _ in moving}
 
 

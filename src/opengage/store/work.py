@@ -1,7 +1,7 @@
 """What there is to do: engagements that are due or running, and the remainder of those that were canceled."""
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -42,22 +42,44 @@ _DUE: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
     _MAY_START,
 )
 
+_WIDTH: Final = len(Engagement.__struct_fields__)
+"""Columns of an engagement, before those of its activity."""
+
+_HAS_ACTIVITY: Final = sa.and_(
+    _activities.c.account_id == _engagements.c.account_id, _activities.c.id == _engagements.c.activity_id
+)
+_RUNS_HERE: Final = (
+    _engagements.c.account_id == sa.bindparam("account_id"),
+    _engagements.c.status == EngagementStatus.PROCESSING.value,
+    # a pool says which numbers; without one it is the activity's
+    sa.or_(
+        sa.and_(_activities.c.phone_number_id == sa.bindparam("phone_number_id"), ~sa.exists().where(*_IN_POOL)),
+        sa.exists().where(*_IN_POOL, _pools.c.phone_number_id == sa.bindparam("phone_number_id")),
+    ),
+)
+
 _RUNNING: Final = (
     sa.select(*rows.columns(Engagement), *rows.columns(Activity))
-    .join(
-        _activities,
-        sa.and_(_activities.c.account_id == _engagements.c.account_id, _activities.c.id == _engagements.c.activity_id),
-    )
-    .where(
-        _engagements.c.account_id == sa.bindparam("account_id"),
-        _engagements.c.status == EngagementStatus.PROCESSING.value,
-        # a pool says which numbers; without one it is the activity's
-        sa.or_(
-            sa.and_(_activities.c.phone_number_id == sa.bindparam("phone_number_id"), ~sa.exists().where(*_IN_POOL)),
-            sa.exists().where(*_IN_POOL, _pools.c.phone_number_id == sa.bindparam("phone_number_id")),
-        ),
-    )
+    .join(_activities, _HAS_ACTIVITY)
+    .where(*_RUNS_HERE)
     .order_by(_engagements.c.id)
+)
+
+_any_pool: Final = tables.engagement_numbers.alias("any_pool")
+_RUNNING_ONE: Final = (
+    sa.select(
+        *rows.columns(Engagement),
+        *rows.columns(Activity),
+        sa.select(tables.text_templates.c.revision_id)
+        .where(
+            tables.text_templates.c.account_id == _activities.c.account_id,
+            tables.text_templates.c.id == _activities.c.text_template_id,
+        )
+        .scalar_subquery(),
+        sa.exists().where(_any_pool.c.account_id == _engagements.c.account_id),
+    )
+    .join(_activities, _HAS_ACTIVITY)
+    .where(*_RUNS_HERE, _engagements.c.id == sa.bindparam("id"))
 )
 
 _STILL_RUNNING: Final = (
@@ -178,6 +200,18 @@ _PAUSE: Final = _GO_ON.values(
     updated_at=sa.bindparam("now"),
 )
 
+
+class Running(NamedTuple):
+    """An engagement that sends, with all that each of its batches needs to know."""
+
+    engagement: Engagement
+    activity: Activity
+    revision_id: Id
+    """How the activity's template reads at the moment."""
+    has_pools: bool
+    """Whether any engagement of the account has a sender pool, and so asks which number texted somebody last."""
+
+
 CHUNK: Final = 20_000
 """Envelopes closed in one transaction, at most: others must have their turn."""
 
@@ -199,9 +233,17 @@ async def processing(tx: Transaction) -> list[tuple[int, Id]]:
 
 async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list[tuple[Engagement, Activity]]:
     """The running engagements that send from this phone number, with their activities."""
-    width = len(Engagement.__struct_fields__)
     found = await tx.rows(_RUNNING, account_id=account_id, phone_number_id=phone_number_id)
-    return [(rows.from_row(Engagement, row[:width]), rows.from_row(Activity, row[width:])) for row in found]
+    return [(rows.from_row(Engagement, row[:_WIDTH]), rows.from_row(Activity, row[_WIDTH:])) for row in found]
+
+
+async def running_one(tx: Transaction, account_id: int, engagement_id: Id, phone_number_id: Id) -> Running | None:
+    """An engagement, if it runs and sends from this phone number."""
+    key = {"account_id": account_id, "id": engagement_id, "phone_number_id": phone_number_id}
+    for *row, revision_id, has_pools in await tx.rows(_RUNNING_ONE, **key):
+        pair = rows.from_row(Engagement, row[:_WIDTH]), rows.from_row(Activity, row[_WIDTH:])
+        return Running(*pair, revision_id, bool(has_pools))
+    return None
 
 
 async def hold_running(tx: Transaction, account_id: int, engagement_id: Id) -> bool:

@@ -76,10 +76,16 @@ class PostgresBatches:
         self._connection = connection
         self._writes = writes
         self._copies = copies
+        self.xid: str | None = None
+        """The transaction's number, once a statement has told it."""
 
     async def _run(self, statement: str, *parameters: Any) -> int:
         status = await self._connection.execute(statement, *parameters)
         return int(status.rpartition(" ")[2])
+
+    async def _run_counted(self, statement: str, *parameters: Any) -> int:
+        [(count, self.xid)] = await self._connection.fetch(statement, *parameters)
+        return int(count)
 
     async def _insert(self, table: sa.Table, columns: Sequence[str], new: Sequence[tuple[Any, ...]]) -> None:
         if not new:
@@ -211,7 +217,7 @@ class PostgresBatches:
             route = (texts.service_profile_id, texts.phone_number_id, texts.sender)
             touched += await self._run(sql.RESUBMIT_TEXTS, account_id, packed(again), lane[1], now, *route)
         envelopes, ids = packed(each.envelope_id for each in intents), packed(each.text_id for each in intents)
-        taken = await self._run(sql.INTEND_ENVELOPES, account_id, now, envelopes, ids)
+        taken = await self._run_counted(sql.INTEND_ENVELOPES, account_id, now, envelopes, ids)
         if not taken == touched == len(intents):
             raise Fenced("Envelopes of this batch were taken by another dispatcher; nothing was written.")
 
@@ -267,7 +273,8 @@ class PostgresBatches:
         ordered = sorted(steps, key=lambda each: each.text.text_id)
         texts, results_ = packed(each.text.text_id for each in ordered), packed(each.result_id for each in ordered)
         places, shared = kinds(ordered, _text_fate, 7)
-        if await self._run(sql.STEP_TEXTS, account_id, now, texts, results_, spelled(places), *shared) != len(steps):
+        fates = (texts, results_, spelled(places), *shared)
+        if await self._run_counted(sql.STEP_TEXTS, account_id, now, *fates) != len(steps):
             raise Stale
         written = [
             (account_id, each.id, now, now, each.text_id, each.kind, each.code and _text(each.code)) for each in results

@@ -49,6 +49,11 @@ def _of_kind(place: int, type_: str) -> str:
     return f"(${place}::{type_}[])[kind::int]"
 
 
+def _counted(change: str) -> str:
+    """A change, how many rows it touched, and the transaction's number, for which its commit need not ask then."""
+    return f"WITH changed AS ({change} RETURNING 1) SELECT count(*), pg_current_xact_id()::text FROM changed"
+
+
 # To PostgreSQL a column that IS NULL is no constant: its index gives the order only to who asks for that column's too.
 _DUE_OF: Final = """
 SELECT id, phone_number, meta, text_id, reason FROM envelopes
@@ -120,13 +125,13 @@ WHERE account_id = given.account AND id = given.wanted
     AND CASE WHEN status = 'queued' THEN true ELSE false END
 """
 
-INTEND_ENVELOPES: Final = f"""
+INTEND_ENVELOPES: Final = _counted(f"""
 UPDATE envelopes SET status = 'processing', reason = 'sending', next_at = NULL, text_id = given.text,
     processed_at = $2, updated_at = $2, hold_reason = NULL, hold_until = NULL
 FROM {_given(_ids(3), wanted=_id(3), text=_id(4))}
 WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted
     AND CASE WHEN envelopes.next_at IS NOT NULL THEN true ELSE false END
-"""
+""")
 
 _settled = _given(_kinds(4), wanted=_id(3), status=_of_kind(5, "text"), reason=_of_kind(6, "text"))
 SETTLE_ENVELOPES: Final = f"""
@@ -236,7 +241,7 @@ _fates = _given(
     before=_of_kind(11, "text"),
     next_at=_of_kind(12, "bigint"),
 )
-STEP_TEXTS: Final = f"""
+STEP_TEXTS: Final = _counted(f"""
 UPDATE texts SET status = given.status, code = given.code, result_id = given.result, attempts = given.attempts,
     updated_at = $2::bigint,
     sent_at = CASE WHEN given.accepted THEN coalesce(sent_at, $2::bigint) ELSE sent_at END,
@@ -246,7 +251,7 @@ UPDATE texts SET status = given.status, code = given.code, result_id = given.res
 FROM {_fates}
 WHERE texts.account_id = given.account AND texts.id = given.wanted AND texts.status = given.before
     AND CASE WHEN texts.settled_at IS NULL THEN true ELSE false END
-"""
+""")
 
 _places = _given(
     _kinds(4),

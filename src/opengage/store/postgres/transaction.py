@@ -86,6 +86,11 @@ class PostgresTransaction:
             await self._connection.execute(_SHARED if shared else _ALONE, turn_key(turn, account_id))
 
     @property
+    def xid(self) -> str | None:
+        """Its number, if it is known already."""
+        return self._batches.xid
+
+    @property
     def batches(self) -> Batches:
         """See Transaction.batches."""
         return self._batches
