@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import api, blast, bloat, figures, ingest, law, place, profiling, raw, scaling, server, table_sizes
 from bench.children import Child, Simulator, free_port, init, opengage, peaks, running, simulator
 from bench.client import Access, Broken, wait_until_ready
-from bench.figures import BOUNDS, Limits, Run
+from bench.figures import BOUNDS, Bounds, Limits, Run
 from bench.server import Database
 
 PROFILES = {"profile-worker": "worker", "profile-web": "web"}
@@ -42,6 +42,8 @@ def _arguments() -> argparse.Namespace:
         "--law", action="store_true", help="with the legal clock on, and a frequency cap that looks at everybody"
     )
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL: a server of the run's own")
+    away = "with --postgres: milliseconds that every word to the database takes, and every answer [0]"
+    parser.add_argument("--away", type=int, default=0, metavar="MS", help=away)
     ratios = "only this: blasts by so many workers, ingest by up to two of as many webs [1,2,4]"
     parser.add_argument("--scaling", type=_counts, nargs="?", const=scaling.WORKERS, metavar="N,N", help=ratios)
     sizes = "only this: what an envelope costs in tables that hold so many, such as 10000,1000000"
@@ -131,13 +133,14 @@ def _seen(smsc: Simulator) -> list[int]:
 
 def _all(data: Path, asked: argparse.Namespace, database: Database) -> None:
     run = _measure(data, asked, database)
-    run.bounds = BOUNDS[database.name]
+    run.bounds = Bounds() if asked.away else BOUNDS[database.name]
     run.place = {
         "Python": platform.python_version(),
         database.name: database.version,
         "cores": str(os.cpu_count()),
         "file system": place.file_system(data),
         "posts": f"{asked.posts} of {asked.post_size:,} envelopes",
+        "to the database and back": f"{2 * asked.away} ms",
         "legal clock and caps": "on" if asked.law else "off",
     }
     if not asked.postgres:
@@ -189,8 +192,10 @@ class _Ending:
 
 
 def _carry_out(data: Path, asked: argparse.Namespace) -> None:
+    if asked.away and not asked.postgres:
+        raise Broken("--away is about PostgreSQL: add --postgres")
     try:
-        with server.database(data, is_postgres=asked.postgres) as database:
+        with server.database(data, is_postgres=asked.postgres, away=asked.away) as database:
             if asked.scaling or asked.table_sizes or asked.bloat:
                 _at_length(data, asked, database)
             elif asked.what == "all":

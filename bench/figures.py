@@ -26,8 +26,8 @@ class Must:
 class Bounds:
     """What a run must reach, envelopes or texts per second; what is None is shown and not judged."""
 
-    ingest: float
-    blast: float
+    ingest: float | None = None
+    blast: float | None = None
     share: float | None = None
     """Of the blast pipeline, in per cent."""
     memory: float | None = None
@@ -105,10 +105,11 @@ class Run:
     def musts(self) -> list[Must]:
         """The bounds of issue and design."""
         bounds, share = self.bounds, 100 * self.receipt_rate / self.limits.blast
-        musts = [
-            Must("ingest", self.best_ingest, bounds.ingest, "envelopes/s"),
-            Must("blast, to the last receipt", self.receipt_rate, bounds.blast, "texts/s"),
-        ]
+        musts = []
+        if bounds.ingest is not None:
+            musts.append(Must("ingest", self.best_ingest, bounds.ingest, "envelopes/s"))
+        if bounds.blast is not None:
+            musts.append(Must("blast, to the last receipt", self.receipt_rate, bounds.blast, "texts/s"))
         if bounds.share is not None:
             musts.append(Must("share of the blast pipeline", share, bounds.share, "%"))
         if bounds.memory is not None:
@@ -153,10 +154,9 @@ def shown(run: Run) -> str:
         "Peak memory (VmHWM; pages that processes share count for each)",
         *(_line(verb, held / MEGABYTE, "MB") for verb, held in run.peaks.items()),
         _line("together", run.memory / MEGABYTE, "MB"),
-        "",
-        "Musts",
-        *(_must(must) for must in run.musts()),
     ]
+    if musts := run.musts():
+        lines += ["", "Musts", *map(_must, musts)]
     return "\n".join(lines)
 
 

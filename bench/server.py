@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
+from bench.away import relay
 from bench.place import HERE
 from opengage.assembly.schema import migrate
 from opengage.assembly.store import open_store
@@ -41,8 +42,10 @@ _FLAGS: Final = {
 class Database:
     """Where the measured processes keep what they store."""
 
-    def __init__(self, server: "Instance | None" = None) -> None:
+    def __init__(self, server: "Instance | None" = None, port: int | None = None) -> None:
+        """`port`: where the measured processes find the server, if not where it is."""
         self._server = server
+        self._port = port
 
     @property
     def name(self) -> str:
@@ -65,11 +68,12 @@ class Database:
             return {}
         database = f"bench_{name}".replace("-", "_")
         self.execute(f"CREATE DATABASE {database} ENCODING 'UTF8' TEMPLATE template0", url=self._url())
-        return {"OPENGAGE_DATABASE_URL": self._url(database)}
+        return {"OPENGAGE_DATABASE_URL": self._url(database, self._port)}
 
-    def _url(self, database: str = "postgres") -> str:
+    def _url(self, database: str = "postgres", port: int | None = None) -> str:
         assert self._server, "SQLite has no address"
-        return self._server.url.set(database=database).render_as_string(hide_password=False)
+        url = self._server.url.set(database=database)
+        return (url.set(port=port) if port else url).render_as_string(hide_password=False)
 
     def execute(self, *statements: str, url: str) -> None:
         """Run statements, each by itself."""
@@ -116,8 +120,8 @@ def _folder_for(wanted: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def database(beside: Path, *, is_postgres: bool) -> Iterator[Database]:
-    """The database of a run; a server ends, and its folder goes, with the block."""
+def database(beside: Path, *, is_postgres: bool, away: int = 0) -> Iterator[Database]:
+    """The database of a run, so many milliseconds away; a server ends, and its folder goes, with the block."""
     if not is_postgres:
         yield Database()
         return
@@ -125,6 +129,7 @@ def database(beside: Path, *, is_postgres: bool) -> Iterator[Database]:
     tempfile.tempdir = _folder_for(beside.parent)
     with importlib.import_module("postgres").instance(**_FLAGS) as server:
         try:
-            yield Database(server)
+            with relay(server.url.port, away) if away else contextlib.nullcontext() as port:
+                yield Database(server, port)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)  # nothing must interrupt the end of the server

@@ -65,6 +65,19 @@ def test_the_same_run_goes_over_postgres(place: Path) -> None:
     assert list(place.iterdir()) == [out]
 
 
+def test_a_database_on_another_machine(place: Path) -> None:
+    """Each statement waits for its way there and back; nothing is judged, for the bounds are for one machine."""
+    out = place / "out.json"
+    sizes = ("--postgres", "--away", "4", "--texts", "50", "--posts", "1", "--post-size", "50")
+    done = bench(*sizes, "--dir", str(place), "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text("utf-8"))
+    assert found["place"]["to the database and back"] == "8 ms"
+    assert found["first_text_ms"] > 8 * 5
+    assert found["musts"] == {}
+    assert "Musts" not in done.stdout
+
+
 def test_processes_sizes_and_bloat_are_measured(place: Path) -> None:
     """Two workers get a lane each and send; full tables cost what they cost; each table stands beside a fresh copy."""
     out = place / "out.json"
@@ -88,10 +101,11 @@ def test_processes_sizes_and_bloat_are_measured(place: Path) -> None:
     assert all(row["hot"] <= row["updates"] and row["fresh_indexes"] > 0 for row in found["bloat"])
 
 
-def test_bloat_is_asked_of_postgres_alone(place: Path) -> None:
-    """SQLite updates in place: the run says what is missing."""
-    done = bench("--bloat", "10", "--dir", str(place))
-    assert (done.returncode, done.stderr) == (1, "bench: --bloat is about PostgreSQL: add --postgres\n")
+@pytest.mark.parametrize("what", ["--bloat", "--away"])
+def test_what_is_asked_of_postgres_alone(place: Path, what: str) -> None:
+    """SQLite updates in place, and is nowhere else: the run says what is missing."""
+    done = bench(what, "10", "--dir", str(place))
+    assert (done.returncode, done.stderr) == (1, f"bench: {what} is about PostgreSQL: add --postgres\n")
 
 
 def test_single_requests_stand_beside_a_bare_handler(place: Path) -> None:
