@@ -165,7 +165,7 @@ def _at_length(data: Path, asked: argparse.Namespace, database: Database) -> Non
     if asked.scaling:
         ratios = scaling.run(data, database, asked.scaling, texts=asked.texts, posts=asked.posts, size=asked.post_size)
         found["scaling"] = scaling.told(ratios)
-        print(scaling.shown(ratios, database.name), end="\n\n")
+        print(scaling.shown(ratios, database.name, is_judged=not asked.away), end="\n\n")
     if asked.table_sizes:
         at = {"texts": asked.texts, "posts": asked.posts, "size": asked.post_size}
         costs = table_sizes.run(data, database, asked.table_sizes, **at)

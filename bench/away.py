@@ -13,6 +13,7 @@ from typing import cast
 import uvloop
 
 from bench.children import free_port
+from bench.client import Broken
 
 
 @contextlib.contextmanager
@@ -23,7 +24,8 @@ def relay(target: int, milliseconds: int) -> Iterator[int]:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         try:
             assert child.stdout
-            child.stdout.readline()
+            if not child.stdout.readline():
+                raise Broken("the relay to the database did not start")
             yield port
         finally:
             child.terminate()
@@ -66,15 +68,21 @@ class _End(asyncio.Protocol):
 
 async def _serve(port: int, target: int, seconds: float) -> None:
     loop = asyncio.get_running_loop()
-    connecting: set[asyncio.Task[object]] = set()
+    connecting: set[asyncio.Task[None]] = set()
 
     def ends() -> _End:
         near, far = _End(seconds), _End(seconds)
         near.other, far.other = far, near
-        task: asyncio.Task[object] = loop.create_task(loop.create_connection(lambda: far, "127.0.0.1", target))
+        task = loop.create_task(connect(near, far))
         connecting.add(task)
         task.add_done_callback(connecting.discard)
         return near
+
+    async def connect(near: _End, far: _End) -> None:
+        try:
+            await loop.create_connection(lambda: far, "127.0.0.1", target)
+        except OSError:
+            near.close()
 
     server = await loop.create_server(ends, "127.0.0.1", port)
     print("ready", flush=True)

@@ -102,6 +102,30 @@ def actor(world: World, engagement: Engagement) -> Actor:
     return Actor(engagement.account_id, "firstbank", engagement.created_by, "owner")
 
 
+async def test_a_number_switched_off_while_its_lane_is_waited_for(world: World) -> None:
+    """Whoever waited for the lane looks at the switch after that: nothing is sent once the change was answered."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 5)
+    await world.single(tenant, recipient(9))
+    sender = await world.sender(tenant, world.recorder(tenant))
+
+    async def renew(store: Store) -> None:
+        async with store.writing() as tx:
+            await lanes.renew(tx, "one", 600.0)
+
+    for _ in range(2):  # a single text's turn, then the engagement's
+        paused = Paused(world.store)
+        renewal = asyncio.ensure_future(renew(paused))
+        await paused.reached.wait()
+        turn = asyncio.ensure_future(sender.turn())
+        await waits(world, turn)
+        world.change("UPDATE phone_numbers SET is_active = false")
+        paused.go_on.set()
+        await asyncio.gather(renewal, turn)
+        assert world.carrier.submitted == []
+        world.change("UPDATE phone_numbers SET is_active = true")
+
+
 async def stop(world: World, recorder: Any, number: str) -> None:
     """A handset says STOP, and it is stored."""
     recorder.inbound([Inbound(number, "+12025550100", "STOP", 7)])

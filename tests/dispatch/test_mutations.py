@@ -90,29 +90,33 @@ def bytes_before_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sender, "_write", early)
 
 
+async def _all_engagements(tx: Transaction, account_id: int, _: Id) -> list[tuple[Engagement, Activity]]:
+    engagements = await rows.every(tx, Engagement, account_id=account_id)
+    return [(each, (await rows.every(tx, Activity, engagement_id=each.id))[0]) for each in engagements]
+
+
+async def _running_whatever(tx: Transaction, account_id: int, engagement_id: Id, own: Id) -> work.Running:
+    """The engagement, whether it runs and its number is on or not."""
+    found = await _all_engagements(tx, account_id, own)
+    [(engagement, activity)] = [each for each in found if each[0].id == engagement_id]
+    template = await rows.find(tx, TextTemplate, account_id, activity.text_template_id)
+    assert template
+    return work.Running(engagement, activity, template.revision_id, has_pools=False)
+
+
 def no_epoch_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease counts even when another worker has taken the lane, or its time is over."""
-
-    async def is_on(*_: object) -> bool:
-        return True
-
-    monkeypatch.setattr(lanes, "require", is_on)
+    monkeypatch.setattr(lanes, "require", _nothing)
 
 
 def no_look_at_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every number is on."""
 
-    require = lanes.require
-
     async def always(*_: object) -> bool:
         return True
 
-    async def required(tx: Transaction, lease: lanes.Lease) -> bool:
-        await require(tx, lease)
-        return True
-
     monkeypatch.setattr(lanes, "is_on", always)
-    monkeypatch.setattr(lanes, "require", required)
+    monkeypatch.setattr(work, "running_one", _running_whatever)
 
 
 def no_look_at_the_lease_before_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,21 +144,9 @@ def no_look_at_the_engagement(monkeypatch: pytest.MonkeyPatch) -> None:
     async def runs(*_: Any) -> bool:
         return True
 
-    async def all_of_them(tx: Transaction, account_id: int, _: Id) -> list[tuple[Engagement, Activity]]:
-        engagements = await rows.every(tx, Engagement, account_id=account_id)
-        return [(each, (await rows.every(tx, Activity, engagement_id=each.id))[0]) for each in engagements]
-
-    async def whichever(tx: Transaction, account_id: int, engagement_id: Id, own: Id) -> work.Running:
-        [(engagement, activity)] = [
-            each for each in await all_of_them(tx, account_id, own) if each[0].id == engagement_id
-        ]
-        template = await rows.find(tx, TextTemplate, account_id, activity.text_template_id)
-        assert template
-        return work.Running(engagement, activity, template.revision_id, has_pools=False)
-
     monkeypatch.setattr(work, "hold_running", runs)
-    monkeypatch.setattr(work, "running", all_of_them)
-    monkeypatch.setattr(work, "running_one", whichever)
+    monkeypatch.setattr(work, "running", _all_engagements)
+    monkeypatch.setattr(work, "running_one", _running_whatever)
 
 
 def no_memory_of_earlier_texts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,16 @@ from dispatch.world import World, accept, receipt_for
 pytestmark = pytest.mark.parametrize("world", ["postgres"], indirect=True)
 
 
+LEDGER = "INSERT INTO ledger ("
+"""What senders and recorders wait for each other for, to the end of their transactions."""
+
+
+def _last_change(trips: list[str]) -> str:
+    *_, change, end = trips
+    assert end == "COMMIT"
+    return change
+
+
 @pytest.fixture
 def trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was sent to the server, in order."""
@@ -32,7 +42,8 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_a_batch_of_a_blast(world: World, trips: list[str]) -> None:
     """Looking for it and writing it take 20, storing answers and receipts 11, however many texts it has.
 
-    In the middle of a blast: the template is known, and others are under way, so that nothing can be over.
+    In the middle of a blast: the template is known, and others are under way, so that nothing can be over. What both
+    write, the ledger's places, comes last.
     """
     tenant = await world.tenant()
     await world.engagement(tenant, 300)
@@ -44,9 +55,11 @@ async def test_a_batch_of_a_blast(world: World, trips: list[str]) -> None:
     await sender.turn()
     assert len(world.carrier.submitted) > len(first)
     assert len(trips) == 20, "\n".join(trips)
+    assert _last_change(trips).startswith(LEDGER)
     recorder.outcomes([accept(each) for each in first])
     recorder.receipts([receipt_for(each) for each in first])
     del trips[:]
     await recorder.commit()
     assert len(trips) == 11, "\n".join(trips)
+    assert _last_change(trips).startswith(LEDGER)
     assert list(world.statuses().values()).count("delivered") == len(first)

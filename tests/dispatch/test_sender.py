@@ -10,6 +10,7 @@ from opengage.domain.breaker import Phase
 from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.outcomes import NEVER_SENT, Deferred, Submission
 from opengage.domain.states import EngagementStatus
+from opengage.store import pools
 
 
 async def test_the_intent_is_committed_before_a_byte_leaves(world: World) -> None:
@@ -409,6 +410,20 @@ async def test_an_envelope_with_priority_that_waits_keeps_nobody_back(world: Wor
     sender = await world.sender(tenant, world.recorder(tenant))
     await sender.turn()
     assert world.carrier.recipients == [recipient(1)]
+
+
+async def test_a_number_that_has_left_the_pool_between_look_and_intent_sends_nothing(world: World) -> None:
+    """The transaction that writes the intent looks again whose engagement it is."""
+    tenant = await world.tenant()
+    engagement, other = await world.engagement(tenant, 1), await world.second_number(tenant)
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    await world.pool(engagement, other)
+    async with world.store.writing() as tx:
+        own = sender.lease, recorder.profile, engagement.id, 10
+        assert await sender._intents.write(tx, *own, has_priority=True) is None
+        await pools.replace(tx, tenant.account_id, engagement.id, [tenant.number.id, other.id])
+        assert await sender._intents.write(tx, *own, has_priority=True) is not None
 
 
 async def test_a_number_switched_off_between_look_and_intent_sends_nothing(world: World) -> None:

@@ -117,6 +117,7 @@ async def test_the_ask_of_a_worker_that_is_gone_counts_no_more(world: World, end
         if end == "withdrawn":
             await shares.withdraw(tx, "two")
         assert await shares.asked(tx, "one") == set()
+        assert await shares.spread(tx) == ({"one": 1}, set())
         await lanes.let_go(tx, lease)
         assert len(await lanes.free(tx, "one", 10)) == 1
 
@@ -137,6 +138,23 @@ async def test_a_lane_that_no_carrier_serves_is_not_asked_for(world: World) -> N
     lease = await world.lease(tenant.number, "one")
     async with world.store.writing() as tx:
         await lanes.report(tx, lease, lanes.Condition(unhealthy_since=tenant.number.created_at))
+        assert await shares.ask(tx, "one", "two", 5, 60.0) == 0
+
+
+async def test_a_lane_of_an_account_that_is_off_is_not_asked_for(world: World) -> None:
+    """Nobody could take it; one that was asked for when it was on is waited for no more once it was let go."""
+    tenant, _ = await two_numbers(world)
+    lease = await world.lease(tenant.number, "one")
+    async with world.store.writing() as tx:
+        assert await shares.ask(tx, "one", "two", 5, 60.0) == 1
+    await world.account(tenant, is_active=False)
+    async with world.store.writing() as tx:
+        await lanes.let_go(tx, lease)
+        assert await shares.spread(tx) == ({}, set())
+    await world.account(tenant, is_active=True)
+    await world.lease(tenant.number, "one")
+    await world.account(tenant, is_active=False)
+    async with world.store.writing() as tx:
         assert await shares.ask(tx, "one", "two", 5, 60.0) == 0
 
 

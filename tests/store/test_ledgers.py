@@ -11,7 +11,7 @@ from opengage.domain.states import EngagementStatus, Reason
 from opengage.ids import Id
 from opengage.store import ledgers, rows, tables
 from opengage.store.contract import Store
-from store.samples import ACCOUNT, ENGAGEMENT, NOW, OTHER_ACCOUNT, OTHER_ENGAGEMENT, RECORDS
+from store.samples import ACCOUNT, ENGAGEMENT, NOW, OTHER_ACCOUNT, OTHER_ENGAGEMENT, RECORDS, id_of
 
 SAMPLE = next(record for record in RECORDS if isinstance(record, records.Engagement))
 LATER = Instant(NOW + 1_000_000)
@@ -93,6 +93,27 @@ async def test_an_engagement_completes_with_its_last_envelope(
     assert now is not None
     assert now.status is (EngagementStatus.COMPLETED if completes else status)
     assert now.completed_at == (LATER if completes else None)
+
+
+async def test_of_many_engagements_only_the_settled_are_completed(store: Store) -> None:
+    """However many places move at once, and whichever of them still has something to do."""
+    several = [
+        msgspec.structs.replace(SAMPLE, id=id_of(number), status=EngagementStatus.PROCESSING) for number in range(12)
+    ]
+    moves, last = Moves(), [several[place] for place in (2, 11)]
+    for engagement in several:
+        moves.leave(ACCOUNT, engagement.id, Reason.NONE)
+        moves.arrive(ACCOUNT, engagement.id, Reason.DELIVERED)
+    assert len(moves.changes()) > ledgers._AT_ONCE
+    async with store.writing() as tx:
+        for engagement in several:
+            await rows.insert(tx, engagement)
+            waiting = 2 if engagement in last else 1
+            await ledgers.move(tx, moved((None, Reason.NONE, waiting), engagement=engagement.id))
+        done = await ledgers.move_and_complete(tx, moves, LATER)
+        assert set(done) == {each.id for each in several if each not in last}
+        for engagement in several:
+            assert (await ledgers.read(tx, ACCOUNT, engagement.id)).reasons == {"delivered": 1}
 
 
 async def test_what_a_newer_version_counts_is_passed_by(store: Store) -> None:

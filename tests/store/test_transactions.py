@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,9 +11,10 @@ import sqlalchemy as sa
 from opengage.clock import SECOND, SystemClock
 from opengage.domain import records
 from opengage.domain.errors import Unavailable
+from opengage.domain.states import Reason, TextStatus
 from opengage.store import rows, tables
-from opengage.store.contract import Store, Violation
-from store.samples import ACCOUNT, ENGAGEMENT, NOW, NUMBER_ID, RECORDS, due, envelope_id, envelopes, id_of
+from opengage.store.contract import Held, Store, Transaction, Violation
+from store.samples import ACCOUNT, ENGAGEMENT, NOW, NUMBER_ID, RECORDS, due, envelope_id, envelopes, id_of, step, take
 
 Open = Callable[[], Awaitable[Store]]
 COUNT = sa.select(sa.func.count()).select_from(tables.memberships)
@@ -108,6 +110,26 @@ async def test_a_reader_changes_nothing(store: Store, block: str) -> None:
         async with getattr(store, block)() as tx:
             await rows.insert(tx, membership(1))
     assert await count(store) == 0
+
+
+CHANGES: dict[str, Callable[[Transaction], Awaitable[Any]]] = {
+    "run": lambda tx: tx.run(sa.delete(tables.memberships)),
+    "rows": lambda tx: tx.rows(sa.delete(tables.memberships).returning(tables.memberships.c.id)),
+    "words": lambda tx: tx.rows(sa.text("DELETE FROM memberships RETURNING id")),
+    "a batch": lambda tx: tx.batches.hold_envelopes(ACCOUNT, [Held(envelope_id(1), Reason.NONE, None, NOW)], NOW),
+    "a counted batch": lambda tx: take(tx, [step(1, TextStatus.SENT, Reason.SENT)], NOW),
+    "new rows": lambda tx: tx.batches.load("memberships", ["account_id"], [(ACCOUNT,)]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_who_only_looks_changes_nothing(store: Store, change: str) -> None:
+    """Where there may be no transaction around it, a change would be there at once: each way is refused."""
+    await write(store, 1)
+    with pytest.raises(Unavailable):
+        async with store.looking() as tx:
+            await CHANGES[change](tx)
+    assert await count(store) == 1
 
 
 async def test_run_says_how_many_rows(store: Store) -> None:

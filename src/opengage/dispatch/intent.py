@@ -80,7 +80,8 @@ class Intents:
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         account = await lately.counted(tx, self._law, lease.account_id)
-        if not await lanes.require(tx, lease) or not await work.hold_running(tx, lease.account_id, chosen):
+        await lanes.require(tx, lease)
+        if not await work.hold_running(tx, lease.account_id, chosen):
             return None
         running = await work.running_one(tx, lease.account_id, chosen, self._number.id)
         if running is None:

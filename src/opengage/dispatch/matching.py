@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from opengage.clock import Clock
 from opengage.domain.outcomes import Receipt, ReceiptState, reference_of
 from opengage.domain.records import ServiceProfile, Text
 from opengage.domain.states import TextEvent
@@ -18,9 +17,6 @@ from opengage.operations.settling import Settling
 from opengage.store import receipts as parking
 from opengage.store import rows, tables
 from opengage.store.contract import Transaction, Unanswered
-
-_KNOWN_FOR: Final = 1.0
-"""Seconds for which it is taken as known who shares a login."""
 
 Party = tuple[int, Id]
 """An account and its service profile."""
@@ -45,30 +41,9 @@ async def parties(tx: Transaction, profile: ServiceProfile) -> list[Party]:
     return [own, *((account_id, id_) for account_id, id_ in others)]
 
 
-class Neighbours:
-    """The parties of a profile as they were a moment ago: what comes with each batch is not asked for each time.
-
-    A neighbour that is newer finds its own when it is looked for once more: see Recorder.match_lately_parked.
-    """
-
-    def __init__(self, profile: ServiceProfile, clock: Clock) -> None:
-        self.own: Party = (profile.account_id, profile.id)
-        self._profile = profile
-        self._clock = clock
-        self._known: list[Party] = []
-        self._until = float("-inf")
-
-    async def parties(self, tx: Transaction) -> list[Party]:
-        """See `parties`."""
-        now = self._clock.monotonic()
-        if now >= self._until:
-            self._known, self._until = await parties(tx, self._profile), now + _KNOWN_FOR
-        return self._known
-
-
 async def settle(
     tx: Transaction,
-    neighbours: Neighbours,
+    profile: ServiceProfile,
     settling: Settling,
     receipts: Sequence[Receipt],
     answered: Mapping[str, Unanswered],
@@ -77,10 +52,10 @@ async def settle(
 
     `answered` are the carrier's ids that this very batch brought: most receipts come right after their answer.
     """
-    settled = await _settle(tx, neighbours.own, settling, receipts, answered)
+    settled = await _settle(tx, (profile.account_id, profile.id), settling, receipts, answered)
     if len(settled) == len(receipts):
         return settled
-    for party in (await neighbours.parties(tx))[1:]:
+    for party in (await parties(tx, profile))[1:]:
         known = {id(receipt) for receipt in settled}
         strays = [receipt for receipt in receipts if id(receipt) not in known]
         if strays:
@@ -89,12 +64,12 @@ async def settle(
 
 
 async def settle_parked(
-    tx: Transaction, neighbours: Neighbours, settling: Settling, look: Callable[..., Awaitable[list[Receipt]]], of: Any
+    tx: Transaction, profile: ServiceProfile, settling: Settling, look: Callable[..., Awaitable[list[Receipt]]], of: Any
 ) -> None:
     """Apply the parked receipts that `look` finds `of` something, at each party, where their texts are known by now."""
-    for party in await neighbours.parties(tx):
+    for party in await parties(tx, profile):
         parked = await look(tx, *party, of)
-        settled = await settle(tx, neighbours, settling, parked, {}) if parked else []
+        settled = await settle(tx, profile, settling, parked, {}) if parked else []
         if settled:
             await parking.forget(tx, *party, (receipt.carrier_ref for receipt in settled))
 

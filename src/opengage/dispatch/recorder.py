@@ -74,7 +74,6 @@ class Recorder:
         self._new_id = new_id
         self._chance = chance
         self._owner = owner
-        self._neighbours = matching.Neighbours(profile, clock)
         self.breaker = Breaker()
         self._open: dict[Id, tuple[Feedback, Unanswered]] = {}
         self._redeliveries = Redeliveries()
@@ -377,18 +376,17 @@ class Recorder:
             answers.apply(settling, text, outcome)
         if refs:
             await tx.batches.add_refs(account_id, profile_id, refs)
-            await matching.settle_parked(tx, self._neighbours, settling, parking.parked_of, answered)
+            await matching.settle_parked(tx, self.profile, settling, parking.parked_of, answered)
         return answered
 
     async def _match_parked(self, tx: Transaction, settling: Settling, since: Instant = _EVER) -> None:
         """Receipts that came before their texts were in doubt have found them."""
-        await matching.settle_parked(tx, self._neighbours, settling, parking.parked, since)
+        await matching.settle_parked(tx, self.profile, settling, parking.parked, since)
 
     async def _apply_receipts(
         self, tx: Transaction, settling: Settling, receipts: Sequence[Receipt], answered: Mapping[str, Unanswered]
     ) -> None:
-        found = await matching.settle(tx, self._neighbours, settling, receipts, answered)
-        settled = {id(receipt) for receipt in found}
+        settled = {id(receipt) for receipt in await matching.settle(tx, self.profile, settling, receipts, answered)}
         strays = [receipt for receipt in receipts if id(receipt) not in settled]
         if strays:
             await parking.park(tx, self.profile.account_id, self.profile.id, strays, self._clock.now())

@@ -56,7 +56,8 @@ class Singles:
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         account = await lately.counted(tx, self._law, lease.account_id)
-        if not await lanes.require(tx, lease):
+        await lanes.require(tx, lease)
+        if not await lanes.is_on(tx, lease.account_id, self._number.id):
             return None
         account_id, now = lease.account_id, self._clock.now()
         limits = gates.limits_of(None, self._number, profile)

@@ -142,19 +142,14 @@ _REPORT: Final = (
 )
 
 _REQUIRE: Final = (
-    sa.select(_numbers.c.is_active)
-    .select_from(
-        _lanes.join(
-            _numbers, sa.and_(_numbers.c.account_id == _lanes.c.account_id, _numbers.c.id == _lanes.c.phone_number_id)
-        )
-    )
+    sa.select(_lanes.c.epoch)
     .where(
         _lanes.c.account_id == sa.bindparam("account_id"),
         _lanes.c.phone_number_id == sa.bindparam("phone_number_id"),
         _lanes.c.epoch == sa.bindparam("epoch"),
         _lanes.c.expires_at > sa.bindparam("now"),
     )
-    .with_for_update(key_share=True, of=_lanes)
+    .with_for_update(key_share=True)
 )
 
 _KEY: Final = sa.select(_lanes.c.epoch).where(
@@ -280,17 +275,15 @@ async def is_on(tx: Transaction, account_id: int, phone_number_id: Id) -> bool:
     return bool(found and found[0][0])
 
 
-async def require(tx: Transaction, lease: Lease) -> bool:
-    """Raise Fenced unless this lease is the newest one and has not run out; whether its phone number is switched on.
+async def require(tx: Transaction, lease: Lease) -> None:
+    """Raise Fenced unless this lease is the newest one and has not run out.
 
     The lane is held from here on: nobody takes it before this transaction has ended.
     """
     now = await tx.now()
     key = {"account_id": lease.account_id, "phone_number_id": lease.phone_number_id, "epoch": lease.epoch}
-    found = await tx.rows(_REQUIRE, **key, now=now)
-    if not found:
+    if not await tx.rows(_REQUIRE, **key, now=now):
         raise Fenced("The lane's lease has run out or passed to another worker; nothing was written.")
-    return bool(found[0][0])
 
 
 async def crashes(tx: Transaction, lease: Lease) -> int:

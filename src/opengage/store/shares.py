@@ -20,12 +20,25 @@ _IS_WANTED: Final = sa.and_(_lanes.c.wanted_by.is_not(None), _lanes.c.wanted_unt
 
 _HELD: Final = sa.select(_lanes.c.owner, sa.func.count()).where(_IS_HELD).group_by(_lanes.c.owner)
 
-_MOVING: Final = sa.select(_lanes.c.owner, _lanes.c.wanted_by, sa.case((_IS_HELD, 1), else_=0)).where(_IS_WANTED)
+# nobody is ever shown a lane of an account that is switched off: see lanes.free
+_MAY_BE_TAKEN: Final = sa.exists().where(
+    tables.accounts.c.account_id == _lanes.c.account_id, tables.accounts.c.is_active
+)
+
+_MOVING: Final = sa.select(_lanes.c.owner, _lanes.c.wanted_by, sa.case((_IS_HELD, 1), else_=0)).where(
+    _IS_WANTED, sa.or_(_IS_HELD, _MAY_BE_TAKEN)
+)
 
 # a lane that its owner is writing under is passed by: whoever waited for it could not renew its own lanes meanwhile
 _CHOOSE: Final = (
     sa.select(_lanes.c.account_id, _lanes.c.phone_number_id)
-    .where(_lanes.c.owner == sa.bindparam("holder"), _IS_HELD, ~_IS_WANTED, _lanes.c.unhealthy_since.is_(None))
+    .where(
+        _lanes.c.owner == sa.bindparam("holder"),
+        _IS_HELD,
+        ~_IS_WANTED,
+        _lanes.c.unhealthy_since.is_(None),
+        _MAY_BE_TAKEN,
+    )
     .order_by(_lanes.c.phone_number_id.desc())
     .limit(sa.bindparam("most"))
     .with_for_update(key_share=True, skip_locked=True)

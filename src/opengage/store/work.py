@@ -17,6 +17,7 @@ _engagements: Final = tables.engagements
 _activities: Final = tables.activities
 _envelopes: Final = tables.envelopes
 _pools: Final = tables.engagement_numbers
+_numbers: Final = tables.phone_numbers
 
 _IN_POOL: Final = (
     _pools.c.account_id == _engagements.c.account_id,
@@ -79,7 +80,16 @@ _RUNNING_ONE: Final = (
         sa.exists().where(_any_pool.c.account_id == _engagements.c.account_id),
     )
     .join(_activities, _HAS_ACTIVITY)
-    .where(*_RUNS_HERE, _engagements.c.id == sa.bindparam("id"))
+    .where(
+        *_RUNS_HERE,
+        _engagements.c.id == sa.bindparam("id"),
+        # asked here and not with the lock of the lane: what is read while a lock is waited for is what was before
+        sa.exists().where(
+            _numbers.c.account_id == _engagements.c.account_id,
+            _numbers.c.id == sa.bindparam("phone_number_id"),
+            _numbers.c.is_active,
+        ),
+    )
 )
 
 _STILL_RUNNING: Final = (
@@ -238,7 +248,7 @@ async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list
 
 
 async def running_one(tx: Transaction, account_id: int, engagement_id: Id, phone_number_id: Id) -> Running | None:
-    """An engagement, if it runs and sends from this phone number."""
+    """An engagement, if it runs and sends from this phone number, and that is switched on."""
     key = {"account_id": account_id, "id": engagement_id, "phone_number_id": phone_number_id}
     for *row, revision_id, has_pools in await tx.rows(_RUNNING_ONE, **key):
         pair = rows.from_row(Engagement, row[:_WIDTH]), rows.from_row(Activity, row[_WIDTH:])

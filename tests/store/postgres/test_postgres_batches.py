@@ -193,7 +193,7 @@ WITHIN: Final = (list_statements.shape_of(Condition("engagement_id", (Id(bytes(1
 COMPOSED: Final[dict[str, tuple[Executable, set[str]]]] = {
     "the next time": (work._NEXT_AT, {"envelopes_due"}),
     "the next single": (singles._NEXT_AT, {"texts_due"}),
-    "a lease": (lanes._REQUIRE, {"lanes_pkey", "phone_numbers_account_id_is_active_id"}),
+    "a lease": (lanes._REQUIRE, {"lanes_pkey"}),
     "an engagement's envelopes": (
         list_statements.select_page(Envelope, WITHIN, Ask(50).keys, after=True),
         {"envelopes_account_id_engagement_id_id"},

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,12 +11,13 @@ import sqlalchemy as sa
 import postgres
 from opengage.domain import records
 from opengage.domain.errors import Unavailable
+from opengage.domain.states import Reason, TextStatus
 from opengage.store import revision, rows, tables
 from opengage.store.contract import Store, Turn, Violation
 from opengage.store.postgres import PostgresOptions, PostgresStore, options
 from opengage.store.postgres import store as module
 from processes import free_port
-from store.samples import ACCOUNT, NOW, RECORDS, due, envelopes, id_of, sending, text, text_id
+from store.samples import ACCOUNT, NOW, RECORDS, due, envelopes, id_of, sending, step, take, text, text_id
 
 SETTING = sa.text("SELECT current_setting(:name)")
 COUNT = sa.select(sa.func.count()).select_from(tables.envelopes)
@@ -218,9 +219,28 @@ class Wire:
         writer.close()
 
 
+async def _sending(store: Store) -> None:
+    await sending(store, 1)
+
+
+async def _answered(store: Store) -> None:
+    async with store.writing() as tx:
+        await take(tx, [step(0, TextStatus.SENT, Reason.SENT)], NOW)
+
+
+CHANGES: dict[str, tuple[Callable[[Store], Awaitable[None]] | None, Callable[[Store], Awaitable[None]], str]] = {
+    "what is new": (None, insert, "SELECT count(*) FROM envelopes"),
+    "an intent": (None, _sending, "SELECT count(*) FROM texts"),
+    "an answer": (_sending, _answered, "SELECT count(*) FROM texts WHERE status = 'sent'"),
+}
+"""What was there before, a change of one row, and how many such there are. Batches know their transaction's number."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("delivers", [True, False])
-async def test_a_commit_whose_answer_is_lost_is_asked_about(postgres_url: str, delivers: bool) -> None:
+async def test_a_commit_whose_answer_is_lost_is_asked_about(postgres_url: str, delivers: bool, change: str) -> None:
     """What was written counts as written, so that nobody does it again; what was not is told as not changed."""
+    before, write, counted = CHANGES[change]
     address = sa.make_url(postgres_url)
     assert address.port
     wire = Wire(address.port)
@@ -228,15 +248,16 @@ async def test_a_commit_whose_answer_is_lost_is_asked_about(postgres_url: str, d
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with opened(address.set(port=port).render_as_string(hide_password=False)) as store:
-        await insert(store)
+        await (before or due)(store)
         wire.swallows = True
         if delivers:
-            await insert(store, first=1)
+            await write(store)
         else:
             with pytest.raises(Unavailable, match="Nothing was changed"):
-                await insert(store, first=1)
+                await write(store)
         assert wire.swallowed == 1
-        assert len(await due(store)) == (2 if delivers else 1)
+        async with store.reading() as tx:
+            assert await tx.rows(sa.text(counted)) == [(int(delivers),)]
     server.close()
 
 
@@ -245,6 +266,13 @@ async def pooled(postgres_url: str) -> AsyncIterator[PostgresStore]:
     """A store that believes that a pooler in transaction mode stands between."""
     async with opened(postgres_url, is_pooled=True, pool_size=1) as store:
         yield store
+
+
+async def test_behind_a_pooler_whoever_looks_has_our_settings_too(pooled: PostgresStore) -> None:
+    """And changes nothing: it is a view of its own, since a session brings neither."""
+    async with pooled.looking() as tx:
+        found = [(await tx.rows(SETTING, name=name))[0][0] for name in ("transaction_read_only", "enable_seqscan")]
+    assert found == ["on", "off"]
 
 
 async def test_behind_a_pooler_nothing_is_kept_by_a_session(pooled: PostgresStore) -> None:

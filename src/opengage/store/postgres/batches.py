@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from asyncpg.pool import PoolConnectionProxy
 
 from opengage.clock import SECOND, Instant
-from opengage.domain.errors import Fenced
+from opengage.domain.errors import Fenced, Unavailable
 from opengage.domain.outcomes import Receipt
 from opengage.domain.states import STATUS_OF, Reason, TextStatus
 from opengage.ids import Id
@@ -44,6 +44,11 @@ _ARRAYS: Final = {
     sa.Text: "text[]",
     sa.Boolean: "boolean[]",
 }
+
+
+ONLY_READ: Final = (
+    "Nothing was changed: this part of Opengage may only read here, which is a mistake of ours. Report it."
+)
 
 
 def insertion(table: sa.Table, columns: Sequence[str]) -> str:
@@ -79,15 +84,23 @@ class PostgresBatches:
         self.xid: str | None = None
         """The transaction's number, once a statement has told it."""
 
+    def _change(self) -> None:
+        """Raise Unavailable where one may only read."""
+        if not self._writes:
+            raise Unavailable(ONLY_READ)
+
     async def _run(self, statement: str, *parameters: Any) -> int:
+        self._change()
         status = await self._connection.execute(statement, *parameters)
         return int(status.rpartition(" ")[2])
 
     async def _run_counted(self, statement: str, *parameters: Any) -> int:
+        self._change()
         [(count, self.xid)] = await self._connection.fetch(statement, *parameters)
         return int(count)
 
     async def _insert(self, table: sa.Table, columns: Sequence[str], new: Sequence[tuple[Any, ...]]) -> None:
+        self._change()
         if not new:
             return
         if self._copies:

@@ -39,10 +39,6 @@ _DURABLE: Final = (
 _LOOKED_UP: Final = "SET LOCAL random_page_cost = 0.3;"
 
 
-_READ_ONLY: Final = "SET default_transaction_read_only = on;"
-"""Whoever looks without a transaction changes nothing; a change says that it is one."""
-
-
 class PostgresOptions(msgspec.Struct, frozen=True):
     """What the operator may say about the database."""
 
@@ -59,7 +55,7 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     def begin_writing(self) -> str:
         """The beginning of a change. READ COMMITTED: what is decided on is locked, or guarded by WHERE."""
         settings = self._settings(word="SET LOCAL") if self.is_pooled else ""
-        return f"BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;{_DURABLE}{_LOOKED_UP}{settings}"
+        return f"BEGIN ISOLATION LEVEL READ COMMITTED;{_DURABLE}{_LOOKED_UP}{settings}"
 
     @property
     def begin_reading(self) -> str:
@@ -70,7 +66,7 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     @property
     def begin_session(self) -> str:
         """What a connection begins with. Behind a pooler nothing: who is served next may be somebody else."""
-        return "" if self.is_pooled else f"{self._settings(word='SET')}{_READ_ONLY}"
+        return "" if self.is_pooled else self._settings(word="SET")
 
     def _settings(self, *, word: str) -> str:
         limits = {

@@ -59,7 +59,7 @@ class PostgresStore:
     async def looking(self) -> AsyncIterator[PostgresTransaction]:
         """See Store.looking: without a transaction around them, statements save two round trips.
 
-        What our sessions begin outside of a change is read-only. A pooler hands on no session, so a view is asked for.
+        What a pooler hands on has none of our settings, so a view is asked for, which brings them.
         """
         async with self.reading() if self._options.is_pooled else self._looking() as tx:
             yield tx

@@ -5,13 +5,15 @@ from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 import asyncpg
+import sqlalchemy as sa
 from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql import ClauseElement, Executable
 
 from opengage.clock import Instant
+from opengage.domain.errors import Unavailable
 from opengage.store.contract import Batches, Rows, Seals, Turn
-from opengage.store.postgres.batches import PostgresBatches
+from opengage.store.postgres.batches import ONLY_READ, PostgresBatches
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -48,6 +50,13 @@ class Compiled:
         return text, [storable(parameters[name] if name in parameters else constants.get(name)) for name in names]
 
 
+def _is_change(statement: Executable) -> bool:
+    """Whether a statement does more than to look: where there is no transaction, the server would carry it out."""
+    if isinstance(statement, sa.TextClause):
+        return statement.text.lstrip().startswith(("INSERT", "UPDATE", "DELETE"))
+    return not statement.is_select
+
+
 def storable(value: Any) -> Any:
     """The same value; PostgreSQL's text holds every character but NUL."""
     return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
@@ -67,11 +76,15 @@ class PostgresTransaction:
 
     async def rows(self, statement: Executable, **parameters: Any) -> Rows:
         """See Transaction.rows."""
+        if not self._writes and _is_change(statement):
+            raise Unavailable(ONLY_READ)
         text, values = self._compiled(statement, parameters)
         return [tuple(row) for row in await self._connection.fetch(text, *values)]
 
     async def run(self, statement: Executable, **parameters: Any) -> int:
         """See Transaction.run."""
+        if not self._writes:
+            raise Unavailable(ONLY_READ)
         text, values = self._compiled(statement, parameters)
         return touched(await self._connection.execute(text, *values))
 
