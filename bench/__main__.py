@@ -140,9 +140,10 @@ def _all(data: Path, asked: argparse.Namespace, database: Database) -> None:
         "cores": str(os.cpu_count()),
         "file system": place.file_system(data),
         "posts": f"{asked.posts} of {asked.post_size:,} envelopes",
-        "to the database and back": f"{2 * asked.away} ms",
         "legal clock and caps": "on" if asked.law else "off",
     }
+    if asked.away:
+        run.place["to the database and back"] = f"{2 * asked.away} ms"
     if not asked.postgres:
         singles = api.run(data, asked.seconds or _BRIEFLY)
         run.api = api.told(singles)
