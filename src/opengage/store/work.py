@@ -1,6 +1,7 @@
 """What there is to do: engagements that are due or running, and the remainder of those that were canceled."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -244,16 +245,20 @@ async def processing(tx: Transaction) -> list[tuple[int, Id]]:
 async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list[tuple[Engagement, Activity]]:
     """The running engagements that send from this phone number, with their activities."""
     found = await tx.rows(_RUNNING, account_id=account_id, phone_number_id=phone_number_id)
-    return [(rows.from_row(Engagement, row[:_WIDTH]), rows.from_row(Activity, row[_WIDTH:])) for row in found]
+    return [_pair(row) for row in found]
 
 
 async def running_one(tx: Transaction, account_id: int, engagement_id: Id, phone_number_id: Id) -> Running | None:
     """An engagement, if it runs and sends from this phone number, and that is switched on."""
     key = {"account_id": account_id, "id": engagement_id, "phone_number_id": phone_number_id}
     for *row, revision_id, has_pools in await tx.rows(_RUNNING_ONE, **key):
-        pair = rows.from_row(Engagement, row[:_WIDTH]), rows.from_row(Activity, row[_WIDTH:])
-        return Running(*pair, revision_id, bool(has_pools))
+        return Running(*_pair(row), revision_id, bool(has_pools))
     return None
+
+
+def _pair(row: Sequence[Any]) -> tuple[Engagement, Activity]:
+    """Both from one row of their columns."""
+    return rows.from_row(Engagement, row[:_WIDTH]), rows.from_row(Activity, row[_WIDTH:])
 
 
 async def hold_running(tx: Transaction, account_id: int, engagement_id: Id) -> bool:

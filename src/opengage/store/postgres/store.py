@@ -61,12 +61,9 @@ class PostgresStore:
 
         What a pooler hands on has none of our settings, so a view is asked for, which brings them.
         """
-        async with self.reading() if self._options.is_pooled else self._looking() as tx:
-            yield tx
-
-    @contextlib.asynccontextmanager
-    async def _looking(self) -> AsyncIterator[PostgresTransaction]:
         async with self._connection() as connection:
+            if self._options.is_pooled:
+                await connection.execute(self._options.begin_reading)
             yield self._transaction(connection, writes=False)
 
     @contextlib.asynccontextmanager
