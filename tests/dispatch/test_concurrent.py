@@ -346,6 +346,28 @@ async def test_two_lanes_of_one_engagement_take_different_envelopes(world: World
     assert not {due.envelope_id for due in first} & {due.envelope_id for due in second}
 
 
+async def test_a_person_who_is_in_a_pool_twice_is_texted_once(world: World) -> None:
+    """Two numbers take one of their envelopes each, at once: the second waits, and then knows whom the first texted."""
+    tenant = await world.tenant()
+    people = [recipient(0), recipient(1), recipient(0), recipient(2)]
+    engagement = await world.engagement(tenant, people)
+    number = await world.second_number(tenant)
+    await world.pool(engagement, tenant.number, number)
+    # half a window at a time: two
+    first = await world.sender(tenant, world.recorder(tenant), window=4)
+    second = await world.sender(tenant, world.recorder(tenant), window=4, number=number)
+
+    async def intend(store: Store) -> None:
+        first._store = store
+        await first.turn()
+
+    await in_order(world, intend, second.turn)
+    await first.turn()  # the second has left them to the number that texted them before
+    assert sorted(world.carrier.recipients) == [recipient(0), recipient(1), recipient(2)]
+    reasons = world.look("SELECT reason, count(*) FROM envelopes GROUP BY reason ORDER BY reason")
+    assert reasons == [("duplicate", 1), ("sending", 3)]
+
+
 async def test_lanes_of_a_pool_do_not_wait_to_say_why_they_wait(world: World) -> None:
     """They hold their engagement together: what one cannot write on it now, the next look writes."""
     tenant = await world.tenant()
@@ -486,6 +508,10 @@ HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
     "the last owner": (
         lambda patch: patch.setattr(memberships, "_one_at_a_time", _nothing),
         test_owners_who_demote_each_other,
+    ),
+    "turns in a pool": (
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        test_a_person_who_is_in_a_pool_twice_is_texted_once,
     ),
     "turns at accounts": (
         lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),

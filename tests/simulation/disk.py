@@ -94,9 +94,9 @@ class _SteadyTransaction:
         """See Transaction.now."""
         return self._clock.now()
 
-    async def take_turn(self, turn: Turn, account_ids: Sequence[int] = (0,), *, shared: bool = False) -> None:
+    async def take_turn(self, turn: Turn, whose: Sequence[int] = (0,), *, shared: bool = False) -> None:
         """See Transaction.take_turn."""
-        await self._tx.take_turn(turn, account_ids, shared=shared)
+        await self._tx.take_turn(turn, whose, shared=shared)
 
     @property
     def batches(self) -> Batches:

@@ -24,7 +24,7 @@ from opengage.domain.templates import Template, compile_template
 from opengage.ids import Id, NewId, floor, to_wire
 from opengage.store import endings, lanes, recent_texts, rows, suppressions, work
 from opengage.store import pools as pooled
-from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered
+from opengage.store.contract import Due, Intent, Outgoing, Recent, Transaction, Turn, Unanswered, turn_of
 
 _MINUTE: Final = 60 * SECOND
 
@@ -79,6 +79,7 @@ class Intents:
         None when there turned out to be nothing to do. Raises Fenced when the lane is no longer ours.
         """
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
+        await tx.take_turn(Turn.ENGAGEMENT, (turn_of(chosen),))
         account = await lately.counted(tx, self._law, lease.account_id)
         await lanes.require(tx, lease)
         if not await work.hold_running(tx, lease.account_id, chosen):

@@ -85,6 +85,14 @@ class Turn(IntEnum):
     """What an account forgets: by one worker at a time."""
     CAPS = 4
     """How often people of an account are texted: by one who is about to text them after the other, where caps hold."""
+    ENGAGEMENT = 5
+    """Whom an engagement texts, under the number of `turn_of`: by one number of its pool after the other, or two
+    at once would text a person who is in it twice."""
+
+
+def turn_of(engagement_id: Id) -> int:
+    """The number under which an engagement takes turns: 40 bits. Two that share one wait for each other in vain."""
+    return int.from_bytes(engagement_id[-5:], "big")
 
 
 class Settled(msgspec.Struct, gc=False, frozen=True):
@@ -165,8 +173,9 @@ class Transaction(Protocol):
         """The database's clock: leases are measured on it, whatever the clocks of its clients say."""
         ...
 
-    async def take_turn(self, turn: Turn, account_ids: Sequence[int] = (0,), *, shared: bool = False) -> None:
-        """Wait until nobody else holds this turn, and hold it to the end of this transaction.
+    async def take_turn(self, turn: Turn, whose: Sequence[int] = (0,), *, shared: bool = False) -> None:
+        """Wait until nobody else holds this turn of these accounts (or engagements), and hold it to the end of this
+        transaction.
 
         `shared` ones wait for no other shared one. Whatever is read from here on was committed before. Take it before
         anything else is locked. Returns at once where writers take turns anyway.

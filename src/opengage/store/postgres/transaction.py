@@ -26,9 +26,9 @@ _OURS: Final = 0x4F47
 """What our advisory locks begin with: other programs may use the same database."""
 
 
-def turn_key(turn: Turn, account_id: int) -> int:
-    """The number of a turn's advisory lock; 40 bits are left for the account."""
-    return (_OURS << 48) + (turn << 40) + account_id
+def turn_key(turn: Turn, whose: int) -> int:
+    """The number of a turn's advisory lock; 40 bits are left for the account or the engagement."""
+    return (_OURS << 48) + (turn << 40) + whose
 
 
 class Compiled:
@@ -92,11 +92,11 @@ class PostgresTransaction:
         """See Transaction.now: the server's clock."""
         return Instant(await self._connection.fetchval(_NOW))
 
-    async def take_turn(self, turn: Turn, account_ids: Sequence[int] = (0,), *, shared: bool = False) -> None:
+    async def take_turn(self, turn: Turn, whose: Sequence[int] = (0,), *, shared: bool = False) -> None:
         """See Transaction.take_turn."""
         assert self._writes, "only those who write take turns"
-        for account_id in sorted(set(account_ids)):
-            await self._connection.execute(_SHARED if shared else _ALONE, turn_key(turn, account_id))
+        for each in sorted(set(whose)):
+            await self._connection.execute(_SHARED if shared else _ALONE, turn_key(turn, each))
 
     @property
     def xid(self) -> str | None:

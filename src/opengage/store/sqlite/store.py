@@ -107,7 +107,7 @@ class SqliteTransaction:
         """See Transaction.now: the clock of the machine that the file is on."""
         return Instant(self._connection.execute(_NOW).fetchone()[0])
 
-    async def take_turn(self, turn: Turn, account_ids: Sequence[int] = (0,), *, shared: bool = False) -> None:
+    async def take_turn(self, turn: Turn, whose: Sequence[int] = (0,), *, shared: bool = False) -> None:
         """See Transaction.take_turn: there is one writer, and it is this one."""
 
     @property
