@@ -191,7 +191,9 @@ async def test_a_deferred_text_is_tried_again_under_its_identity(store: Store) -
     assert (waiting.status, waiting.epoch, waiting.code) == (TextStatus.QUEUED, None, "ESME_RTHROTTLED")
     assert (its.status, its.reason, its.retry_attempts) == (EnvelopeStatus.PROCESSING, Reason.RETRYING, 0)
     assert await due(store) == []
-    assert await due(store, now=LATER) == [Due(envelope_id(0), number(0), "{}", text_id(0), Reason.RETRYING)]
+    assert await due(store, now=LATER) == [
+        Due(envelope_id(0), number(0), "{}", text_id(0), Reason.RETRYING, is_texted=True)
+    ]
     async with store.writing() as tx:
         await envelopes(tx, 1, first=5)
         batch = [intent(0, is_retry=True), intent(5)]
@@ -283,6 +285,27 @@ async def test_what_was_sent_before(store: Store) -> None:
         assert found == [(number(1), "Hello", text_id(1))]
         assert await tx.batches.sent_before(ACCOUNT, OTHER_ENGAGEMENT, [number(1), number(5)]) == []
         assert await tx.batches.sent_before(OTHER_ACCOUNT, ENGAGEMENT, [number(1)]) == []
+
+
+async def test_who_was_texted_by_this_engagement_is_known_where_envelopes_are_read(store: Store) -> None:
+    """A second envelope for the same number tells so; one for a number that only another engagement texted does not."""
+    await sending(store, 1)
+    async with store.writing() as tx:
+        await envelopes(tx, 1, engagement=OTHER_ENGAGEMENT, first=5)
+        others = msgspec.structs.replace(OUTGOING, engagement_id=OTHER_ENGAGEMENT)
+        await tx.batches.intend(ACCOUNT, (NUMBER_ID, 7), others, [intent(5)], NOW)
+        again = [NewEnvelope(number(each), "{}") for each in (0, 1, 5)]
+        await tx.batches.insert_envelopes(
+            ACCOUNT, ENGAGEMENT, AUTHOR, [envelope_id(10 + each) for each in range(3)], again, NOW
+        )
+    assert [(each.phone_number, each.is_texted) for each in await due(store)] == [
+        (number(0), True),
+        (number(1), False),
+        (number(5), False),
+    ]
+    async with store.writing() as tx:
+        taken = await tx.batches.due(ACCOUNT, ENGAGEMENT, NUMBER_ID, NOW, 10)
+    assert [each.is_texted for each in taken] == [True, False, False]
 
 
 async def test_what_was_sent_lately(store: Store) -> None:

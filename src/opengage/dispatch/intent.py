@@ -166,7 +166,8 @@ class Intents:
         numbers = [envelope.phone_number for envelope in batch.due]
         again = [envelope.text_id for envelope in batch.due if envelope.text_id]
         written = list((await rows.find_many(tx, Text, account_id, again)).values()) if again else []
-        sent = await tx.batches.sent_before(account_id, batch.engagement.id, numbers)
+        texted = [envelope.phone_number for envelope in batch.due if envelope.is_texted]
+        sent = await tx.batches.sent_before(account_id, batch.engagement.id, texted) if texted else []
         return Known(
             suppressed=await suppressions.suppressed(tx, account_id, numbers),
             texted={(number, body) for number, body, _ in sent},

@@ -54,6 +54,8 @@ class Due(msgspec.Struct, gc=False, frozen=True):
     """Where it stands: pending, retrying, or held by a rule whose time is over."""
     is_assigned: bool = False
     """It was given to this very number of its engagement's pool."""
+    is_texted: bool = False
+    """The engagement has a text for this phone number, this envelope's own counted too."""
 
 
 class Intent(msgspec.Struct, gc=False):

@@ -23,10 +23,10 @@ ENVELOPES_KEY, TEXTS_KEY, SEGMENTS_KEY = "envelopes_pkey", "texts_pkey", "text_s
 NUMBERS = "envelopes_account_id_engagement_id_phone_number"
 
 SEARCHES: Final[dict[str, set[str]]] = {
-    "DUE_OF_NOBODY": {"envelopes_due"},
-    "DUE_OF_LANE": {"envelopes_due"},
-    "TAKE_DUE_OF_NOBODY": {"envelopes_due"},
-    "TAKE_DUE_OF_LANE": {"envelopes_due"},
+    "DUE_OF_NOBODY": {"envelopes_due", NUMBERS},
+    "DUE_OF_LANE": {"envelopes_due", NUMBERS},
+    "TAKE_DUE_OF_NOBODY": {"envelopes_due", NUMBERS},
+    "TAKE_DUE_OF_LANE": {"envelopes_due", NUMBERS},
     "HOLD_ENVELOPES": {ENVELOPES_KEY},
     "ASSIGN": {ENVELOPES_KEY},
     "RECENT": {"recent_texts_pkey"},

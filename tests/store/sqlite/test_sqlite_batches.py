@@ -20,7 +20,8 @@ NUMBERS = "envelopes_account_id_engagement_id_phone_number"
 SEARCHES: Final[dict[str, list[tuple[str, str, list[str]]]]] = {
     "INSERT_ENVELOPES": [],
     "DUE": [
-        ("envelopes", "envelopes_due", ["account_id", "engagement_id", "phone_number_id", "is_priority", "next_at"])
+        ("envelopes", "envelopes_due", ["account_id", "engagement_id", "phone_number_id", "is_priority", "next_at"]),
+        ("e", NUMBERS, ["account_id", "engagement_id", "phone_number"]),
     ],
     "SUPPRESSED": [("suppressions", "sqlite_autoindex_suppressions_2", ["account_id", "phone_number"])],
     "SENT_BEFORE": [

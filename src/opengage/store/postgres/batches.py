@@ -153,8 +153,8 @@ class PostgresBatches:
                     return found
                 wanted = (account_id, engagement_id, is_priority, now, limit - len(found), *number)
                 found += [
-                    Due(id_, to, meta, text_id, _REASONS[reason], bool(number))
-                    for id_, to, meta, text_id, reason in await self._connection.fetch(statement, *wanted)
+                    Due(id_, to, meta, text_id, _REASONS[reason], bool(number), is_texted)
+                    for id_, to, meta, text_id, reason, is_texted in await self._connection.fetch(statement, *wanted)
                 ]
         return found
 

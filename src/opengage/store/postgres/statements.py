@@ -54,15 +54,23 @@ def _counted(change: str) -> str:
     return f"WITH changed AS ({change} RETURNING 1) SELECT count(*), pg_current_xact_id()::text FROM changed"
 
 
+# Without statistics the index on the engagement's ids looks as good as the one on its numbers, and walks through all of
+# the engagement for each. A range of one number, in order, is what only the latter can give.
+_TEXTED: Final = """
+(SELECT true FROM envelopes AS e
+WHERE e.account_id = $1 AND e.engagement_id = $2 AND e.text_id IS NOT NULL
+    AND e.phone_number BETWEEN envelopes.phone_number AND envelopes.phone_number
+ORDER BY e.phone_number LIMIT 1) IS TRUE
+"""
 # To PostgreSQL a column that IS NULL is no constant: its index gives the order only to who asks for that column's too.
 _DUE_OF: Final = """
-SELECT id, phone_number, meta, text_id, reason FROM envelopes
+SELECT id, phone_number, meta, text_id, reason, {texted} FROM envelopes
 WHERE account_id = $1 AND engagement_id = $2 AND is_priority = $3 AND next_at <= $4 AND {of}
 ORDER BY {order}next_at, id LIMIT $5
 """
 _TAKE: Final = "FOR NO KEY UPDATE SKIP LOCKED"
-DUE_OF_NOBODY: Final = _DUE_OF.format(of="phone_number_id IS NULL", order="phone_number_id, ")
-DUE_OF_LANE: Final = _DUE_OF.format(of="phone_number_id = $6", order="")
+DUE_OF_NOBODY: Final = _DUE_OF.format(texted=_TEXTED, of="phone_number_id IS NULL", order="phone_number_id, ")
+DUE_OF_LANE: Final = _DUE_OF.format(texted=_TEXTED, of="phone_number_id = $6", order="")
 TAKE_DUE_OF_NOBODY: Final = DUE_OF_NOBODY + _TAKE
 TAKE_DUE_OF_LANE: Final = DUE_OF_LANE + _TAKE
 
@@ -71,8 +79,7 @@ SELECT phone_number FROM {_given(f"{_each(2)} AS wanted", wanted="wanted")}
 JOIN suppressions ON account_id = given.account AND phone_number = given.wanted
 """
 
-# Without statistics the index on the engagement's ids looks as good as the one on its numbers, and walks through all of
-# the engagement for each. A range of one number, in order, is what only the latter can give.
+# by the numbers' index, as above
 SENT_BEFORE: Final = f"""
 SELECT t.recipient, t.body, t.id
 FROM {_given(f"{_each(3)} AS wanted", engagement="$2::bytea", wanted="wanted")}

@@ -132,8 +132,8 @@ class SqliteBatches:
                 key = (account_id, engagement_id, number, is_priority, now, limit - len(found))
                 rows = self._connection.execute(sql.DUE, key).fetchall()
                 found += [
-                    Due(id_, to, meta, text_id, _REASONS[reason], number is not None)
-                    for id_, to, meta, text_id, reason in rows
+                    Due(id_, to, meta, text_id, _REASONS[reason], number is not None, bool(is_texted))
+                    for id_, to, meta, text_id, reason, is_texted in rows
                 ]
         return found
 

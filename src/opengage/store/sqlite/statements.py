@@ -19,7 +19,12 @@ FROM json_each(:rows)
 """
 
 DUE: Final = """
-SELECT id, phone_number, meta, text_id, reason FROM envelopes INDEXED BY envelopes_due
+SELECT id, phone_number, meta, text_id, reason, EXISTS (
+    SELECT 1 FROM envelopes AS e INDEXED BY envelopes_account_id_engagement_id_phone_number
+    WHERE e.account_id = envelopes.account_id AND e.engagement_id = envelopes.engagement_id
+        AND e.phone_number = envelopes.phone_number AND e.text_id IS NOT NULL
+)
+FROM envelopes INDEXED BY envelopes_due
 WHERE account_id = ? AND engagement_id = ? AND phone_number_id IS ? AND is_priority = ? AND next_at <= ?
 ORDER BY next_at, id LIMIT ?
 """
