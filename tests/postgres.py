@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -44,12 +45,6 @@ _FLAGS = {
 
 OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""
-_EXPLAINED = """
-DO $do$ DECLARE told text; BEGIN
-    EXECUTE $explain${statement}$explain$ INTO told;
-    PERFORM set_config('opengage.explained', told, true);
-END $do$
 """
 _EMPTY = """
 DO $$ DECLARE name text; filled boolean; BEGIN
@@ -142,15 +137,16 @@ class Server:
         self.aside.run(execute())
 
     def explain(self, url: str, begin: str, statement: str) -> str:
-        """The one answer of a statement in a transaction that begins like this; its $1, $2, ... stand for anything."""
+        """The plan, as JSON, of a statement in a transaction that begins like this, whatever its $1, $2, ... are."""
 
         async def explain() -> str:
             connection = await asyncpg.connect(url, statement_cache_size=0)
             try:
                 await connection.execute(begin)
-                # a parameter left open can only be written in the simple protocol, whose answers asyncpg drops
-                await connection.execute(_EXPLAINED.format(statement=statement))
-                return str(await connection.fetchval("SELECT current_setting('opengage.explained')"))
+                await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+                await connection.execute(f"PREPARE explained AS {statement}")
+                nulls = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
+                return str(await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE explained({nulls})"))
             finally:
                 await connection.close()
 

@@ -4,15 +4,14 @@ One of the two is stopped right before its commit; that the other one waits for 
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
+from dispatch.at_once import Paused, in_order, waits
 from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import SystemClock
 from opengage.dispatch import lately
@@ -28,73 +27,10 @@ from opengage.operations.accounts import create_account
 from opengage.operations.actors import Actor
 from opengage.operations.engagement_changes import Changes
 from opengage.store import lanes, ledgers, receipts, work
-from opengage.store.contract import NewEnvelope, Store, Transaction, Violation
+from opengage.store.contract import NewEnvelope, Store, Violation
 from opengage.store.postgres.transaction import PostgresTransaction
 
 pytestmark = pytest.mark.parametrize("world", ["postgres"], indirect=True)
-
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-
-
-class Paused:
-    """A store whose next writing block stops before its commit, until it is let go on."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.reached = asyncio.Event()
-        self.go_on = asyncio.Event()
-
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """See Store.reading."""
-        return self._store.reading()
-
-    def looking(self) -> AbstractAsyncContextManager[Transaction]:
-        """See Store.looking."""
-        return self._store.looking()
-
-    @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
-        """See Store.writing."""
-        async with self._store.writing() as tx:
-            yield tx
-            self.reached.set()
-            await self.go_on.wait()
-
-    async def changed(self, within: float) -> None:
-        """See Store.changed."""
-        await self._store.changed(within)
-
-    async def scrub(self) -> None:
-        """See Store.scrub."""
-        await self._store.scrub()
-
-    async def close(self) -> None:
-        """See Store.close."""
-
-
-async def waits(world: World, task: "asyncio.Task[Any]") -> None:
-    """Return once somebody waits for a lock, and make sure that it is this task."""
-    async with asyncio.timeout(10):
-        while not task.done() and not world.look(WAITING)[0][0]:
-            await asyncio.sleep(0.005)
-    assert not task.done()
-
-
-async def in_order(world: World, first: Callable[[Store], Awaitable[Any]], second: Callable[[], Awaitable[Any]]) -> Any:
-    """Run both; the second begins when the first is about to commit, and waits for it. What the second returns."""
-    paused = Paused(world.store)
-    one = asyncio.ensure_future(first(paused))
-    await paused.reached.wait()
-    other = asyncio.ensure_future(second())
-    try:
-        await waits(world, other)
-    finally:
-        paused.go_on.set()
-        ended = await asyncio.gather(one, other, return_exceptions=True)
-    for each in ended:
-        if isinstance(each, BaseException):
-            raise each
-    return ended[1]
 
 
 def actor(world: World, engagement: Engagement) -> Actor:

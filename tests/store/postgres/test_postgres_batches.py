@@ -116,7 +116,7 @@ def database(request: pytest.FixtureRequest, postgres_server: postgres.Server) -
 
 def plan(server: postgres.Server, url: str, statement: str, *, writes: bool = True) -> list[dict[str, Any]]:
     """The nodes of the plan that a prepared statement comes to have, within a transaction of ours."""
-    told = server.explain(url, _begin(url, writes=writes), f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {statement}")
+    told = server.explain(url, _begin(url, writes=writes), statement)
     return list(_nodes(json.loads(told)[0]["Plan"]))
 
 
