@@ -1,8 +1,8 @@
 """Two who write at once: what tests of such races share.
 
-`in_order` stops the first writer before its commit until the second one waits for it; `between` until the second one has
-ended or waits; where a race lies within one transaction, another writer is let in right there (`let_in`). That somebody
-waits for a lock is read from the server.
+`in_order` stops the first writer before its commit until the second one waits for it; `between` until the second one
+has ended or waits; where a race lies within one transaction, another writer is let in right there (`let_in`). That
+somebody waits for a lock is read from the server.
 """
 
 import asyncio
