@@ -103,6 +103,8 @@ class Dispatcher:
         self._lanes: dict[_Key, _Lane] = {}
         self._leaving: dict[_Key, _Lane] = {}
         self._unusable: dict[_Key, lanes.Setup] = {}
+        self._astray: dict[_Key, Instant] = {}
+        """Phone numbers whose service profile is not there, and when each was changed last: told of once."""
         self._must_take = False
         self._kept_at = self._taken_at = self._swept_at = float("-inf")
 
@@ -211,6 +213,7 @@ class Dispatcher:
             found = await lanes.free(tx, self._settings.owner, self._settings.most_lanes + 1)
         known = {*self._unusable, *self._lanes, *self._leaving}
         wanted = [number for number in found if (number.account_id, number.id) not in known]
+        wanted = [each for each in wanted if self._astray.get((each.account_id, each.id)) != each.updated_at]
         for number in wanted[: max(0, most)]:
             await self._take(number.account_id, number.id)
 
@@ -220,11 +223,14 @@ class Dispatcher:
             number = await rows.find(tx, PhoneNumber, account_id, id_)
             if number is None:
                 return
+            profiles = await self._profiles(tx, number)
+            if not profiles:
+                self._leave_astray(number)
+                return
             is_owed = await lanes.is_owed(tx, account_id, id_)
             lease = await lanes.take(tx, number, self._settings.owner, self._settings.lease_seconds)
             if lease is None:
                 return
-            profiles = await self._profiles(tx, number)
             crashes = await lanes.crashes(tx, lease)
         setup = lanes.setup_of(number, profiles)
         rescued = await self._rescuer.rescue(lease)
@@ -246,6 +252,16 @@ class Dispatcher:
         sender.valid_until = until
         task = asyncio.create_task(sender.run())
         self._lanes[key] = _Lane(sender, profiles, setup, task, crashed=crashes > 0)
+
+    def _leave_astray(self, number: PhoneNumber) -> None:
+        """Leave a number alone until it is changed: a worker that ended by it would stop every account."""
+        self._astray[number.account_id, number.id] = number.updated_at
+        log.error(
+            "a phone number's service profile is not there, so nothing goes out from it; PATCH it onto another one",
+            action="lane",
+            account=number.account_id,
+            phone_number_id=to_wire(number.id),
+        )
 
     async def _profiles(self, tx: Transaction, number: PhoneNumber) -> list[ServiceProfile]:
         """The service profile of a number, and the one that takes over from it."""

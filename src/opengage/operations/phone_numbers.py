@@ -119,22 +119,26 @@ def _values(changes: Changes, problems: list[Problem]) -> dict[str, Any]:
 
 
 async def _profile(tx: Transaction, actor: Actor, id_: Id | msgspec.UnsetType, problems: list[Problem]) -> Id | None:
-    """The service profile that is named, or the only active one."""
+    """The service profile that is named, or the only active one; nobody deletes it before this transaction ends."""
     if id_ is _UNSET:
-        active = await rows.some(tx, ServiceProfile, limit=2, offset=0, account_id=actor.account_id, is_active=True)
-        if len(active) != 1:
-            detail = (
-                f"The account has {'several' if active else 'no'} active service profiles. "
-                "Name the one that the number is on."
-            )
-            problems.append(Problem(Code.REQUIRED, detail, _PROFILE))
-            return None
-        return active[0].id
-    found = await rows.find(tx, ServiceProfile, actor.account_id, id_)
-    if found is None:
+        return await _only_profile(tx, actor, problems)
+    if not await rows.hold(tx, ServiceProfile, actor.account_id, [id_], shared=True):
         problems.append(fields.unknown("service-profile", "service profile"))
         return None
-    return found.id
+    return id_
+
+
+async def _only_profile(tx: Transaction, actor: Actor, problems: list[Problem]) -> Id | None:
+    found = await rows.some(tx, ServiceProfile, limit=2, offset=0, account_id=actor.account_id, is_active=True)
+    held = await rows.hold(tx, ServiceProfile, actor.account_id, [each.id for each in found], shared=True)
+    active = [each.id for each in held.values() if each.is_active]
+    if len(found) == 1 and active:
+        return active[0]
+    detail = (
+        f"The account has {'several' if active else 'no'} active service profiles. Name the one that the number is on."
+    )
+    problems.append(Problem(Code.REQUIRED, detail, _PROFILE))
+    return None
 
 
 def _taken(number: str) -> Problem:

@@ -13,7 +13,7 @@ from opengage.domain.records import PhoneNumber, ServiceProfile
 from opengage.ids import Id, NewId
 from opengage.operations import audit, fields, smsc_address
 from opengage.operations.actors import Actor, require_owner
-from opengage.operations.reading import load
+from opengage.operations.reading import hold, load
 from opengage.operations.sealed_secrets import seal_password
 from opengage.sealing import Sealer
 from opengage.store import references, rows
@@ -77,6 +77,7 @@ async def update(
     """Change a connection; its kind stays. Raises NotFound, Invalid with every problem, Forbidden."""
     require_owner(actor)
     async with store.writing() as tx:
+        await _hold_with_fallback(tx, actor, id_, changes)
         profile = await load(tx, actor, ServiceProfile, id_, NOUN)
         problems: list[Problem] = []
         if changes.name not in (_UNSET, profile.name):
@@ -109,7 +110,7 @@ async def delete(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
     """
     require_owner(actor)
     async with store.writing() as tx:
-        profile = await load(tx, actor, ServiceProfile, id_, NOUN)
+        profile = await hold(tx, actor, ServiceProfile, id_, NOUN)
         on_it = {"account_id": actor.account_id, "service_profile_id": profile.id, "is_active": True}
         if number := await rows.first(tx, PhoneNumber, **on_it):
             raise fields.illegal(f"{number.phone_number} is on this service profile. Move it or switch it off first.")
@@ -168,9 +169,18 @@ def _address(profile: ServiceProfile, values: dict[str, Any], problems: list[Pro
     return found
 
 
+async def _hold_with_fallback(tx: Transaction, actor: Actor, id_: Id | None, changes: Changes) -> None:
+    """Hold a profile together with the one that it is to fall back on.
+
+    In the order of their ids: two that are made to fall back on each other would wait for each other for ever.
+    """
+    ids = [each for each in (id_, changes.fallback_id) if isinstance(each, bytes)]
+    await rows.hold(tx, ServiceProfile, actor.account_id, ids)
+
+
 async def _check_fallback(tx: Transaction, profile: ServiceProfile, id_: Id, problems: list[Problem]) -> None:
     if id_ == profile.id:
         detail = "A service profile cannot fall back on itself. Name another one, or null for none."
         problems.append(Problem(Code.NOT_ALLOWED_VALUE, detail, "/data/relationships/fallback"))
-    elif await rows.find(tx, ServiceProfile, profile.account_id, id_) is None:
+    elif not await rows.hold(tx, ServiceProfile, profile.account_id, [id_], shared=True):
         problems.append(fields.unknown("fallback", "service profile"))
