@@ -183,10 +183,19 @@ async def move_and_complete(tx: Transaction, moves: Moves, now: Instant) -> list
     goes_on = await move(tx, moves)
     done = []
     for account_id, engagement_id in moves.nearer_their_end():
-        if (account_id, engagement_id) in goes_on or not (await read(tx, account_id, engagement_id)).is_settled:
+        if (account_id, engagement_id) in goes_on or not await _hold_settled(tx, account_id, engagement_id):
             continue
-        if await tx.rows(_FREE, account_id=account_id, id=engagement_id) and await tx.run(
-            _COMPLETE, key_account_id=account_id, key_id=engagement_id, now=now
-        ):
+        if await tx.run(_COMPLETE, key_account_id=account_id, key_id=engagement_id, now=now):
             done.append(engagement_id)
     return done
+
+
+async def _hold_settled(tx: Transaction, account_id: int, engagement_id: Id) -> bool:
+    """Whether an engagement is settled and stays so: who would add to it waits from here to the transaction's end.
+
+    It is looked at before, too, for most have something to do still, and need not be held to say so.
+    """
+    if not (await read(tx, account_id, engagement_id)).is_settled:
+        return False
+    held = await tx.rows(_FREE, account_id=account_id, id=engagement_id)
+    return bool(held) and (await read(tx, account_id, engagement_id)).is_settled
