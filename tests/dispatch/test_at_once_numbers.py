@@ -9,16 +9,26 @@ from typing import Any
 
 import pytest
 
-from dispatch.at_once import between, in_order, let_in, on_postgres, owner
+from dispatch.at_once import Paused, between, in_order, let_in, on_postgres, owner, waits
 from dispatch.workers import Workers
 from dispatch.world import Tenant, World, accept, receipt_for, recipient, until
 from opengage.dispatch import dispatcher
 from opengage.dispatch.scheduler import Scheduler
-from opengage.domain.errors import Invalid
-from opengage.domain.records import PhoneNumber
+from opengage.domain.errors import Code, Fenced, Invalid, Unavailable
+from opengage.domain.records import PhoneNumber, Text
 from opengage.ids import Id, new_id
-from opengage.operations import envelopes, phone_numbers, service_profiles
-from opengage.store import ledgers, rows
+from opengage.operations import (
+    activities,
+    engagements,
+    envelopes,
+    phone_numbers,
+    service_profiles,
+    text_messages,
+    text_templates,
+    texts,
+)
+from opengage.operations.engagement_changes import Changes
+from opengage.store import lanes, ledgers, references, rows, work
 from opengage.store.contract import NewEnvelope, Store
 from seals import SEALER
 
@@ -202,8 +212,177 @@ async def test_an_engagement_that_has_completed_takes_no_envelopes(world: World)
     assert (await world.ledger(engagement)).total == 1
 
 
+# a number that is deleted or switched off
+
+
+Make = Callable[[Store], Awaitable[Any]]
+
+
+async def makes(world: World, tenant: Tenant, number: PhoneNumber, what: str) -> Make:
+    """What makes a text, an activity or a sender pool of a number."""
+    who = (world.clock, new_id, owner(tenant))
+    message = await text_messages.create(world.store, *who, text_messages.Changes(body="Hello", is_draft=False))
+    engagement = await engagements.create(world.store, *who, Changes(name="Blast"))
+    template = await text_templates.create(world.store, *who, name="Template", body="Hello")
+    running = await world.engagement(tenant, 1)
+
+    async def make(store: Store) -> Any:
+        if what == "pool":
+            return await engagements.update(store, *who, running.id, Changes(phone_number_ids=[number.id]))
+        if what == "text":
+            new = texts.New(to=recipient(9), text_message_id=message.message.id, phone_number_id=number.id)
+            return await texts.create(store, *who, new, max_segments=3)
+        return await activities.create(
+            store,
+            *who,
+            name="Blast",
+            engagement_id=engagement.engagement.id,
+            phone_number_id=number.id,
+            text_template_id=template.template.id,
+        )
+
+    return make
+
+
+@on_postgres
+@pytest.mark.parametrize("what", ["text", "activity", "pool"])
+async def test_a_number_deleted_while_something_is_made_of_it(world: World, what: str) -> None:
+    """Whoever deletes it waits, and switches it off: nothing ever has a number that is not there, and waits for it."""
+    tenant = await world.tenant()
+    number = await world.second_number(tenant)
+    who = (world.store, world.clock, new_id, owner(tenant))
+    make = await makes(world, tenant, number, what)
+    made, deleted = await between(make, lambda: phone_numbers.delete(*who, number.id), world)
+    assert not isinstance(made, BaseException)
+    assert deleted is None
+    assert world.look("SELECT is_active FROM phone_numbers WHERE id = ?", number.id) == [(False,)]
+
+
+@on_postgres
+async def test_a_text_from_the_only_number_as_that_is_deleted(world: World) -> None:
+    """The same where nobody has named it."""
+    tenant = await world.tenant()
+    who = (world.clock, new_id, owner(tenant))
+    message = await text_messages.create(world.store, *who, text_messages.Changes(body="Hello", is_draft=False))
+
+    async def make(store: Store) -> Text:
+        new = texts.New(to=recipient(9), text_message_id=message.message.id)
+        return await texts.create(store, *who, new, max_segments=3)
+
+    await between(make, lambda: phone_numbers.delete(world.store, *who, tenant.number.id), world)
+    assert world.look("SELECT is_active FROM phone_numbers") == [(False,)]
+
+
+@on_postgres
+@pytest.mark.parametrize("what", ["text", "activity", "pool"])
+async def test_something_made_of_a_number_that_is_being_deleted(world: World, what: str) -> None:
+    """Whoever makes it waits, and is told that there is no such number."""
+    tenant = await world.tenant()
+    number = await world.second_number(tenant)
+    who = (world.clock, new_id, owner(tenant))
+    make = await makes(world, tenant, number, what)
+    with pytest.raises(Invalid) as refused:
+        await in_order(world, lambda store: phone_numbers.delete(store, *who, number.id), lambda: make(world.store))
+    assert [problem.code for problem in refused.value.problems] == [Code.UNKNOWN_TARGET]
+
+
+@on_postgres
+@pytest.mark.parametrize("is_single", [False, True])
+async def test_a_number_switched_off_while_an_intent_is_written(world: World, is_single: bool) -> None:
+    """Whoever switches it off is answered once that is committed: no text of it is written after the answer."""
+    tenant = await world.tenant()
+    await (world.single(tenant, recipient(9)) if is_single else world.engagement(tenant, 1))
+    sender = await world.sender(tenant, world.recorder(tenant))
+
+    async def turn(store: Store) -> None:
+        sender._store = store
+        await sender.turn()
+
+    async def switch_off() -> int:
+        changes = phone_numbers.Changes(is_active=False)
+        await phone_numbers.update(world.store, world.clock, new_id, owner(tenant), tenant.number.id, changes)
+        return len(world.look("SELECT id FROM texts WHERE status = 'sending'"))
+
+    assert await in_order(world, turn, switch_off) == 1
+
+
+@on_postgres
+@pytest.mark.parametrize("is_single", [False, True])
+async def test_an_intent_waits_for_its_number_to_be_switched_off(world: World, is_single: bool) -> None:
+    """And nothing of it is written then."""
+    tenant = await world.tenant()
+    await (world.single(tenant, recipient(9)) if is_single else world.engagement(tenant, 1))
+    sender = await world.sender(tenant, world.recorder(tenant))
+
+    async def switch_off(store: Store) -> None:
+        changes = phone_numbers.Changes(is_active=False)
+        await phone_numbers.update(store, world.clock, new_id, owner(tenant), tenant.number.id, changes)
+
+    await in_order(world, switch_off, sender.turn)
+    assert world.look("SELECT id FROM texts WHERE status = 'sending'") == []
+    assert world.carrier.submitted == []
+
+
+@on_postgres
+async def test_an_engagement_paused_while_its_number_is_waited_for(world: World) -> None:
+    """Whoever waited for the number looks at the engagement after that: both are locked, and read anew."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1)
+    sender = await world.sender(tenant, world.recorder(tenant))
+
+    async def change(store: Store) -> None:
+        changes = phone_numbers.Changes(label="Ours")
+        await phone_numbers.update(store, world.clock, new_id, owner(tenant), tenant.number.id, changes)
+
+    paused = Paused(world.store)
+    changing = asyncio.ensure_future(change(paused))
+    await paused.reached.wait()
+    turn = asyncio.ensure_future(sender.turn())
+    await waits(world, turn)
+    who = (world.store, world.clock, new_id, owner(tenant))
+    await engagements.update(*who, engagement.id, Changes(status="paused"))
+    paused.go_on.set()
+    await asyncio.gather(changing, turn)
+    assert world.carrier.submitted == []
+
+
+@on_postgres
+async def test_a_number_deleted_as_its_worker_begins_a_batch(world: World) -> None:
+    """Who needs both takes the lane first, then the number: the worker finds its lane gone, and nobody is refused."""
+    tenant = await world.tenant()
+    lease = await world.lease(tenant.number)
+    to_number, begun = references.to_number, list[Any]()
+
+    async def batch() -> None:
+        async with world.store.writing() as tx:
+            await lanes.require(tx, lease)
+            await lanes.hold_on(tx, tenant.account_id, tenant.number.id)
+
+    async def overtaken(*args: Any) -> bool:
+        begun.append(await let_in(world, batch()))
+        return await to_number(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(references, "to_number", overtaken)
+        await phone_numbers.delete(world.store, world.clock, new_id, owner(tenant), tenant.number.id)
+    (ended,) = await asyncio.gather(*begun, return_exceptions=True)
+    assert isinstance(ended, Fenced)
+    assert world.look("SELECT (SELECT count(*) FROM phone_numbers), (SELECT count(*) FROM lanes)") == [(0, 0)]
+
+
 Safeguard = Callable[[pytest.MonkeyPatch], None]
 Behaviour = Callable[[World], Awaitable[None]]
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return
+
+
+def _loose(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """Let a statement hold nothing of what it reads."""
+    statement = getattr(module, name)._generate()
+    statement._for_update_arg = None
+    monkeypatch.setattr(module, name, statement)
 
 
 def _share_nothing(patch: pytest.MonkeyPatch) -> None:
@@ -214,6 +393,31 @@ HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
     "the profile that is named": (_share_nothing, test_a_number_made_on_a_profile_that_is_being_deleted),
     "the only profile": (_share_nothing, test_a_number_made_on_the_only_profile_as_that_is_deleted),
     "the profile of a number that is moved": (_share_nothing, test_a_number_moved_to_a_profile_that_is_being_deleted),
+    "a text's number": (
+        _share_nothing,
+        lambda world: test_a_number_deleted_while_something_is_made_of_it(world, "text"),
+    ),
+    "an activity's number": (
+        _share_nothing,
+        lambda world: test_a_number_deleted_while_something_is_made_of_it(world, "activity"),
+    ),
+    "a pool's number": (
+        _share_nothing,
+        lambda world: test_a_number_deleted_while_something_is_made_of_it(world, "pool"),
+    ),
+    "the only number": (_share_nothing, test_a_text_from_the_only_number_as_that_is_deleted),
+    "the lane before its number": (
+        lambda patch: patch.setattr(lanes, "hold", _nothing),
+        test_a_number_deleted_as_its_worker_begins_a_batch,
+    ),
+    "the number of a batch": (
+        lambda patch: _loose(patch, work, "_STILL_RUNNING"),
+        lambda world: test_a_number_switched_off_while_an_intent_is_written(world, is_single=False),
+    ),
+    "the number of single texts": (
+        lambda patch: _loose(patch, lanes, "_HOLD_ON"),
+        lambda world: test_a_number_switched_off_while_an_intent_is_written(world, is_single=True),
+    ),
 }
 
 
@@ -223,5 +427,5 @@ async def test_the_test_notices(world: World, monkeypatch: pytest.MonkeyPatch, n
     """Without its safeguard the behaviour's test fails."""
     take_away, behaviour = HELD_BY[name]
     take_away(monkeypatch)
-    with pytest.raises((AssertionError, TimeoutError, pytest.fail.Exception)):
+    with pytest.raises((AssertionError, TimeoutError, Unavailable, pytest.fail.Exception)):
         await behaviour(world)

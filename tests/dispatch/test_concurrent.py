@@ -107,7 +107,7 @@ async def test_an_engagement_that_somebody_holds_becomes_a_record_later(
     engagement = await world.engagement(tenant, 2)
     sender = await world.sender(tenant, world.recorder(tenant))
     async with world.store.writing() as tx:
-        assert await work.hold_running(tx, engagement.account_id, engagement.id)
+        assert await work.hold_running(tx, tenant.account_id, engagement.id, tenant.number.id)
         async with asyncio.timeout(10):
             await sender.turn()
     assert len(world.carrier.submitted) == 2
@@ -310,7 +310,7 @@ async def test_lanes_of_a_pool_do_not_wait_to_say_why_they_wait(world: World) ->
     engagement = await world.engagement(tenant, 1)
     async with world.store.writing() as one, world.store.writing() as other:
         for tx in (one, other):
-            assert await work.hold_running(tx, tenant.account_id, engagement.id)
+            assert await work.hold_running(tx, tenant.account_id, engagement.id, tenant.number.id)
         for tx in (one, other):
             await work.show_hold(tx, engagement, "queue-schedule", world.clock.now())
     assert world.look("SELECT hold_reason FROM engagements") == [(None,)]
@@ -347,7 +347,7 @@ async def test_the_last_two_outcomes_complete_the_engagement(world: World) -> No
     moves = Moves()
     moves.touch(tenant.account_id, engagement.id)
     async with world.store.writing() as holder:
-        assert await work.hold_running(holder, tenant.account_id, engagement.id)
+        assert await work.hold_running(holder, tenant.account_id, engagement.id, tenant.number.id)
         async with world.store.writing() as tx:
             assert await ledgers.move_and_complete(tx, moves, world.clock.now()) == []
     async with world.store.writing() as tx:

@@ -116,7 +116,8 @@ def no_look_at_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
         return True
 
     monkeypatch.setattr(lanes, "is_on", always)
-    monkeypatch.setattr(work, "running_one", _running_whatever)
+    monkeypatch.setattr(lanes, "hold_on", always)
+    monkeypatch.setattr(work, "hold_running", always)
 
 
 def no_look_at_the_lease_before_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ class Intents:
         await tx.take_turn(Turn.ENGAGEMENT, (turn_of(chosen),))
         account = await lately.counted(tx, self._law, lease.account_id)
         await lanes.require(tx, lease)
-        if not await work.hold_running(tx, lease.account_id, chosen):
+        if not await work.hold_running(tx, lease.account_id, chosen, self._number.id):
             return None
         running = await work.running_one(tx, lease.account_id, chosen, self._number.id)
         if running is None:

@@ -57,7 +57,7 @@ class Singles:
         await tx.take_turn(Turn.CONSENT, (lease.account_id,), shared=True)
         account = await lately.counted(tx, self._law, lease.account_id)
         await lanes.require(tx, lease)
-        if not await lanes.is_on(tx, lease.account_id, self._number.id):
+        if not await lanes.hold_on(tx, lease.account_id, self._number.id):
             return None
         account_id, now = lease.account_id, self._clock.now()
         limits = gates.limits_of(None, self._number, profile)

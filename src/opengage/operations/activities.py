@@ -48,8 +48,10 @@ async def create(
         text_template_id=text_template_id,
     )
     async with store.writing() as tx:
+        # before the engagement, as for who writes a batch of it
+        numbers = await rows.hold(tx, PhoneNumber, activity.account_id, [phone_number_id], shared=True)
         engagement = await _check_engagement(tx, activity, problems)
-        await _check_number(tx, activity, problems)
+        _check_number(numbers.get(phone_number_id), problems)
         await _check_template(tx, activity, problems)
         fields.refuse(problems)
         assert engagement is not None, "a missing engagement is a problem"
@@ -83,8 +85,7 @@ async def _check_engagement(tx: Transaction, activity: Activity, problems: list[
     return found
 
 
-async def _check_number(tx: Transaction, activity: Activity, problems: list[Problem]) -> None:
-    found = await rows.find(tx, PhoneNumber, activity.account_id, activity.phone_number_id)
+def _check_number(found: PhoneNumber | None, problems: list[Problem]) -> None:
     if found is None:
         problems.append(_unknown("phone-number", fields.missing("phone number")))
     elif not found.is_active:

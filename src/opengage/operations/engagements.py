@@ -4,7 +4,7 @@ Step 3 of a text's path. A PATCH that schedules is the moment a blast is let go:
 here, in the same transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -56,7 +56,7 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
         problems.append(scheduling.starts_as_pending(str(changes.status)))
     engagement = msgspec.structs.replace(engagement, **engagement_changes.values(engagement, changes, problems))
     async with store.writing() as tx:
-        await _write_pool(tx, engagement, changes, problems)
+        await _write_pool(tx, engagement, changes, await _hold_numbers(tx, actor, changes), problems)
         fields.refuse(problems)
         await rows.insert(tx, engagement)
         if changes.list_ids:
@@ -101,12 +101,13 @@ async def update(
     """
     require_writer(actor)
     async with store.writing() as tx:
+        numbers = await _hold_numbers(tx, actor, changes)
         engagement = await hold(tx, actor, Engagement, id_, NOUN)
         now = clock.now()
         status = scheduling.next_status(engagement, changes.status)
         problems: list[Problem] = []
         values = engagement_changes.values(engagement, changes, problems)
-        await _write_pool(tx, engagement, changes, problems)
+        await _write_pool(tx, engagement, changes, numbers, problems)
         if changes.list_ids:
             await contact_lists.address(tx, engagement, changes.list_ids, problems)
         changed = msgspec.structs.replace(engagement, **values)
@@ -126,12 +127,19 @@ def _key(engagement: Engagement) -> tuple[int, Id]:
     return engagement.account_id, engagement.id
 
 
-async def _write_pool(tx: Transaction, engagement: Engagement, changes: Changes, problems: list[Problem]) -> None:
+async def _hold_numbers(tx: Transaction, actor: Actor, changes: Changes) -> dict[Id, PhoneNumber]:
+    """The numbers that are to be the sender pool, held before the engagement is, as for who writes a batch of it."""
+    wanted = [] if changes.phone_number_ids is _UNSET else changes.phone_number_ids
+    return await rows.hold(tx, PhoneNumber, actor.account_id, wanted, shared=True)
+
+
+async def _write_pool(
+    tx: Transaction, engagement: Engagement, changes: Changes, known: Mapping[Id, PhoneNumber], problems: list[Problem]
+) -> None:
     """Make these the engagement's sender pool; whoever is not in it any more gives back what it was given."""
     if changes.phone_number_ids is _UNSET:
         return
     wanted = list(dict.fromkeys(changes.phone_number_ids))
-    known = await rows.find_many(tx, PhoneNumber, engagement.account_id, wanted)
     for place, phone_number_id in enumerate(wanted):
         number = known.get(phone_number_id)
         if number is None or not number.is_active:

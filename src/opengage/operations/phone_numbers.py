@@ -14,8 +14,8 @@ from opengage.domain.records import PhoneNumber, ServiceProfile
 from opengage.ids import Id, NewId
 from opengage.operations import audit, fields
 from opengage.operations.actors import Actor, require_owner
-from opengage.operations.reading import load
-from opengage.store import references, rows
+from opengage.operations.reading import hold, hold_only, load
+from opengage.store import lanes, references, rows
 from opengage.store.contract import Store, Transaction, Violation
 
 TYPE: Final = "phone-numbers"
@@ -92,7 +92,9 @@ async def delete(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
     """
     require_owner(actor)
     async with store.writing() as tx:
-        number = await load(tx, actor, PhoneNumber, id_, NOUN)
+        if id_ is not None:  # the lane comes first, as for who writes under it
+            await lanes.hold(tx, actor.account_id, id_)
+        number = await hold(tx, actor, PhoneNumber, id_, NOUN)
         now = clock.now()
         if await references.to_number(tx, actor.account_id, number.id):
             if number.is_active:
@@ -121,24 +123,19 @@ def _values(changes: Changes, problems: list[Problem]) -> dict[str, Any]:
 async def _profile(tx: Transaction, actor: Actor, id_: Id | msgspec.UnsetType, problems: list[Problem]) -> Id | None:
     """The service profile that is named, or the only active one; nobody deletes it before this transaction ends."""
     if id_ is _UNSET:
-        return await _only_profile(tx, actor, problems)
+        active = await hold_only(tx, actor, ServiceProfile)
+        if len(active) != 1:
+            detail = (
+                f"The account has {'several' if active else 'no'} active service profiles. "
+                "Name the one that the number is on."
+            )
+            problems.append(Problem(Code.REQUIRED, detail, _PROFILE))
+            return None
+        return active[0].id
     if not await rows.hold(tx, ServiceProfile, actor.account_id, [id_], shared=True):
         problems.append(fields.unknown("service-profile", "service profile"))
         return None
     return id_
-
-
-async def _only_profile(tx: Transaction, actor: Actor, problems: list[Problem]) -> Id | None:
-    found = await rows.some(tx, ServiceProfile, limit=2, offset=0, account_id=actor.account_id, is_active=True)
-    held = await rows.hold(tx, ServiceProfile, actor.account_id, [each.id for each in found], shared=True)
-    active = [each.id for each in held.values() if each.is_active]
-    if len(found) == 1 and active:
-        return active[0]
-    detail = (
-        f"The account has {'several' if active else 'no'} active service profiles. Name the one that the number is on."
-    )
-    problems.append(Problem(Code.REQUIRED, detail, _PROFILE))
-    return None
 
 
 def _taken(number: str) -> Problem:

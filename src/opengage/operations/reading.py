@@ -6,7 +6,7 @@ Step 3 of a text's path, looking back. Another account's id is missing, like one
 from typing import TypeVar
 
 from opengage.domain.errors import NotFound
-from opengage.domain.records import Record
+from opengage.domain.records import PhoneNumber, Record, ServiceProfile
 from opengage.ids import Id
 from opengage.operations.actors import Actor
 from opengage.operations.fields import missing
@@ -14,6 +14,7 @@ from opengage.store import lists, rows
 from opengage.store.contract import Transaction
 
 R = TypeVar("R", bound=Record)
+Sender = TypeVar("Sender", PhoneNumber, ServiceProfile)
 
 
 async def load(tx: Transaction, actor: Actor, record: type[R], id_: Id | None, noun: str) -> R:
@@ -30,3 +31,12 @@ async def hold(tx: Transaction, actor: Actor, record: type[R], id_: Id | None, n
     if id_ not in found:
         raise NotFound(missing(noun))
     return found[id_]
+
+
+async def hold_only(tx: Transaction, actor: Actor, record: type[Sender]) -> list[Sender]:
+    """The account's only active record, which stays as it is until this transaction ends; else two of them, or none."""
+    found = await rows.some(tx, record, limit=2, offset=0, account_id=actor.account_id, is_active=True)
+    if len(found) != 1:
+        return found
+    held = await rows.hold(tx, record, actor.account_id, [found[0].id], shared=True)
+    return [each for each in held.values() if each.is_active]

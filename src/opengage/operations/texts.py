@@ -19,7 +19,7 @@ from opengage.domain.webhooks import Event, Happening
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer, stamp
-from opengage.operations.reading import load
+from opengage.operations.reading import hold_only, load
 from opengage.store import canceling, lists, outbox, rows, suppressions
 from opengage.store.contract import Store, Transaction
 
@@ -140,17 +140,17 @@ def _suppressed() -> Problem:
 
 
 async def _sender(tx: Transaction, actor: Actor, id_: Id | None, problems: list[Problem]) -> PhoneNumber | None:
-    """The number to send from: the one that is named, or the only active one."""
+    """The number to send from: the one that is named, or the only active one; it stays as it is meanwhile."""
     pointer = "/data/relationships/phone-number"
     if id_ is None:
-        active = await rows.some(tx, PhoneNumber, limit=2, offset=0, account_id=actor.account_id, is_active=True)
+        active = await hold_only(tx, actor, PhoneNumber)
         if len(active) != 1:
             detail = f"The account has {'several' if active else 'no'} active phone numbers. Name the one to send from."
             problems.append(Problem(Code.REQUIRED, detail, pointer))
             return None
         found: PhoneNumber | None = active[0]
     else:
-        found = await rows.find(tx, PhoneNumber, actor.account_id, id_)
+        found = (await rows.hold(tx, PhoneNumber, actor.account_id, [id_], shared=True)).get(id_)
     if found is None:
         problems.append(fields.unknown("phone-number", "phone number"))
         return None

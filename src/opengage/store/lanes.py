@@ -108,6 +108,8 @@ _IS_ON: Final = sa.select(_numbers.c.is_active).where(
     _numbers.c.account_id == sa.bindparam("account_id"), _numbers.c.id == sa.bindparam("phone_number_id")
 )
 
+_HOLD_ON: Final = _IS_ON.with_for_update(read=True)
+
 _CRASHES: Final = sa.select(_lanes.c.crashes).where(
     _lanes.c.account_id == sa.bindparam("account_id"), _lanes.c.phone_number_id == sa.bindparam("phone_number_id")
 )
@@ -156,6 +158,7 @@ _KEY: Final = sa.select(_lanes.c.epoch).where(
     _lanes.c.account_id == sa.bindparam("account_id"), _lanes.c.phone_number_id == sa.bindparam("phone_number_id")
 )
 _FREE_KEY: Final = _KEY.with_for_update(skip_locked=True)
+_HOLD: Final = _KEY.with_for_update()
 
 
 _profiles: Final = tables.service_profiles
@@ -234,6 +237,11 @@ async def take(tx: Transaction, number: PhoneNumber, owner: str, seconds: float)
     return Lease(number.account_id, number.id, found[0][0])
 
 
+async def hold(tx: Transaction, account_id: int, phone_number_id: Id) -> None:
+    """Wait for what is being written under a lane; nobody writes under it or takes it before this transaction ends."""
+    await tx.rows(_HOLD, account_id=account_id, phone_number_id=phone_number_id)
+
+
 async def serves(tx: Transaction, owner: str, account_id: int, profile_id: Id) -> bool:
     """Whether `owner` holds a lane that this service profile serves; nobody takes one before this transaction ends."""
     key = {"account_id": account_id, "profile_id": profile_id}
@@ -272,6 +280,12 @@ def setup_of(number: PhoneNumber, profiles: Sequence[ServiceProfile]) -> Setup:
 async def is_on(tx: Transaction, account_id: int, phone_number_id: Id) -> bool:
     """Whether a phone number is switched on: nothing is sent from one that is not."""
     found = await tx.rows(_IS_ON, account_id=account_id, phone_number_id=phone_number_id)
+    return bool(found and found[0][0])
+
+
+async def hold_on(tx: Transaction, account_id: int, phone_number_id: Id) -> bool:
+    """The same; nobody switches it off before this transaction has ended."""
+    found = await tx.rows(_HOLD_ON, account_id=account_id, phone_number_id=phone_number_id)
     return bool(found and found[0][0])
 
 

@@ -84,19 +84,18 @@ _RUNNING_ONE: Final = (
     .where(
         *_RUNS_HERE,
         _engagements.c.id == sa.bindparam("id"),
-        # asked here and not with the lock of the lane: what is read while a lock is waited for is what was before
-        sa.exists().where(
-            _numbers.c.account_id == _engagements.c.account_id,
-            _numbers.c.id == sa.bindparam("phone_number_id"),
-            _numbers.c.is_active,
-        ),
     )
 )
 
+# By itself, once the lane is held: what is read while a lock is waited for is what was before. The two rows that are
+# locked here are read anew after each wait, the number's first.
 _STILL_RUNNING: Final = (
     sa.select(_engagements.c.id)
+    .select_from(_numbers.join(_engagements, _engagements.c.account_id == _numbers.c.account_id))
     .where(
-        _engagements.c.account_id == sa.bindparam("account_id"),
+        _numbers.c.account_id == sa.bindparam("account_id"),
+        _numbers.c.id == sa.bindparam("phone_number_id"),
+        _numbers.c.is_active,
         _engagements.c.id == sa.bindparam("id"),
         _engagements.c.status == EngagementStatus.PROCESSING.value,
     )
@@ -248,7 +247,7 @@ async def running(tx: Transaction, account_id: int, phone_number_id: Id) -> list
 
 
 async def running_one(tx: Transaction, account_id: int, engagement_id: Id, phone_number_id: Id) -> Running | None:
-    """An engagement, if it runs and sends from this phone number, and that is switched on."""
+    """An engagement, if it runs and sends from this phone number."""
     key = {"account_id": account_id, "id": engagement_id, "phone_number_id": phone_number_id}
     for *row, revision_id, has_pools in await tx.rows(_RUNNING_ONE, **key):
         return Running(*_pair(row), revision_id, bool(has_pools))
@@ -260,9 +259,13 @@ def _pair(row: Sequence[Any]) -> tuple[Engagement, Activity]:
     return rows.from_row(Engagement, row[:_WIDTH]), rows.from_row(Activity, row[_WIDTH:])
 
 
-async def hold_running(tx: Transaction, account_id: int, engagement_id: Id) -> bool:
-    """Whether an engagement runs; if so, nobody pauses, cancels or completes it before this transaction has ended."""
-    return bool(await tx.rows(_STILL_RUNNING, account_id=account_id, id=engagement_id))
+async def hold_running(tx: Transaction, account_id: int, engagement_id: Id, phone_number_id: Id) -> bool:
+    """Whether an engagement runs and a phone number is switched on.
+
+    If so, nobody pauses, cancels or completes the one, or switches off the other, before this transaction has ended.
+    """
+    key = {"account_id": account_id, "id": engagement_id, "phone_number_id": phone_number_id}
+    return bool(await tx.rows(_STILL_RUNNING, **key))
 
 
 async def next_at(
