@@ -7,15 +7,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
-from dispatch.at_once import Paused, between, in_order, let_in, on_postgres, owner, waits
+from dispatch.at_once import Paused, between, everywhere, in_order, let_in, on_postgres, owner, waits
 from dispatch.workers import Workers
 from dispatch.world import Tenant, World, accept, receipt_for, recipient, until
 from opengage.dispatch import dispatcher
+from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.scheduler import Scheduler
 from opengage.domain.errors import Code, Fenced, Invalid, Unavailable
-from opengage.domain.records import PhoneNumber, Text
+from opengage.domain.outcomes import Inbound
+from opengage.domain.records import PhoneNumber, ServiceProfile, Text
 from opengage.ids import Id, new_id
 from opengage.operations import (
     activities,
@@ -370,6 +373,74 @@ async def test_a_number_deleted_as_its_worker_begins_a_batch(world: World) -> No
     assert world.look("SELECT (SELECT count(*) FROM phone_numbers), (SELECT count(*) FROM lanes)") == [(0, 0)]
 
 
+# what handsets say meanwhile
+
+
+def over(profile: ServiceProfile, world: World, store: Store | None = None) -> Recorder:
+    """The recorder of a service profile's connection."""
+    recorder = Recorder(profile, world.carrier, store or world.store, world.clock, new_id, lambda: 0.0)
+    world.carrier.start(recorder)
+    return recorder
+
+
+async def say(recorder: Recorder, number: PhoneNumber, word: str = "STOP") -> None:
+    """A handset says it to a number, and it is stored."""
+    recorder.inbound([Inbound(recipient(0), number.phone_number, word, 7)])
+    await recorder.commit()
+
+
+@everywhere
+async def test_a_stop_that_comes_over_the_old_carrier_as_its_number_is_moved(world: World) -> None:
+    """The number is on another service profile by then: it counts all the same, and is answered over the new one."""
+    tenant = await world.tenant()
+    old = over(tenant.profile, world)
+    new, _ = await world.fallback(tenant)
+    changes = phone_numbers.Changes(service_profile_id=new.profile.id)
+    await phone_numbers.update(world.store, world.clock, new_id, owner(tenant), tenant.number.id, changes)
+    await say(old, tenant.number)
+    assert world.carrier.acknowledged == [(7, True)]
+    assert world.look("SELECT phone_number FROM suppressions") == [(recipient(0),)]
+    assert world.look("SELECT service_profile_id FROM texts WHERE direction = 'outbound'") == [(new.profile.id,)]
+
+
+@everywhere
+async def test_a_login_does_not_speak_for_its_neighbours_other_numbers(world: World) -> None:
+    """Of another account on the same login only what it has there is reached: its other numbers have other carriers."""
+    one, other = await world.tenant(), await world.tenant("secondbank")
+    elsewhere, _ = await world.fallback(other)
+    moved = await world.set(other.number, phone_number="+12025550111", service_profile_id=elsewhere.profile.id)
+    await say(over(one.profile, world), moved)
+    assert world.look("SELECT count(*) FROM texts") == [(0,)]
+    await world.set(moved, service_profile_id=other.profile.id)
+    await say(over(one.profile, world), moved)
+    assert world.look("SELECT account_id FROM suppressions") == [(other.account_id,)]
+
+
+@everywhere
+async def test_an_account_with_two_profiles_on_one_login_hears_once(world: World) -> None:
+    """Whichever of them the number is on, and whichever the text comes over."""
+    tenant = await world.tenant()
+    twin = msgspec.structs.replace(tenant.profile, id=new_id(), name="Twin")
+    async with world.store.writing() as tx:
+        await rows.insert(tx, twin)
+    await say(over(twin, world), tenant.number, "Hello")
+    await say(over(tenant.profile, world), tenant.number, "Hello again")
+    assert world.look("SELECT count(*) FROM texts") == [(2,)]
+
+
+@on_postgres
+async def test_a_number_deleted_while_a_text_to_it_is_stored(world: World) -> None:
+    """Whoever deletes it waits, and switches it off: our answer goes out by the lane of a number that is there."""
+    tenant = await world.tenant()
+    who = (world.store, world.clock, new_id, owner(tenant))
+    await in_order(
+        world,
+        lambda store: say(over(tenant.profile, world, store), tenant.number),
+        lambda: phone_numbers.delete(*who, tenant.number.id),
+    )
+    assert world.look("SELECT is_active FROM phone_numbers") == [(False,)]
+
+
 Safeguard = Callable[[pytest.MonkeyPatch], None]
 Behaviour = Callable[[World], Awaitable[None]]
 
@@ -406,6 +477,7 @@ HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
         lambda world: test_a_number_deleted_while_something_is_made_of_it(world, "pool"),
     ),
     "the only number": (_share_nothing, test_a_text_from_the_only_number_as_that_is_deleted),
+    "the number of a text that comes in": (_share_nothing, test_a_number_deleted_while_a_text_to_it_is_stored),
     "the lane before its number": (
         lambda patch: patch.setattr(lanes, "hold", _nothing),
         test_a_number_deleted_as_its_worker_begins_a_batch,

@@ -4,7 +4,7 @@ A STOP, START or HELP is answered by one text of ours, queued in that commit too
 confirmed once, and whoever opts out again hears nothing more (47 CFR 64.1200(a)(12)).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -81,12 +81,25 @@ async def record_inbound(
 
 
 async def _numbers(tx: Transaction, parties: Sequence[matching.Party], recipient: str) -> list[PhoneNumber]:
-    """The number that a text came to, in each account that has it on this login: a STOP must reach them all."""
-    found = [
-        await rows.first(tx, PhoneNumber, account_id=account_id, phone_number=recipient, service_profile_id=profile_id)
-        for account_id, profile_id in parties
-    ]
-    return [number for number in found if number is not None]
+    """The number that a text came to, in each account that has it on this login: a STOP must reach them all.
+
+    In the login's own account it may be on another service profile by now: what comes over the old connection after a
+    move must not be lost. So one carrier of an account is believed about a number that is another's. That gives it no
+    more power than it has: a STOP or START over its own numbers counts for the whole account too.
+    """
+    (own_id, _), *others = parties
+    found = [await rows.first(tx, PhoneNumber, account_id=own_id, phone_number=recipient)]
+    for account_id, profile_id in others:
+        on_login = {"account_id": account_id, "service_profile_id": profile_id}
+        # an account's second profile on the same login: its number was found above
+        if account_id != own_id:
+            found.append(await rows.first(tx, PhoneNumber, phone_number=recipient, **on_login))
+    return [held for number in found if number for held in await _held(tx, number)]
+
+
+async def _held(tx: Transaction, number: PhoneNumber) -> Iterable[PhoneNumber]:
+    """The number as it is, if nobody has deleted it meanwhile; nobody does before its text is stored."""
+    return (await rows.hold(tx, PhoneNumber, number.account_id, [number.id], shared=True)).values()
 
 
 class _Receipt:
