@@ -33,6 +33,11 @@ _ENGAGEMENTS: Final = (
     sa.select(_engagements.id).where(_engagements.account_id == sa.bindparam("account_id")).order_by(_engagements.id)
 )
 # a range of one number, in order: only the index on an engagement's numbers can give that
+_OF_NUMBER: Final = (
+    _envelopes.account_id == sa.bindparam("account_id"),
+    _envelopes.engagement_id == sa.bindparam("engagement_id"),
+    _envelopes.phone_number.between(sa.bindparam("number"), sa.bindparam("number")),
+)
 _OF_ENGAGEMENT: Final = (
     sa.select(_envelopes.id, _envelopes.reason, _envelopes.text_id, _envelopes.next_at, _texts.status)
     .select_from(
@@ -40,14 +45,12 @@ _OF_ENGAGEMENT: Final = (
             tables.texts, sa.and_(_texts.account_id == _envelopes.account_id, _texts.id == _envelopes.text_id)
         )
     )
-    .where(
-        _envelopes.account_id == sa.bindparam("account_id"),
-        _envelopes.engagement_id == sa.bindparam("engagement_id"),
-        _envelopes.phone_number.between(sa.bindparam("number"), sa.bindparam("number")),
-    )
+    .where(*_OF_NUMBER)
     .order_by(_envelopes.phone_number)
 )
-_HELD_OF_ENGAGEMENT: Final = _OF_ENGAGEMENT.with_for_update(of=tables.envelopes)
+_HOLD_OF_ENGAGEMENT: Final = (
+    sa.select(_envelopes.id).where(*_OF_NUMBER).order_by(_envelopes.phone_number).with_for_update()
+)
 _CONTACTS: Final = (
     sa.select(_contacts.id)
     .where(_contacts.account_id == sa.bindparam("account_id"), _contacts.phone_number == sa.bindparam("number"))
@@ -131,7 +134,11 @@ async def of_engagement(tx: Transaction, account_id: int, engagement_id: Id, num
     With `hold` nobody else changes them before this transaction ends.
     """
     key = {"account_id": account_id, "engagement_id": engagement_id, "number": number}
-    return await tx.rows(_HELD_OF_ENGAGEMENT if hold else _OF_ENGAGEMENT, **key)
+    if not hold:
+        return await tx.rows(_OF_ENGAGEMENT, **key)
+    held = {id_ for (id_,) in await tx.rows(_HOLD_OF_ENGAGEMENT, **key)}
+    # in a statement of its own: whoever was waited for may have written a text, which that one would not see
+    return [row for row in await tx.rows(_OF_ENGAGEMENT, **key) if row[0] in held]
 
 
 async def contacts(tx: Transaction, account_id: int, number: str) -> list[Id]:
