@@ -3,17 +3,35 @@
 What of it lies between two transactions of one worker is looked at on SQLite too.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
-from dispatch.at_once import in_order, on_postgres, owner
+import pytest
+
+from dispatch.at_once import a_list, between, common, contact, in_order, let_in, on_postgres, owner, pending
+from dispatch.test_concurrent import change
 from dispatch.world import Tenant, World, recipient
 from opengage.dispatch.eraser import Eraser
+from opengage.dispatch.importer import Importer
 from opengage.domain.erasures import ErasureStatus
+from opengage.domain.imports import Person
 from opengage.domain.outcomes import Deferred
-from opengage.ids import new_id
-from opengage.operations import erasures
+from opengage.domain.records import ContactImport
+from opengage.ids import Id, new_id
+from opengage.operations import (
+    contact_lists,
+    contacts,
+    engagements,
+    erasures,
+)
+from opengage.operations.engagement_changes import Changes
+from opengage.store import contacts as stored_contacts
+from opengage.store import rows
 from opengage.store.blobs import Blobs
 from opengage.store.contract import Store
+from opengage.store.postgres.transaction import PostgresTransaction
 
 ANN, BEN = recipient(40), recipient(41)
 
@@ -47,3 +65,199 @@ async def test_an_erasure_waits_for_the_text_that_is_being_written(world: World,
     await sender.turn()
     assert {(each.recipient, each.body) for each in world.carrier.submitted} == {(ANN, "Hello Ann")}
     assert world.look("SELECT status FROM erasures") == [(ErasureStatus.WAITING.value,)]
+
+
+def members(world: World) -> set[Id]:
+    """Who is on any list."""
+    return {id_ for (id_,) in world.look("SELECT contact_id FROM list_contacts")}
+
+
+@on_postgres
+async def test_a_list_replaced_twice_at_once(world: World) -> None:
+    """Of two PUTs that each name all contacts of a list the later one holds, never both."""
+    tenant = await world.tenant()
+    ann, ben, cid = [await contact(world, tenant, recipient(each)) for each in (40, 41, 42)]
+    id_ = await a_list(world, tenant, cid)
+    await in_order(
+        world,
+        lambda store: contact_lists.replace(store, owner(tenant), id_, [ann.id]),
+        lambda: contact_lists.replace(world.store, owner(tenant), id_, [ben.id]),
+    )
+    assert members(world) in ({ann.id}, {ben.id})
+
+
+@on_postgres
+async def test_a_contact_put_on_other_lists_twice_at_once(world: World) -> None:
+    """The same from the contact's side."""
+    tenant = await world.tenant()
+    ann = await contact(world, tenant, ANN)
+    await a_list(world, tenant, ann)
+    one, two = await a_list(world, tenant), await a_list(world, tenant)
+    await in_order(
+        world,
+        lambda store: contact_lists.join(store, owner(tenant), ann.id, [one], only=True),
+        lambda: contact_lists.join(world.store, owner(tenant), ann.id, [two], only=True),
+    )
+    assert world.look("SELECT count(*) FROM list_contacts") == [(1,)]
+
+
+@on_postgres
+@pytest.mark.parametrize("gone", ["list", "contact"])
+async def test_a_member_of_something_that_is_gone(world: World, gone: str) -> None:
+    """Nobody is on a list that is deleted meanwhile, nor is a contact on one that is deleted itself."""
+    tenant = await world.tenant()
+    ann = await contact(world, tenant, ANN)
+    id_ = await a_list(world, tenant)
+
+    async def delete() -> None:
+        if gone == "list":
+            await contact_lists.delete(world.store, owner(tenant), id_)
+        else:
+            await contacts.delete(world.store, owner(tenant), [ann.id], None)
+
+    await between(lambda store: contact_lists.add(store, owner(tenant), id_, [ann.id]), delete, world)
+    assert world.look("SELECT count(*) FROM list_contacts") == [(0,)]
+
+
+@on_postgres
+async def test_a_contact_moved_between_lists_while_they_become_envelopes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is on one of an engagement's lists at every moment is texted."""
+    tenant = await world.tenant()
+    ann, ben = await contact(world, tenant, ANN), await contact(world, tenant, BEN)
+    first, second = sorted([await a_list(world, tenant, ben), await a_list(world, tenant, ann)])
+    engagement = await pending(world, tenant, first, second)
+    look, moved = stored_contacts.members_to_address, list[Any]()
+
+    async def overtaken(*args: Any) -> Any:
+        if args[2] == second and not moved:
+            join = contact_lists.join(world.store, owner(tenant), ann.id, [first], only=True)
+            moved.append(await let_in(world, join))
+        return await look(*args)
+
+    monkeypatch.setattr(stored_contacts, "members_to_address", overtaken)
+    await change(world.store, world, engagement, "scheduled")
+    await asyncio.gather(*moved)
+    assert set(world.reasons()) == {ANN, BEN}
+
+
+@on_postgres
+async def test_a_contact_on_two_lists_gets_another_number_while_they_become_envelopes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A contact is texted on one number, the old one or the new."""
+    tenant = await world.tenant()
+    ann = await contact(world, tenant, ANN)
+    first, second = sorted([await a_list(world, tenant, ann), await a_list(world, tenant, ann)])
+    engagement = await pending(world, tenant, first, second)
+    look, changed = stored_contacts.members_to_address, list[Any]()
+
+    async def overtaken(*args: Any) -> Any:
+        if args[2] == second and not changed:
+            new = contacts.Changes(phone_number=BEN)
+            changed.append(await let_in(world, contacts.update(world.store, world.clock, owner(tenant), ann.id, new)))
+        return await look(*args)
+
+    monkeypatch.setattr(stored_contacts, "members_to_address", overtaken)
+    await change(world.store, world, engagement, "scheduled")
+    await asyncio.gather(*changed)
+    assert len(world.reasons()) == 1
+
+
+@on_postgres
+@pytest.mark.parametrize("gone", ["list", "contact"])
+async def test_a_list_is_filled_by_an_import_while_something_is_deleted(
+    world: World, tmp_path: Path, gone: str
+) -> None:
+    """Whom the batch at hand puts on a list is on it no more when the list, or the contact itself, is deleted."""
+    tenant = await world.tenant()
+    ann = await contact(world, tenant, ANN)
+    id_ = await a_list(world, tenant)
+    made = common(world, tenant) | {"list_id": id_}
+    job = ContactImport(**made, id=new_id(), unique_primary_phone=True, upload_id=new_id())
+    async with world.store.writing() as tx:
+        await rows.insert(tx, job)
+
+    async def take_in(store: Store) -> None:
+        work = Importer(store, Blobs(tmp_path), world.clock, new_id, "w")
+        async with store.writing() as tx:
+            await work._take_in(tx, job, [(1, Person([ANN], "Ann", None, [], None, {}))])
+
+    async def delete() -> None:
+        if gone == "list":
+            await contact_lists.delete(world.store, owner(tenant), id_)
+        else:
+            await contacts.delete(world.store, owner(tenant), [ann.id], None)
+
+    await in_order(world, take_in, delete)
+    assert world.look("SELECT count(*) FROM list_contacts") == [(0,)]
+
+
+@on_postgres
+@pytest.mark.parametrize("how", ["create", "update", "address"])
+async def test_a_list_deleted_while_an_engagement_is_told_of_it(world: World, how: str) -> None:
+    """No engagement addresses a list that is gone."""
+    tenant = await world.tenant()
+    id_ = await a_list(world, tenant)
+    engagement = await pending(world, tenant)
+    changes = Changes(name="Blast", list_ids=[id_])
+
+    async def tell(store: Store) -> Any:
+        who = (store, world.clock, new_id, owner(tenant))
+        if how == "create":
+            return await engagements.create(*who, changes)
+        if how == "update":
+            return await engagements.update(*who, engagement.id, changes)
+        return await contact_lists.address_these(store, world.clock, owner(tenant), engagement.id, [id_])
+
+    await in_order(world, tell, lambda: contact_lists.delete(world.store, owner(tenant), id_))
+    assert world.look("SELECT count(*) FROM engagement_lists") == [(0,)]
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return
+
+
+def _no_turns(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PostgresTransaction, "take_turn", _nothing)
+
+
+Behaviour = Callable[[World, pytest.MonkeyPatch, Path], Awaitable[None]]
+HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
+    "turns: replaced": (_no_turns, lambda world, _, __: test_a_list_replaced_twice_at_once(world)),
+    "turns: joined": (_no_turns, lambda world, _, __: test_a_contact_put_on_other_lists_twice_at_once(world)),
+    "turns: list deleted": (_no_turns, lambda world, _, __: test_a_member_of_something_that_is_gone(world, "list")),
+    "turns: contact deleted": (
+        _no_turns,
+        lambda world, _, __: test_a_member_of_something_that_is_gone(world, "contact"),
+    ),
+    "turns: moved": (
+        _no_turns,
+        lambda world, patch, _: test_a_contact_moved_between_lists_while_they_become_envelopes(world, patch),
+    ),
+    "turns: another number": (
+        _no_turns,
+        lambda world, patch, _: test_a_contact_on_two_lists_gets_another_number_while_they_become_envelopes(
+            world, patch
+        ),
+    ),
+    "turns: imported": (
+        _no_turns,
+        lambda world, _, path: test_a_list_is_filled_by_an_import_while_something_is_deleted(world, path, "contact"),
+    ),
+    "turns: addressed": (
+        _no_turns,
+        lambda world, _, __: test_a_list_deleted_while_an_engagement_is_told_of_it(world, "update"),
+    ),
+}
+
+
+@on_postgres
+@pytest.mark.parametrize("name", HELD_BY)
+async def test_the_test_notices(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Without its safeguard the behaviour's test fails."""
+    take_away, behaviour = HELD_BY[name]
+    take_away(monkeypatch)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        await behaviour(world, monkeypatch, tmp_path)

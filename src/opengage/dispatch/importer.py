@@ -26,7 +26,7 @@ from opengage.operations.contact_imports import MOST_ERRORS
 from opengage.operations.contacts import Saved, keep_numbers, save
 from opengage.store import contacts, imports, rows
 from opengage.store.blobs import Blobs
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store, Transaction, Turn
 
 log = logs.get(__name__)
 
@@ -162,7 +162,8 @@ class Importer:
         now = self._clock.now()
         people = [person for _, person in batch if isinstance(person, Person)]
         faulty = [(line, faults) for line, faults in batch if not isinstance(faults, Person)]
-        if job.list_id is not None and await rows.find_locked(tx, ContactList, job.account_id, job.list_id) is None:
+        await tx.take_turn(Turn.PEOPLE, (job.account_id,), shared=True)
+        if job.list_id is not None and await rows.find(tx, ContactList, job.account_id, job.list_id) is None:
             raise Unusable(
                 "The list that the contacts should join was deleted. Import the file again with another list."
             )

@@ -20,7 +20,7 @@ from opengage.operations.actors import Actor, require_writer
 from opengage.operations.contacts import merge_values
 from opengage.operations.reading import load
 from opengage.store import contacts, ledgers, rows, tables
-from opengage.store.contract import NewEnvelope, Store, Transaction
+from opengage.store.contract import NewEnvelope, Store, Transaction, Turn
 
 NOUN: Final = "list"
 MOST_OF_ENGAGEMENT: Final = 100
@@ -62,6 +62,7 @@ async def create(
         title=title,
     )
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
         await check_contacts(tx, actor, contact_ids, problems, "/data/relationships/contacts/data")
         fields.refuse(problems)
         await rows.insert(tx, made)
@@ -81,6 +82,8 @@ async def change(
     if title is not None:
         fields.name(title, problems, "/data/attributes/title")
     async with store.writing() as tx:
+        if contact_ids is not None:
+            await tx.take_turn(Turn.PEOPLE, (actor.account_id,))
         found = await load(tx, actor, ContactList, id_, NOUN)
         await check_contacts(tx, actor, contact_ids or (), problems, "/data/relationships/contacts/data")
         fields.refuse(problems)
@@ -96,6 +99,7 @@ async def delete(store: Store, actor: Actor, id_: Id | None) -> None:
     """Delete a list; its contacts stay. Raises NotFound, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,))
         found = await load(tx, actor, ContactList, id_, NOUN)
         await contacts.remove_lists(tx, actor.account_id, [found.id])
 
@@ -104,6 +108,7 @@ async def add(store: Store, actor: Actor, id_: Id | None, contact_ids: Sequence[
     """Put contacts on a list, all or none. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
         found = await load(tx, actor, ContactList, id_, NOUN)
         problems: list[Problem] = []
         await check_contacts(tx, actor, contact_ids, problems, "/data")
@@ -115,6 +120,7 @@ async def take_off(store: Store, actor: Actor, id_: Id | None, contact_ids: Sequ
     """Take contacts off a list; those that are not on it stay off. Raises NotFound, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,))
         found = await load(tx, actor, ContactList, id_, NOUN)
         await contacts.remove_members(tx, actor.account_id, found.id, contact_ids)
 
@@ -123,6 +129,7 @@ async def replace(store: Store, actor: Actor, id_: Id | None, contact_ids: Seque
     """Make these contacts the only ones on a list. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,))
         found = await load(tx, actor, ContactList, id_, NOUN)
         problems: list[Problem] = []
         await check_contacts(tx, actor, contact_ids, problems, "/data")
@@ -135,6 +142,7 @@ async def join(store: Store, actor: Actor, id_: Id | None, list_ids: Sequence[Id
     """Put a contact on lists, all or none; with `only`, on no others. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=not only)
         contact = await load(tx, actor, Contact, id_, "contact")
         problems: list[Problem] = []
         found = await rows.find_many(tx, ContactList, actor.account_id, list_ids)
@@ -143,7 +151,7 @@ async def join(store: Store, actor: Actor, id_: Id | None, list_ids: Sequence[Id
         if only:
             table = tables.list_contacts
             await contacts.remove_where(tx, table, "contact_id", [contact.id], actor.account_id)
-        for list_id in found:
+        for list_id in sorted(found):
             await contacts.add_members(tx, actor.account_id, list_id, [contact.id])
 
 
@@ -151,6 +159,7 @@ async def leave(store: Store, actor: Actor, id_: Id | None, list_ids: Sequence[I
     """Take a contact off lists; where it is not on them it stays off. Raises NotFound, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,))
         contact = await load(tx, actor, Contact, id_, "contact")
         for list_id in list_ids:
             await contacts.remove_members(tx, actor.account_id, list_id, [contact.id])
@@ -181,6 +190,7 @@ async def address(
 ) -> None:
     """Make these the lists of a pending engagement; what is wrong is added to `problems`, and nothing written then.
 
+    Share `Turn.PEOPLE` before, or a list may be deleted meanwhile.
     Saying again which they are is no change, and allowed whenever.
     """
     account_id = engagement.account_id
@@ -209,6 +219,7 @@ async def address_these(store: Store, clock: Clock, actor: Actor, id_: Id | None
     """`address` by itself. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
         await load(tx, actor, Engagement, id_, "engagement")
         assert id_ is not None, "what is no id was not found"
         engagement = await rows.find_locked(tx, Engagement, actor.account_id, id_)
@@ -226,6 +237,8 @@ async def addressed(tx: Transaction, account_id: int, engagement_ids: Sequence[I
 
 async def fill_from_lists(tx: Transaction, engagement: Engagement, new_id: NewId, author: Id, now: Instant) -> int:
     """Make envelopes of the contacts on an engagement's lists; how many. Call it where the engagement is scheduled.
+
+    Share `Turn.PEOPLE` before: a list after the other is gone through, and nobody must move between them.
 
     One for each primary number: whoever is on two lists, shares a number with another contact, or has an envelope in
     this engagement already gets no second one. The merge values are the contact's at this moment.

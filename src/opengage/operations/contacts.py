@@ -19,7 +19,7 @@ from opengage.operations.actors import Actor, require_writer
 from opengage.operations.reading import load
 from opengage.store import contacts as stored
 from opengage.store import rows, tables
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store, Transaction, Turn
 
 NOUN: Final = "contact"
 MOST_NUMBERS: Final = 10
@@ -46,6 +46,11 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     emails: Sequence[str] | msgspec.UnsetType | None = _UNSET
     notes: str | msgspec.UnsetType | None = _UNSET
     meta: Mapping[str, MergeValue] | msgspec.UnsetType | None = _UNSET
+
+    @property
+    def gives_numbers(self) -> bool:
+        """Whether the primary number may be another one then."""
+        return self.phone_number is not _UNSET or self.phone_numbers is not _UNSET
 
 
 class New(msgspec.Struct, frozen=True):
@@ -83,14 +88,16 @@ async def create(
     fields.refuse(problems)
     now = clock.now()
     async with store.writing() as tx:
+        if unique or any(each.list_ids for each in new):
+            await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
         await _check_lists(tx, actor, new, place)
         saved = await save(tx, new_id, (actor.account_id, actor.membership_id), now, values, unique=unique)
         joins: dict[Id, list[Id]] = {}
         for contact, each in zip(saved.contacts, new, strict=True):
             for list_id in each.list_ids:
                 joins.setdefault(list_id, []).append(contact.id)
-        for list_id, contact_ids in joins.items():
-            await stored.add_members(tx, actor.account_id, list_id, contact_ids)
+        for list_id in sorted(joins):
+            await stored.add_members(tx, actor.account_id, list_id, joins[list_id])
         return await show(tx, actor.account_id, saved.contacts)
 
 
@@ -199,6 +206,8 @@ async def update(
     """Change a contact, and put it on some more lists. Raises NotFound, Invalid, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
+        if changes.gives_numbers or add_to:
+            await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=not changes.gives_numbers)
         await load(tx, actor, Contact, id_, NOUN)
         assert id_ is not None
         contact = await rows.find_locked(tx, Contact, actor.account_id, id_)
@@ -209,7 +218,7 @@ async def update(
         values = _values(changes, before, problems, "/data")
         fields.refuse(problems)
         await _check_lists(tx, actor, [New(changes, add_to)], lambda _: "/data")
-        for list_id in add_to:
+        for list_id in sorted(add_to):
             await stored.add_members(tx, actor.account_id, list_id, [contact.id])
         after = await rows.change(tx, contact, **values, updated_at=clock.now(), updated_by=actor.membership_id)
         return (await show(tx, actor.account_id, [after]))[0]
@@ -222,6 +231,7 @@ async def delete(store: Store, actor: Actor, ids: Sequence[Id | None], place: Ca
     """
     require_writer(actor)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,))
         wanted = [id_ for id_ in ids if id_ is not None]
         found = await rows.find_many(tx, Contact, actor.account_id, wanted)
         absent = [number for number, id_ in enumerate(ids) if id_ not in found]
@@ -289,8 +299,7 @@ def _numbers(changes: Changes, before: Mapping[str, str], problems: list[Problem
     elif given and before:
         given += [each for each in _decode_list(before["phone_numbers"]) if each != before["phone_number"]]
     numbers = list(dict.fromkeys(given))
-    is_said = changes.phone_number is not _UNSET or changes.phone_numbers is not _UNSET
-    if not numbers and (is_said or not before):
+    if not numbers and (changes.gives_numbers or not before):
         if not any(problem.code is Code.INVALID_NUMBER for problem in problems):
             detail = (
                 "A contact needs a phone number. Send “phone-number”, or “phone-numbers” with the primary one first."

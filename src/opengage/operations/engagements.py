@@ -19,7 +19,7 @@ from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagement_changes import MOST_NUMBERS, Changes
 from opengage.operations.reading import hold
 from opengage.store import endings, ledgers, pools, rows, work
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store, Transaction, Turn
 
 NOUN = "engagement"
 _UNSET = msgspec.UNSET
@@ -56,6 +56,7 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
         problems.append(scheduling.starts_as_pending(str(changes.status)))
     engagement = msgspec.structs.replace(engagement, **engagement_changes.values(engagement, changes, problems))
     async with store.writing() as tx:
+        await _share_lists(tx, actor, changes)
         await _write_pool(tx, engagement, changes, await _hold_numbers(tx, actor, changes), problems)
         fields.refuse(problems)
         await rows.insert(tx, engagement)
@@ -101,6 +102,7 @@ async def update(
     """
     require_writer(actor)
     async with store.writing() as tx:
+        await _share_lists(tx, actor, changes)
         numbers = await _hold_numbers(tx, actor, changes)
         engagement = await hold(tx, actor, Engagement, id_, NOUN)
         now = clock.now()
@@ -121,6 +123,12 @@ async def update(
             await endings.announce(tx, [_key(engagement)], status, now, new_id)
         changed = await rows.change(tx, engagement, **values, updated_at=now, updated_by=actor.membership_id)
         return (await show(tx, actor.account_id, [changed]))[0]
+
+
+async def _share_lists(tx: Transaction, actor: Actor, changes: Changes) -> None:
+    """Let nobody change an account's lists while they are addressed, or become envelopes."""
+    if changes.list_ids or changes.status == EngagementStatus.SCHEDULED:
+        await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
 
 
 def _key(engagement: Engagement) -> tuple[int, Id]:

@@ -90,6 +90,9 @@ class Turn(IntEnum):
     ENGAGEMENT = 5
     """Whom an engagement texts, under the number of `turn_of`: by one number of its pool after the other, or two
     at once would text a person who is in it twice."""
+    PEOPLE = 6
+    """Who is in an account's address book, and on which of its lists: shared by whoever puts people on lists or makes
+    envelopes of them, alone for whoever takes them away, or gives them another number."""
 
 
 def turn_of(engagement_id: Id) -> int:
