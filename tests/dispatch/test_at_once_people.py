@@ -10,19 +10,22 @@ from typing import Any
 
 import pytest
 
-from dispatch.at_once import a_list, between, common, contact, in_order, let_in, on_postgres, owner, pending
+from dispatch.at_once import a_list, between, common, contact, everywhere, in_order, let_in, on_postgres, owner, pending
 from dispatch.test_concurrent import change
-from dispatch.world import Tenant, World, recipient
+from dispatch.world import HookedStore, Tenant, World, recipient
 from opengage.dispatch.eraser import Eraser
 from opengage.dispatch.importer import Importer
 from opengage.domain.erasures import ErasureStatus
 from opengage.domain.imports import Person
 from opengage.domain.outcomes import Deferred
-from opengage.domain.records import ContactImport
+from opengage.domain.records import ContactImport, Upload
+from opengage.domain.states import Reason
 from opengage.ids import Id, new_id
 from opengage.operations import (
+    contact_imports,
     contact_lists,
     contacts,
+    copies,
     engagements,
     erasures,
 )
@@ -65,6 +68,115 @@ async def test_an_erasure_waits_for_the_text_that_is_being_written(world: World,
     await sender.turn()
     assert {(each.recipient, each.body) for each in world.carrier.submitted} == {(ANN, "Hello Ann")}
     assert world.look("SELECT status FROM erasures") == [(ErasureStatus.WAITING.value,)]
+
+
+@on_postgres
+async def test_an_erasure_while_a_list_becomes_envelopes(world: World, tmp_path: Path) -> None:
+    """Whose contact has just become an envelope is found in that engagement, and not texted."""
+    tenant = await world.tenant()
+    people = await a_list(world, tenant, await contact(world, tenant, ANN, first_name="Ann"))
+    engagement = await pending(world, tenant, people)
+    done, _ = await between(
+        lambda store: change(store, world, engagement, "scheduled"),
+        lambda: erase(world, tenant, ANN, tmp_path),
+        world,
+    )
+    assert not isinstance(done, BaseException), done
+    assert world.look("SELECT status FROM erasures") == [("completed",)]
+    world.change("UPDATE engagements SET status = 'processing'")
+    sender = await world.sender(tenant, world.recorder(tenant))
+    await sender.turn()
+    assert ANN not in world.carrier.recipients
+
+
+@everywhere
+async def test_an_erasure_while_an_engagement_is_copied(world: World, tmp_path: Path) -> None:
+    """Whom a copy has taken over before is found in it; afterwards it takes over nobody who is forgotten."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, [ANN, BEN])
+    await change(world.store, world, engagement, "canceled")
+    hooked, blocks = HookedStore(world.store), list[int]()
+
+    async def overtaken() -> None:
+        blocks.append(1)
+        if len(blocks) == 2:  # the copy is made, its recipients are read
+            await erase(world, tenant, ANN, tmp_path)
+
+    hooked.before_writing = overtaken
+    who = (hooked, world.clock, new_id, owner(tenant))
+    await copies.copy(*who, engagement.id, envelopes="everybody", charge=lambda _: None)
+    assert world.look("SELECT status FROM erasures") == [("completed",)]
+    assert world.look("SELECT count(*) FROM envelopes WHERE phone_number = ?", ANN) == [(0,)]
+
+
+@on_postgres
+async def test_an_erasure_while_recipients_are_copied(world: World, tmp_path: Path) -> None:
+    """It waits for the batch that is being written, and forgets them in the copy too."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, [ANN, BEN])
+    await change(world.store, world, engagement, "canceled")
+    copy = await copies.copy(world.store, world.clock, new_id, owner(tenant), engagement.id, charge=lambda _: None)
+
+    async def take_over(store: Store) -> None:
+        who = (store, world.clock, new_id, owner(tenant))
+        await copies._take_over(*who, engagement.id, copy.engagement.id, frozenset(Reason))
+
+    await in_order(world, take_over, lambda: erase(world, tenant, ANN, tmp_path))
+    assert world.look("SELECT status FROM erasures") == [("completed",)]
+    assert world.look("SELECT count(*) FROM envelopes WHERE phone_number = ?", ANN) == [(0,)]
+    assert world.look("SELECT count(*) FROM envelopes WHERE phone_number = ?", BEN) == [(2,)]
+
+
+async def uploaded(world: World, tenant: Tenant, blob: str, **values: Any) -> Upload:
+    """A file of people that has come."""
+    now = world.clock.now()
+    upload = Upload(
+        **common(world, tenant),
+        **values,
+        id=new_id(),
+        name="people.csv",
+        content_type="text/csv",
+        key="k" * 32,
+        expires_at=now,
+        blob=blob,
+        size_in_bytes=17,
+    )
+    async with world.store.writing() as tx:
+        await rows.insert(tx, upload)
+    return upload
+
+
+def ask_to_import(world: World, tenant: Tenant, upload: Upload, store: Store) -> Awaitable[Any]:
+    """POST /contact-imports."""
+    wanted = contact_imports.Wanted(upload_id=upload.id)
+    return contact_imports.create(store, world.clock, new_id, owner(tenant), wanted, lambda _: None)
+
+
+@everywhere
+async def test_an_erasure_while_an_import_ends(world: World, tmp_path: Path) -> None:
+    """An import that was open when a round began may have brought the person back behind it: there is another round."""
+    tenant = await world.tenant()
+    blobs = Blobs(tmp_path)
+    async with blobs.arriving() as arrived:
+        await arrived.write(f"phone\n{ANN}\n".encode())
+    upload = await uploaded(world, tenant, arrived.name)
+    await ask_to_import(world, tenant, upload, world.store)
+    hooked, blocks = HookedStore(world.store), list[int]()
+
+    async def overtaken() -> None:
+        blocks.append(1)
+        if len(blocks) == 3:  # begun, and the contacts gone through
+            assert await Importer(world.store, blobs, world.clock, new_id, "w").turn()
+
+    hooked.before_writing = overtaken
+    await erasures.begin(world.store, world.clock, new_id, owner(tenant), ANN)
+    await Eraser(hooked, blobs, world.clock, new_id).turn()
+    assert world.look("SELECT status, count_created FROM contact_imports") == [("completed", 1)]
+    assert world.look("SELECT status FROM erasures") == [("waiting",)]
+    world.clock.advance(61)
+    await Eraser(world.store, blobs, world.clock, new_id).turn()
+    assert world.look("SELECT status FROM erasures") == [("completed",)]
+    assert world.look("SELECT count(*) FROM contacts") == [(0,)]
 
 
 def members(world: World) -> set[Id]:
@@ -250,6 +362,8 @@ HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
         _no_turns,
         lambda world, _, __: test_a_list_deleted_while_an_engagement_is_told_of_it(world, "update"),
     ),
+    "turns: erased": (_no_turns, lambda world, _, path: test_an_erasure_while_a_list_becomes_envelopes(world, path)),
+    "turns: copied": (_no_turns, lambda world, _, path: test_an_erasure_while_recipients_are_copied(world, path)),
 }
 
 

@@ -4,7 +4,7 @@ Step 3 of a text's path. The old engagement and its ledger stay as they are: a f
 people are texted anew because somebody asked for that, in an engagement that says where it came from.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +21,7 @@ from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagements import NOUN, Shown, show
 from opengage.operations.reading import load
 from opengage.store import ledgers, pools, rows, tables
-from opengage.store.contract import NewEnvelope, Store, Transaction
+from opengage.store.contract import NewEnvelope, Store, Transaction, Turn
 from opengage.store.pseudonyms import MARK
 
 EVERYBODY: Final = "everybody"
@@ -148,22 +148,25 @@ async def _take_over(
     store: Store, clock: Clock, new_id: NewId, actor: Actor, old_id: Id, id_: Id, wanted: frozenset[Reason]
 ) -> None:
     """Add the recipients that are wanted, in their order."""
-    after = Id(b"")
-    while True:
-        async with store.reading() as tx:
-            found = await tx.rows(_NEXT, account_id=actor.account_id, engagement_id=old_id, after=after)
-        if not found:
-            return
-        after = Id(found[-1][0])
-        new = [NewEnvelope(*row[1:-1]) for row in found if Reason(row[-1]) in wanted]
-        if not new:
-            continue
-        moves = Moves()
-        moves.arrive(actor.account_id, id_, Reason.NONE, len(new))
+    after: Id | None = Id(b"")
+    while after is not None:
         async with store.writing() as tx:
-            held = await rows.hold(tx, Engagement, actor.account_id, [id_], shared=True)
-            if held[id_].status in (EngagementStatus.COMPLETED, EngagementStatus.CANCELED):
-                return  # canceled while its recipients were being taken over
-            ids = [new_id() for _ in new]
-            await tx.batches.insert_envelopes(actor.account_id, id_, actor.membership_id, ids, new, clock.now())
-            await ledgers.move(tx, moves)
+            # with whoever is forgotten an erasure is alone: read here, they cannot be back after it
+            await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
+            found = await tx.rows(_NEXT, account_id=actor.account_id, engagement_id=old_id, after=after)
+            new = [NewEnvelope(*row[1:-1]) for row in found if Reason(row[-1]) in wanted]
+            is_over = new and not await _add(tx, clock.now(), new_id, actor, id_, new)
+        after = Id(found[-1][0]) if found and not is_over else None
+
+
+async def _add(tx: Transaction, now: Instant, new_id: NewId, actor: Actor, id_: Id, new: Sequence[NewEnvelope]) -> bool:
+    """Write recipients of a copy; False when it was canceled while they were being taken over."""
+    held = await rows.hold(tx, Engagement, actor.account_id, [id_], shared=True)
+    if held[id_].status in (EngagementStatus.COMPLETED, EngagementStatus.CANCELED):
+        return False
+    moves = Moves()
+    moves.arrive(actor.account_id, id_, Reason.NONE, len(new))
+    ids = [new_id() for _ in new]
+    await tx.batches.insert_envelopes(actor.account_id, id_, actor.membership_id, ids, new, now)
+    await ledgers.move(tx, moves)
+    return True

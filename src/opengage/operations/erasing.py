@@ -86,15 +86,15 @@ class _Round:
         self._number = number
         self._digits = number.lstrip("+")
         self._pseudonym = erasure.pseudonym
+        self._imports: set[Id] = set()
         self.count: Counter[str] = Counter()
 
     async def run(self) -> Counter[str]:
         """Forget the number wherever it is; how much of each kind was found."""
-        await self._contacts()
         async with self._store.reading() as tx:
-            engagements = await erasing.engagements(tx, self._account_id)
-        for engagement_id in engagements:
-            await self._engagement(engagement_id)
+            self._imports |= await erasing.open_imports(tx, self._account_id)
+        await self._contacts()
+        await self._engagements()
         await self._singles()
         await self._suppressions()
         await self._others()
@@ -106,6 +106,7 @@ class _Round:
         """The person in the address book, and their number where it is another one's second."""
         while True:
             async with self._store.writing() as tx:
+                await tx.take_turn(Turn.PEOPLE, (self._account_id,))
                 ids = await erasing.contacts(tx, self._account_id, self._number)
                 await contacts.remove(tx, self._account_id, ids)
             self.count["contacts"] += len(ids)
@@ -122,6 +123,18 @@ class _Round:
             await rows.change(tx, contact, phone_numbers=msgspec.json.encode(left).decode())
             self.count["contacts"] += 1
 
+    async def _engagements(self) -> None:
+        """All blasts, those too that were made meanwhile: a copy takes over whom the walk has not come to yet."""
+        seen: set[Id] = set()
+        while True:
+            async with self._store.reading() as tx:
+                fresh = [id_ for id_ in await erasing.engagements(tx, self._account_id) if id_ not in seen]
+            if not fresh:
+                break
+            for engagement_id in fresh:
+                await self._engagement(engagement_id)
+            seen.update(fresh)
+
     async def _engagement(self, engagement_id: Id) -> None:
         """A blast: what has not left is closed, what is over is forgotten, and what is under way must end first."""
         key = (self._account_id, engagement_id, self._number)
@@ -130,6 +143,7 @@ class _Round:
                 return
         moves = Moves()
         async with self._store.writing() as tx:
+            await tx.take_turn(Turn.PEOPLE, (self._account_id,))
             found = await erasing.of_engagement(tx, *key, hold=True)
             waiting = [row for row in found if row[3] is None and row[4] in _UNDER_WAY]
             await self._close(tx, engagement_id, [row for row in found if row[3] is not None], moves)
@@ -267,10 +281,10 @@ class _Round:
             async with self._store.writing() as tx:
                 now = self._clock.now()
                 gone = await forgetting.spent_files(tx, self._account_id, now, retention.BATCH)
-                open_ = await erasing.open_imports(tx, self._account_id)
+                self._imports |= await erasing.open_imports(tx, self._account_id)
             for blob in gone:
                 await self._blobs.remove(blob)
             self.count["others"] += len(gone)
             if not gone:
                 break
-        self.count["waiting"] += open_
+        self.count["waiting"] += len(self._imports)

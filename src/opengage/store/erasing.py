@@ -85,10 +85,8 @@ _PARKED: Final = sa.delete(tables.parked_receipts).where(
     tables.parked_receipts.c.account_id == sa.bindparam("account_id"),
     tables.parked_receipts.c.recipient == sa.bindparam("number"),
 )
-_OPEN_IMPORTS: Final = (
-    sa.select(sa.func.count())
-    .select_from(tables.contact_imports)
-    .where(_imports.account_id == sa.bindparam("account_id"), _imports.completed_at.is_(None))
+_OPEN_IMPORTS: Final = sa.select(_imports.id).where(
+    _imports.account_id == sa.bindparam("account_id"), _imports.completed_at.is_(None)
 )
 _GIVE_UP: Final = (
     sa.update(tables.webhook_deliveries)
@@ -204,6 +202,6 @@ async def lately(tx: Transaction, account_id: int, number: str) -> int:
     return await tx.run(_LATELY, **key) + await tx.run(_PARKED, **key)
 
 
-async def open_imports(tx: Transaction, account_id: int) -> int:
-    """How many imports of contacts are not over."""
-    return int((await tx.rows(_OPEN_IMPORTS, account_id=account_id))[0][0])
+async def open_imports(tx: Transaction, account_id: int) -> set[Id]:
+    """Imports of contacts that are not over."""
+    return {Id(id_) for (id_,) in await tx.rows(_OPEN_IMPORTS, account_id=account_id)}
