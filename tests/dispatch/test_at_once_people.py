@@ -5,14 +5,17 @@ What of it lies between two transactions of one worker is looked at on SQLite to
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dispatch.at_once import a_list, between, common, contact, everywhere, in_order, let_in, on_postgres, owner, pending
 from dispatch.test_concurrent import change
 from dispatch.world import HookedStore, Tenant, World, recipient
+from opengage.dispatch import importer
 from opengage.dispatch.eraser import Eraser
 from opengage.dispatch.importer import Importer
 from opengage.domain.erasures import ErasureStatus
@@ -327,12 +330,65 @@ async def test_a_list_deleted_while_an_engagement_is_told_of_it(world: World, ho
     assert world.look("SELECT count(*) FROM engagement_lists") == [(0,)]
 
 
+@on_postgres
+async def test_a_contact_changed_while_it_is_imported(world: World) -> None:
+    """An import that has to wait for a PATCH goes on from what that one has written."""
+    tenant = await world.tenant()
+    ann = await contact(world, tenant, ANN, meta='{"city":"Rome"}')
+    said = contacts.Changes(phone_number=ANN, first_name="Ann", phone_numbers=[ANN, BEN])
+    combine = importer._combine
+
+    async def patch(store: Store) -> None:
+        new = contacts.Changes(meta={"city": "Oslo"})
+        await contacts.update(store, world.clock, owner(tenant), ann.id, new)
+
+    async def take_in() -> None:
+        async with world.store.writing() as tx:
+            author, now = (tenant.account_id, tenant.member), world.clock.now()
+            values = contacts._values(said, {}, [], "/data") | {"meta": '{"age":"9"}', "emails": "[]"}
+            await contacts.save(tx, new_id, author, now, [values], unique=True, combine=combine)
+
+    await in_order(world, patch, take_in)
+    ((meta,),) = world.look("SELECT meta FROM contacts")
+    assert msgspec.json.decode(meta) == {"city": "Oslo", "age": "9"}
+
+
+@on_postgres
+async def test_a_contact_that_gets_another_number_while_it_is_imported(world: World) -> None:
+    """A contact's primary number is the first of its numbers, whatever comes in for the one that it had."""
+    tenant = await world.tenant()
+    ann = await contact(world, tenant, ANN)
+    said = contacts.New(contacts.Changes(phone_numbers=[ANN, recipient(43)]))
+
+    async def patch(store: Store) -> None:
+        await contacts.update(store, world.clock, owner(tenant), ann.id, contacts.Changes(phone_number=BEN))
+
+    async def post() -> None:
+        await contacts.create(world.store, world.clock, new_id, owner(tenant), [said], str, unique=True)
+
+    await in_order(world, patch, post)
+    for primary, numbers in world.look("SELECT phone_number, phone_numbers FROM contacts"):
+        assert msgspec.json.decode(numbers)[0] == primary
+
+
 async def _nothing(*_: Any, **__: Any) -> None:
     return
 
 
 def _no_turns(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PostgresTransaction, "take_turn", _nothing)
+
+
+def _loose(statement: Any) -> Any:
+    """The same statement, but it holds nothing of what it reads."""
+    loose = statement._generate()
+    loose._for_update_arg = None
+    return loose
+
+
+def _loose_numbers(patch: pytest.MonkeyPatch) -> None:
+    held = stored_contacts._by_numbers
+    patch.setattr(stored_contacts, "_by_numbers", cache(lambda count: _loose(held(count))))
 
 
 Behaviour = Callable[[World, pytest.MonkeyPatch, Path], Awaitable[None]]
@@ -364,6 +420,7 @@ HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
     ),
     "turns: erased": (_no_turns, lambda world, _, path: test_an_erasure_while_a_list_becomes_envelopes(world, path)),
     "turns: copied": (_no_turns, lambda world, _, path: test_an_erasure_while_recipients_are_copied(world, path)),
+    "a known contact": (_loose_numbers, lambda world, _, __: test_a_contact_changed_while_it_is_imported(world)),
 }
 
 

@@ -73,9 +73,8 @@ def placed(count: int) -> list[sa.BindParameter[Any]]:
 @cache
 def _by_numbers(count: int) -> sa.Select[Any]:
     # in no order of ids: SQLite would walk the account's contacts by id for that
-    return sa.select(*rows.columns(Contact)).where(
-        _contacts.c.account_id == sa.bindparam("account_id"), _contacts.c.phone_number.in_(placed(count))
-    )
+    wanted = _contacts.c.account_id == sa.bindparam("account_id"), _contacts.c.phone_number.in_(placed(count))
+    return sa.select(*rows.columns(Contact)).where(*wanted).with_for_update(key_share=True)
 
 
 @cache
@@ -116,7 +115,10 @@ async def lock_account(tx: Transaction, account_id: int) -> None:
 
 
 async def by_numbers(tx: Transaction, account_id: int, numbers: Sequence[str]) -> dict[str, Contact]:
-    """The contacts with these primary numbers: of several with one number the oldest."""
+    """The contacts with these primary numbers: of several with one number the oldest.
+
+    Nobody else changes them before this transaction ends.
+    """
     found: dict[str, Contact] = {}
     for some in chunks(numbers):
         for row in await tx.rows(_by_numbers(len(some)), account_id=account_id, **named(some)):
