@@ -5,7 +5,7 @@ What of it lies between two transactions of one worker is looked at on SQLite to
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from opengage.operations import (
 )
 from opengage.operations.engagement_changes import Changes
 from opengage.store import contacts as stored_contacts
-from opengage.store import rows
+from opengage.store import imports, rows
 from opengage.store.blobs import Blobs
 from opengage.store.contract import Store
 from opengage.store.postgres.transaction import PostgresTransaction
@@ -371,6 +371,43 @@ async def test_a_contact_that_gets_another_number_while_it_is_imported(world: Wo
         assert msgspec.json.decode(numbers)[0] == primary
 
 
+@on_postgres
+async def test_an_upload_imported_again_while_its_file_is_forgotten(world: World, tmp_path: Path) -> None:
+    """A file that somebody has just asked to import stays until that is over."""
+    tenant = await world.tenant()
+    upload = await uploaded(world, tenant, "ab" * 16, used_at=world.clock.now())
+    world.clock.advance(1)
+    ask = partial(ask_to_import, world, tenant, upload)
+    await in_order(world, ask, lambda: erase(world, tenant, ANN, tmp_path))
+    assert world.look("SELECT blob FROM uploads") == [(upload.blob,)]
+
+
+@everywhere
+async def test_an_old_upload_imported_again_is_not_swept(world: World, tmp_path: Path) -> None:
+    """Its file stays as long as an import waits for it, and goes after that."""
+    tenant = await world.tenant()
+    upload = await uploaded(world, tenant, "ab" * 16, used_at=world.clock.now())
+    world.clock.advance(8 * 86_400)
+    await ask_to_import(world, tenant, upload, world.store)
+    work = Importer(world.store, Blobs(tmp_path), world.clock, new_id, "w")
+    await work.sweep()
+    assert world.look("SELECT blob FROM uploads") == [(upload.blob,)]
+    world.change("UPDATE contact_imports SET completed_at = 1")
+    await work.sweep()
+    assert world.look("SELECT blob FROM uploads") == [(None,)]
+
+
+@on_postgres
+async def test_an_old_upload_imported_again_while_such_are_swept(world: World, tmp_path: Path) -> None:
+    """The sweep leaves alone what somebody is about to import."""
+    tenant = await world.tenant()
+    upload = await uploaded(world, tenant, "ab" * 16, used_at=world.clock.now())
+    world.clock.advance(8 * 86_400)
+    work = Importer(world.store, Blobs(tmp_path), world.clock, new_id, "w")
+    await between(partial(ask_to_import, world, tenant, upload), work.sweep, world)
+    assert world.look("SELECT blob FROM uploads") == [(upload.blob,)]
+
+
 async def _nothing(*_: Any, **__: Any) -> None:
     return
 
@@ -421,6 +458,14 @@ HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
     "turns: erased": (_no_turns, lambda world, _, path: test_an_erasure_while_a_list_becomes_envelopes(world, path)),
     "turns: copied": (_no_turns, lambda world, _, path: test_an_erasure_while_recipients_are_copied(world, path)),
     "a known contact": (_loose_numbers, lambda world, _, __: test_a_contact_changed_while_it_is_imported(world)),
+    "a file, and the look after it": (
+        lambda patch: patch.setattr(imports, "reads", _nothing),
+        lambda world, _, path: test_an_upload_imported_again_while_its_file_is_forgotten(world, path),
+    ),
+    "a file that is swept": (
+        lambda patch: patch.setattr(imports, "_SPENT", _loose(imports._SPENT)),
+        lambda world, _, path: test_an_old_upload_imported_again_while_such_are_swept(world, path),
+    ),
 }
 
 

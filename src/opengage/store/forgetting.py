@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from opengage.clock import Instant
 from opengage.ids import Id
-from opengage.store import tables
+from opengage.store import imports, tables
 from opengage.store.contract import Transaction
 
 _keys: Final = tables.idempotency_keys.c
@@ -52,6 +52,7 @@ _SPENT: Final = (
     )
     .order_by(_uploads.id)
     .limit(sa.bindparam("most"))
+    .with_for_update()
 )
 _EMPTY: Final = (
     sa.update(tables.uploads)
@@ -79,9 +80,11 @@ async def forget_answer(tx: Transaction, account_id: int, membership_id: Id, key
 async def spent_files(tx: Transaction, account_id: int, before: Instant, most: int) -> list[str]:
     """Let go of files that imports had read before an instant; the blobs, which are the caller's to remove."""
     found = await tx.rows(_SPENT, account_id=account_id, before=before, most=most)
-    for id_, _ in found:
+    # asked again now that they are held: whoever was waited for may want to import one once more
+    gone = [(id_, blob) for id_, blob in found if not await imports.reads(tx, account_id, id_)]
+    for id_, _ in gone:
         await tx.run(_EMPTY, key_account_id=account_id, key_id=id_)
-    return [str(blob) for _, blob in found]
+    return [str(blob) for _, blob in gone]
 
 
 async def old_receipts(tx: Transaction, account_id: int, before: Instant) -> int:

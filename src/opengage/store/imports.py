@@ -89,6 +89,17 @@ _SPENT: Final = (
     .where(_uploads.c.file_id.is_(None), _uploads.c.blob.is_not(None), _uploads.c.used_at < sa.bindparam("before"))
     .order_by(_uploads.c.account_id, _uploads.c.id)
     .limit(sa.bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+
+_READS: Final = (
+    sa.select(_imports.c.id)
+    .where(
+        _imports.c.account_id == sa.bindparam("account_id"),
+        _imports.c.upload_id == sa.bindparam("upload_id"),
+        _imports.c.completed_at.is_(None),
+    )
+    .limit(1)
 )
 
 _EXPIRED: Final = (
@@ -155,8 +166,14 @@ async def expired_uploads(tx: Transaction, before: Instant, most: int) -> list[U
 
 
 async def spent_uploads(tx: Transaction, before: Instant, most: int) -> list[Upload]:
-    """Uploads that imports have read long ago, and that never became files."""
-    return [rows.from_row(Upload, row) for row in await tx.rows(_SPENT, before=before, most=most)]
+    """Uploads that imports have read long ago, none reads now, and that never became files; they are held."""
+    found = [rows.from_row(Upload, row) for row in await tx.rows(_SPENT, before=before, most=most)]
+    return [each for each in found if not await reads(tx, each.account_id, each.id)]
+
+
+async def reads(tx: Transaction, account_id: int, upload_id: Id) -> bool:
+    """Whether an import that is not over has this upload. Hold the upload, and it stays so."""
+    return bool(await tx.rows(_READS, account_id=account_id, upload_id=upload_id))
 
 
 async def forget_uploads(tx: Transaction, some: Sequence[Upload]) -> list[Upload]:
