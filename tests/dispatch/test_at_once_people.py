@@ -31,8 +31,11 @@ from opengage.operations import (
     copies,
     engagements,
     erasures,
+    tags,
+    text_templates,
 )
 from opengage.operations.engagement_changes import Changes
+from opengage.operations.reading import load
 from opengage.store import contacts as stored_contacts
 from opengage.store import imports, rows
 from opengage.store.blobs import Blobs
@@ -408,6 +411,21 @@ async def test_an_old_upload_imported_again_while_such_are_swept(world: World, t
     assert world.look("SELECT blob FROM uploads") == [(upload.blob,)]
 
 
+@on_postgres
+async def test_a_tag_deleted_while_a_template_gets_it(world: World) -> None:
+    """No template tells of a tag that is gone."""
+    tenant = await world.tenant()
+    who = (world.store, world.clock, new_id, owner(tenant))
+    tag = await tags.create(*who, name="Tag")
+    template = await text_templates.create(*who, name="Template", body="Hello")
+    await between(
+        lambda store: text_templates.add_tags(store, owner(tenant), template.template.id, [tag.id]),
+        lambda: tags.delete(world.store, owner(tenant), tag.id),
+        world,
+    )
+    assert world.look("SELECT count(*) FROM text_template_tags") == [(0,)]
+
+
 async def _nothing(*_: Any, **__: Any) -> None:
     return
 
@@ -465,6 +483,10 @@ HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
     "a file that is swept": (
         lambda patch: patch.setattr(imports, "_SPENT", _loose(imports._SPENT)),
         lambda world, _, path: test_an_old_upload_imported_again_while_such_are_swept(world, path),
+    ),
+    "a tag": (
+        lambda patch: patch.setattr(tags, "hold", load),
+        lambda world, _, __: test_a_tag_deleted_while_a_template_gets_it(world),
     ),
 }
 

@@ -11,7 +11,7 @@ from opengage.domain.records import Tag
 from opengage.ids import Id, NewId
 from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer, stamp
-from opengage.operations.reading import load
+from opengage.operations.reading import hold, load
 from opengage.store import rows, tags
 from opengage.store.contract import Store, Transaction, Violation
 
@@ -55,7 +55,7 @@ async def delete(store: Store, actor: Actor, id_: Id | None) -> None:
     """Remove a tag, and it from every template. Raises NotFound, Forbidden."""
     require_writer(actor)
     async with store.writing() as tx:
-        tag = await load(tx, actor, Tag, id_, NOUN)
+        tag = await hold(tx, actor, Tag, id_, NOUN)
         await tags.forget(tx, actor.account_id, tag.id)
         await rows.delete(tx, tag)
 

@@ -232,8 +232,9 @@ async def _check_tags(
     problems: list[Problem],
     pointer: str = "/data/relationships/tags/data",
 ) -> None:
+    """Each must be there, and stays until this transaction ends; what is wrong is added to `problems`."""
     _check_count(set(tag_ids), problems, pointer)
-    known = await rows.find_many(tx, Tag, actor.account_id, tag_ids[: MOST_TAGS + 1])
+    known = await rows.hold(tx, Tag, actor.account_id, tag_ids[: MOST_TAGS + 1], shared=True)
     problems.extend(
         Problem(Code.UNKNOWN_TARGET, fields.missing("tag"), f"{pointer}/{place}")
         for place, id_ in enumerate(tag_ids[: MOST_TAGS + 1])
