@@ -12,7 +12,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatch.at_once import a_list, between, common, contact, everywhere, in_order, let_in, on_postgres, owner, pending
+from dispatch.at_once import (
+    Paused,
+    a_list,
+    between,
+    common,
+    contact,
+    everywhere,
+    in_order,
+    let_in,
+    on_postgres,
+    owner,
+    pending,
+    waits,
+)
 from dispatch.test_concurrent import change
 from dispatch.world import HookedStore, Tenant, World, recipient
 from opengage.dispatch import importer
@@ -122,12 +135,45 @@ async def test_an_erasure_while_recipients_are_copied(world: World, tmp_path: Pa
     engagement = await world.engagement(tenant, [ANN, BEN])
     await change(world.store, world, engagement, "canceled")
     copy = await copies.copy(world.store, world.clock, new_id, owner(tenant), engagement.id, charge=lambda _: None)
+    hooked, blocks, paused = HookedStore(world.store), list[Any](), Paused(world.store)
 
-    async def take_over(store: Store) -> None:
-        who = (store, world.clock, new_id, owner(tenant))
-        await copies._take_over(*who, engagement.id, copy.engagement.id, frozenset(Reason))
+    async def overtaken() -> None:
+        blocks.append(None)
+        if len(blocks) == 3:  # begun, and the contacts gone through: this is the engagement's turn
+            who = (paused, world.clock, new_id, owner(tenant), engagement.id, copy.engagement.id)
+            blocks.append(asyncio.ensure_future(copies._take_over(*who, frozenset(Reason))))
+            await paused.reached.wait()
 
-    await in_order(world, take_over, lambda: erase(world, tenant, ANN, tmp_path))
+    hooked.before_writing = overtaken
+    await erasures.begin(world.store, world.clock, new_id, owner(tenant), ANN)
+    erasing = asyncio.ensure_future(Eraser(hooked, Blobs(tmp_path), world.clock, new_id).turn())
+    try:
+        await waits(world, erasing)
+    finally:
+        paused.go_on.set()
+        await asyncio.gather(erasing, blocks[3])
+    assert world.look("SELECT status FROM erasures") == [("completed",)]
+    assert world.look("SELECT count(*) FROM envelopes WHERE phone_number = ?", ANN) == [(0,)]
+    assert world.look("SELECT count(*) FROM envelopes WHERE phone_number = ?", BEN) == [(2,)]
+
+
+@everywhere
+async def test_an_engagement_copied_while_an_erasure_looks_through_them(world: World, tmp_path: Path) -> None:
+    """A copy that was made after the round had listed the engagements is gone through too."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, [ANN, BEN])
+    await change(world.store, world, engagement, "canceled")
+    hooked, blocks = HookedStore(world.store), list[int]()
+
+    async def overtaken() -> None:
+        blocks.append(1)
+        if len(blocks) == 3:  # begun, and the contacts gone through: this is the engagement's turn
+            who = (world.store, world.clock, new_id, owner(tenant))
+            await copies.copy(*who, engagement.id, envelopes="everybody", charge=lambda _: None)
+
+    hooked.before_writing = overtaken
+    await erasures.begin(world.store, world.clock, new_id, owner(tenant), ANN)
+    await Eraser(hooked, Blobs(tmp_path), world.clock, new_id).turn()
     assert world.look("SELECT status FROM erasures") == [("completed",)]
     assert world.look("SELECT count(*) FROM envelopes WHERE phone_number = ?", ANN) == [(0,)]
     assert world.look("SELECT count(*) FROM envelopes WHERE phone_number = ?", BEN) == [(2,)]
