@@ -24,6 +24,7 @@ _DUE: Final = (
     .where(*_MINE, _texts.c.next_at <= sa.bindparam("now"))
     .order_by(_texts.c.next_at, _texts.c.id)
     .limit(sa.bindparam("most"))
+    .with_for_update(key_share=True, skip_locked=True)
 )
 
 _NEXT_AT: Final = sa.select(sa.func.min(_texts.c.next_at)).where(*_MINE)
@@ -58,7 +59,10 @@ _HOLD: Final = (
 
 
 async def due(tx: Transaction, account_id: int, phone_number_id: Id, now: Instant, limit: int) -> list[Text]:
-    """The next single texts of a phone number, as they became due."""
+    """The next single texts of a phone number, as they became due, held to the end of the transaction.
+
+    One that somebody takes back or forgets at this moment is left out: it is theirs.
+    """
     key = {"account_id": account_id, "phone_number_id": phone_number_id}
     return [rows.from_row(Text, row) for row in await tx.rows(_DUE, **key, now=now, most=limit)]
 
