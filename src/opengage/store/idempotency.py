@@ -41,7 +41,8 @@ _ANSWER: Final = (
 _EXPIRED: Final = sa.select(_KEYS.membership_id, _KEYS.key).where(
     _KEYS.account_id == sa.bindparam("account_id"), _KEYS.created_at <= sa.bindparam("before")
 )
-_SOME_EXPIRED: Final = _EXPIRED.order_by(_KEYS.created_at).limit(_PURGED_AT_ONCE)
+# those that another request is removing are left to it: no request waits for one with another key
+_SOME_EXPIRED: Final = _EXPIRED.order_by(_KEYS.created_at).limit(_PURGED_AT_ONCE).with_for_update(skip_locked=True)
 _DELETE: Final = sa.delete(tables.idempotency_keys).where(*_THIS, _KEYS.created_at <= sa.bindparam("before"))
 
 
