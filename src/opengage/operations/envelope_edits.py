@@ -55,8 +55,8 @@ async def update(
     require_writer(actor)
     now = clock.now()
     async with store.writing() as tx:
+        await _expect_callbacks(tx, actor, [id_ for id_, changes in edits if id_ is not None and changes.callback])
         found = await _found(tx, actor, [id_ for id_, _ in edits], place)
-        await _expect_callbacks(tx, actor, [found[id_] for id_, changes in edits if id_ in found and changes.callback])
         problems: list[Problem] = []
         for number, (id_, changes) in enumerate(edits):
             assert id_ is not None, "those that are no ids were not found"
@@ -95,12 +95,17 @@ async def delete(
         await endings.move_and_complete(tx, moves, clock.now(), new_id)
 
 
-async def _expect_callbacks(tx: Transaction, actor: Actor, envelopes: Sequence[Envelope]) -> None:
-    """Say on their engagements that some envelopes want word of their fate: else nobody looks."""
-    wanted = [envelope.engagement_id for envelope in envelopes]
-    for engagement in (await rows.find_many(tx, Engagement, actor.account_id, wanted)).values():
-        if not engagement.has_callbacks:
-            await rows.change(tx, engagement, has_callbacks=True)
+async def _expect_callbacks(tx: Transaction, actor: Actor, ids: Sequence[Id]) -> None:
+    """Say on their engagements that some envelopes want word of their fate: else nobody looks.
+
+    Before the envelopes are held: whoever cancels an engagement holds that first, and then its envelopes.
+    """
+    asking = await rows.find_many(tx, Envelope, actor.account_id, ids)
+    wanted = [envelope.engagement_id for envelope in asking.values()]
+    engagements = await rows.find_many(tx, Engagement, actor.account_id, wanted)
+    silent = [id_ for id_, engagement in engagements.items() if not engagement.has_callbacks]
+    for engagement in (await rows.hold(tx, Engagement, actor.account_id, silent)).values():
+        await rows.change(tx, engagement, has_callbacks=True)
 
 
 async def _found(tx: Transaction, actor: Actor, ids: Sequence[Id | None], place: Place | None) -> dict[Id, Envelope]:

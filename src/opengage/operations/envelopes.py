@@ -56,8 +56,7 @@ async def add(
     require_writer(actor)
     ids = [new_id() for _ in new]
     async with store.writing() as tx:
-        # held, so that none is canceled or completed before these envelopes are counted in it
-        engagements = await rows.hold(tx, Engagement, actor.account_id, list(set(targets)), shared=True)
+        engagements = await _held(tx, actor, targets, new)
         problems = _problems(engagements, targets, place)
         fields.refuse(problems)
         now, moves = clock.now(), Moves()
@@ -68,6 +67,20 @@ async def add(
                 await rows.change(tx, engagements[engagement_id], has_callbacks=True)
         await ledgers.move(tx, moves)
     return Added(ids, now, engagements)
+
+
+async def _held(
+    tx: Transaction, actor: Actor, targets: Sequence[Id], new: Sequence[NewEnvelope]
+) -> dict[Id, Engagement]:
+    """The engagements, so that none is canceled or completed before these envelopes are counted in it.
+
+    Together with others who add to them, unless they must be changed: two who hold one together cannot both change it.
+    """
+    wanted = list(set(targets))
+    calling = {target for target, one in zip(targets, new, strict=True) if one.callback}
+    before = await rows.find_many(tx, Engagement, actor.account_id, list(calling))
+    is_changed = any(not each.has_callbacks for each in before.values())
+    return await rows.hold(tx, Engagement, actor.account_id, wanted, shared=not is_changed)
 
 
 def _grouped(
