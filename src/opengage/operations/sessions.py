@@ -86,20 +86,14 @@ class Sessions:
 
     async def by_password(self, email: str, password: str, account_key: str | None = None) -> Issued:
         """Open a session with an e-mail address and a password, in every account where they fit. Raises Refused."""
-        async with self._store.reading() as tx:
-            known = await sessions.logins(tx, passwords.email_of(email, []))
-        some = [each for each in known if account_key in (None, "", each.account_key)][:_MOST_LOGINS]
-        fits = await self._passwords.matching(password, [each.password_hash for each in some])
-        mine = [login for login, fit in zip(some, fits, strict=True) if fit]
-        if not mine:
-            raise Refused
-        renewed = await self._renewed(password, mine)
-        async with self._store.writing() as tx:
-            for login, fresh in renewed:
-                await _replace_hash(tx, login, fresh)
-            return await self._open(
-                tx, [_Place(each.account_id, each.account_key, each.membership_id) for each in mine]
-            )
+        while True:
+            mine = await self._fitting(email, password, account_key)
+            renewed = await self._renewed(password, mine)
+            places = [_Place(each.account_id, each.account_key, each.membership_id) for each in mine]
+            async with self._store.writing() as tx:
+                if all([await _still_holds(tx, login, fresh) for login, fresh in renewed]):
+                    return await self._open(tx, places)
+            # a password was changed since it was tried: whether this one still fits is seen from the start
 
     async def refresh(self, token: str) -> Issued:
         """New tokens for a refresh token, which is spent by that.
@@ -175,13 +169,26 @@ class Sessions:
         return signed
 
     async def _held(self, tx: Transaction, signed: Signed, id_: Id) -> list[Held]:
-        found = [await sessions.held(tx, key, id_, signed.key_id) for key in signed.claims.accounts]
+        found = [await sessions.held_for_renewal(tx, key, id_, signed.key_id) for key in signed.claims.accounts]
         return [each for each in found if each is not None]
 
-    async def _renewed(self, password: str, logins: Sequence[Login]) -> list[tuple[Login, str]]:
-        """Hashes of today's strength for those that were made with another."""
-        outdated = [each for each in logins if passwords.is_outdated(each.password_hash)]
-        return [(each, await self._passwords.hash(password)) for each in outdated]
+    async def _fitting(self, email: str, password: str, account_key: str | None) -> list[Login]:
+        """The memberships that these log in. Raises Refused when there are none."""
+        async with self._store.reading() as tx:
+            known = await sessions.logins(tx, passwords.email_of(email, []))
+        some = [each for each in known if account_key in (None, "", each.account_key)][:_MOST_LOGINS]
+        fits = await self._passwords.matching(password, [each.password_hash for each in some])
+        mine = [login for login, fit in zip(some, fits, strict=True) if fit]
+        if not mine:
+            raise Refused
+        return mine
+
+    async def _renewed(self, password: str, logins: Sequence[Login]) -> list[tuple[Login, str | None]]:
+        """Each with a hash of today's strength if its own was made with another."""
+        return [
+            (each, await self._passwords.hash(password) if passwords.is_outdated(each.password_hash) else None)
+            for each in logins
+        ]
 
     async def _open(self, tx: Transaction, places: Sequence[_Place], api_token_id: Id | None = None) -> Issued:
         sid, now = secrets.token_urlsafe(_SECRET_BYTES), self._clock.now()
@@ -241,7 +248,15 @@ def _is_spent(held: Held, claims: Claims, now: Instant) -> bool:
     return claims.gen != held.generation - 1 or held.updated_at <= now - _GRACE
 
 
-async def _replace_hash(tx: Transaction, login: Login, fresh: str) -> None:
-    member = await rows.find(tx, Membership, login.account_id, login.membership_id, lock=True)
-    if member is not None and member.password_hash == login.password_hash:
+async def _still_holds(tx: Transaction, login: Login, fresh: str | None) -> bool:
+    """Whether the password that was tried is still the member's; it stays so until the transaction ends.
+
+    A `fresh` hash of it replaces the one that was tried.
+    """
+    held = await rows.hold(tx, Membership, login.account_id, [login.membership_id], shared=fresh is None)
+    member = held.get(login.membership_id)
+    if member is None or member.password_hash != login.password_hash:
+        return False
+    if fresh is not None:
         await rows.change(tx, member, password_hash=fresh)
+    return True

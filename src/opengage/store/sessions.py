@@ -53,6 +53,8 @@ _HELD: Final = (
         sa.exists().where(_KEYS.account_id == INSTALLATION, _KEYS.id == sa.bindparam("signing_key_id")),
     )
 )
+# what waited for somebody else's renewal reads the session as that has left it
+_HELD_FOR_RENEWAL: Final = _HELD.with_for_update(key_share=True, of=tables.sessions)
 _RENEW: Final = (
     sa.update(tables.sessions)
     .where(
@@ -147,6 +149,13 @@ class StoredKey(msgspec.Struct, frozen=True):
 async def held(tx: Transaction, account_key: str, session_id: Id, signing_key_id: Id) -> Held | None:
     """The session of this id in the account of this key."""
     rows = await tx.rows(_HELD, account_key=account_key, session_id=session_id, signing_key_id=signing_key_id)
+    return Held(*rows[0]) if rows else None
+
+
+async def held_for_renewal(tx: Transaction, account_key: str, session_id: Id, signing_key_id: Id) -> Held | None:
+    """The same; nobody else renews or ends it until this transaction has ended."""
+    key = {"account_key": account_key, "session_id": session_id, "signing_key_id": signing_key_id}
+    rows = await tx.rows(_HELD_FOR_RENEWAL, **key)
     return Held(*rows[0]) if rows else None
 
 
