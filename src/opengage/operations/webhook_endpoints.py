@@ -20,10 +20,10 @@ from opengage.domain.webhooks import EVERYTHING, SECRET_BYTES, Event, secret_tex
 from opengage.ids import Id, NewId, to_wire
 from opengage.operations import fields
 from opengage.operations.actors import OWNER, Actor, require_writer
-from opengage.operations.reading import load
+from opengage.operations.reading import hold, load
 from opengage.sealing import Sealer
 from opengage.store import deliveries, rows, tables
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store, Transaction, Turn
 from opengage.store.outbox import EVENTS
 
 NOUN: Final = "webhook endpoint"
@@ -86,6 +86,7 @@ async def create(
     secret, now = _new_secret(), clock.now()
     made = _record(actor.account_id, actor.membership_id, new_id(), now, kind, values, sealer, secret)
     async with store.writing() as tx:
+        await tx.take_turn(Turn.ENDPOINTS, (actor.account_id,))
         existing = await rows.every(tx, WebhookEndpoint, account_id=actor.account_id)
         _refuse_too_many(kind, existing)
         await rows.insert(tx, made)
@@ -146,7 +147,8 @@ async def rotate(store: Store, clock: Clock, sealer: Sealer, actor: Actor, id_: 
     require_writer(actor)
     secret = _new_secret()
     async with store.writing() as tx:
-        endpoint = await load(tx, actor, WebhookEndpoint, id_, NOUN)
+        # held: of two rotations at once the second keeps the first one's secret as the previous one
+        endpoint = await hold(tx, actor, WebhookEndpoint, id_, NOUN)
         now = clock.now()
         changed = await rows.change(
             tx,
@@ -166,16 +168,23 @@ async def rotate(store: Store, clock: Clock, sealer: Sealer, actor: Actor, id_: 
 async def callback_key(
     tx: Transaction, sealer: Sealer, now: Instant, new_id: NewId, account_id: int
 ) -> WebhookEndpoint | None:
-    """The account's endpoint of kind `callbacks`, the oldest if two were made at once; made when there is none."""
-    found = await rows.some(tx, WebhookEndpoint, limit=1, offset=0, account_id=account_id, kind=CALLBACKS)
-    if found:
-        return found[0]
+    """The account's endpoint of kind `callbacks`; made when there is none."""
+    if found := await _oldest_of_callbacks(tx, account_id):
+        return found
+    await tx.take_turn(Turn.ENDPOINTS, (account_id,))
+    if found := await _oldest_of_callbacks(tx, account_id):  # somebody else's, whose turn it was before
+        return found
     owner = await rows.first(tx, Membership, account_id=account_id, role=OWNER)
     if owner is None:
         return None
     made = _record(account_id, owner.id, new_id(), now, CALLBACKS, {}, sealer, _new_secret())
     await rows.insert(tx, made)
     return made
+
+
+async def _oldest_of_callbacks(tx: Transaction, account_id: int) -> WebhookEndpoint | None:
+    found = await rows.some(tx, WebhookEndpoint, limit=1, offset=0, account_id=account_id, kind=CALLBACKS)
+    return found[0] if found else None
 
 
 def open_secrets(sealer: Sealer, endpoint: WebhookEndpoint, now: Instant) -> list[str]:

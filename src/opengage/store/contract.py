@@ -93,6 +93,8 @@ class Turn(IntEnum):
     PEOPLE = 6
     """Who is in an account's address book, and on which of its lists: shared by whoever puts people on lists or makes
     envelopes of them, alone for whoever takes them away, or gives them another number."""
+    ENDPOINTS = 7
+    """How many webhook endpoints an account has, and which one signs its callbacks: by one who makes one at a time."""
 
 
 def turn_of(engagement_id: Id) -> int:
