@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from opengage.clock import Instant
 from opengage.domain import media
 from opengage.domain.errors import Code, NotFound, Problem
-from opengage.domain.records import Account, File
+from opengage.domain.records import Account, File, Upload
 from opengage.ids import Id, NewId
 from opengage.operations import uploads
 from opengage.operations.actors import Actor
@@ -99,6 +99,7 @@ async def _uploaded(
 ) -> list[Id]:
     """The files of uploads, made where they are not yet."""
     made: list[Id] = []
+    await rows.hold(tx, Upload, actor.account_id, upload_ids)  # in the order of their ids, whatever the request's is
     for place, id_ in enumerate(upload_ids):
         upload = await uploads.use(tx, actor, id_, now)
         if isinstance(upload, str):
