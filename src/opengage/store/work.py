@@ -158,7 +158,8 @@ _REMAINDER: Final = (
         _envelopes.c.next_at.is_not(None),
     )
     .limit(sa.bindparam("most"))
-    .with_for_update()
+    # what somebody is editing or takes back is closed at the next look: they hold some and want others
+    .with_for_update(skip_locked=True)
 )
 
 _LAPSED: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
