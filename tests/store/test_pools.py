@@ -35,7 +35,7 @@ async def test_what_is_taken_back_from_a_number(store: Store) -> None:
     elsewhere = await envelopes(store, other, ONE)
     async with store.writing() as tx:
         await tx.batches.settle_envelopes(ACCOUNT, [Settled(gone, Reason.OPTED_OUT, None)], NOW)
-        assert await pools.release(tx, ACCOUNT, one, ONE) == 1
+        assert await pools.release(tx, ACCOUNT, one, [ONE]) == 1
     assert await taken_by(store, one, ONE) == []
     assert await taken_by(store, one, OTHER) == kept
     assert await taken_by(store, other, ONE) == elsewhere

@@ -66,5 +66,4 @@ class Scheduler:
         if len(down) == len(members):
             return
         async with self._store.writing() as tx:
-            for member in down:
-                await pools.release(tx, account_id, engagement_id, member.id)
+            await pools.release(tx, account_id, engagement_id, [each.id for each in down])

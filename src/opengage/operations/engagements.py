@@ -159,7 +159,6 @@ async def _write_pool(
         problems.append(Problem(Code.TOO_MANY, detail, "/data/relationships/phone-numbers"))
     if problems:
         return
-    for member in await pools.members(tx, engagement.account_id, engagement.id):
-        if member.id not in wanted:
-            await pools.release(tx, engagement.account_id, engagement.id, member.id)
+    before = [member.id for member in await pools.members(tx, engagement.account_id, engagement.id)]
+    await pools.release(tx, engagement.account_id, engagement.id, [id_ for id_ in before if id_ not in wanted])
     await pools.replace(tx, engagement.account_id, engagement.id, wanted)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from opengage.clock import Instant
 from opengage.ids import Id
 from opengage.store import tables
+from opengage.store.contacts import chunks, named, placed
 from opengage.store.contract import Transaction
 
 _pool: Final = tables.engagement_numbers
@@ -39,16 +40,27 @@ _MEMBERS: Final = (
     .order_by(_pool.c.position, _pool.c.phone_number_id)
 )
 
-_RELEASE: Final = (
-    sa.update(_envelopes)
-    .where(
+
+@cache
+def _given(count: int) -> list[sa.ColumnElement[bool]]:
+    """Envelopes that were given to so many numbers."""
+    return [
         _envelopes.c.account_id == sa.bindparam("key_account_id"),
         _envelopes.c.engagement_id == sa.bindparam("key_engagement_id"),
-        _envelopes.c.phone_number_id == sa.bindparam("key_number_id"),
+        _envelopes.c.phone_number_id.in_(placed(count)),
         _envelopes.c.next_at.is_not(None),
-    )
-    .values(phone_number_id=sa.null())
-)
+    ]
+
+
+@cache
+def _hold(count: int) -> sa.Select[Any]:
+    held = sa.select(_envelopes.c.id).where(*_given(count)).order_by(_envelopes.c.id).with_for_update(key_share=True)
+    return sa.select(sa.func.count()).select_from(held.subquery())
+
+
+@cache
+def _release(count: int) -> sa.Update:
+    return sa.update(_envelopes).where(*_given(count)).values(phone_number_id=sa.null())
 
 
 _CLEAR: Final = sa.delete(_pool).where(
@@ -95,11 +107,15 @@ async def members(tx: Transaction, account_id: int, engagement_id: Id) -> list[M
     return [Member(*row) for row in await tx.rows(_MEMBERS, account_id=account_id, engagement_id=engagement_id)]
 
 
-async def release(tx: Transaction, account_id: int, engagement_id: Id, phone_number_id: Id) -> int:
-    """Take back what was given to a number and has not left: any other may take it."""
-    return await tx.run(
-        _RELEASE, key_account_id=account_id, key_engagement_id=engagement_id, key_number_id=phone_number_id
-    )
+async def release(tx: Transaction, account_id: int, engagement_id: Id, phone_number_ids: Sequence[Id]) -> int:
+    """Take back what was given to these numbers and has not left: any other may take it. How many there were."""
+    released = 0
+    for some in chunks(phone_number_ids):
+        key = {"key_account_id": account_id, "key_engagement_id": engagement_id, **named(some)}
+        # in the order of their ids, as whoever edits some of them does
+        await tx.rows(_hold(len(some)), **key)
+        released += await tx.run(_release(len(some)), **key)
+    return released
 
 
 async def replace(tx: Transaction, account_id: int, engagement_id: Id, phone_number_ids: list[Id]) -> None:
