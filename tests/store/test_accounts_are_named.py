@@ -52,7 +52,8 @@ _FOR: dict[str, str] = {
     "workers that share lanes evenly, of whichever account": """
         shares._ASKED shares._CHOOSE shares._HELD shares._MOVING shares._OWN""",
     "accounts that share one login: a receipt comes over the connection of any": "matching._SAME_LOGIN",
-    "somebody who has yet to show whose they are": "sessions._HELD sessions._LOGINS sessions._END tokens._BY_KEY",
+    "somebody who has yet to show whose they are": """
+        sessions._HELD sessions._HELD_FOR_RENEWAL sessions._LOGINS sessions._END tokens._BY_KEY""",
     "an operator, who asks about the whole installation": """
         gauges._ENVELOPES gauges._ENGAGEMENTS gauges._QUEUE gauges._WRITTEN gauges._LANES gauges._CIRCUITS
         gauges._WEBHOOKS gauges._PARKED checkup._PROFILES checkup._HELD checkup._WITH_PSEUDONYMS
