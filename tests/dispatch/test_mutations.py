@@ -286,7 +286,7 @@ def no_careful_claims(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def steps_from_any_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text moves, whatever became of it since it was read."""
-    guard = "AND texts.status = :before\n    AND texts.settled_at IS NULL"
+    guard = "AND texts.status = :before\n    AND texts.attempts = :tried AND texts.settled_at IS NULL"
     assert guard in statements.STEP_TEXTS
     monkeypatch.setattr(statements, "STEP_TEXTS", statements.STEP_TEXTS.replace(guard, ""))
 

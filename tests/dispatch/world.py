@@ -106,7 +106,11 @@ class ScriptedCarrier:
         """See Carrier.submit."""
         self.on_submit(submissions)
         self.submitted += submissions
-        outcomes = [outcome for each in submissions if (outcome := self.answer(each)) is not None]
+        outcomes = []
+        for each in submissions:
+            if (outcome := self.answer(each)) is not None:
+                outcome.attempt = each.attempt
+                outcomes.append(outcome)
         if outcomes and self.sink is not None:
             self.sink.outcomes(outcomes)
 
@@ -128,7 +132,7 @@ class ScriptedCarrier:
 
 def accept(submission: Submission) -> Outcome:
     """The carrier takes it, under an id made of the recipient's number."""
-    return Accepted(submission.text_id, (f"ref-{submission.recipient}",))
+    return Accepted(submission.text_id, (f"ref-{submission.recipient}",), submission.attempt)
 
 
 def receipt_for(submission: Submission, state: ReceiptState = ReceiptState.DELIVERED, **changes: Any) -> Receipt:

@@ -1,11 +1,12 @@
 """Events to steps: folding, no-ops, attempts, and the ledger's moves."""
 
+import msgspec
 import pytest
 
 from dispatch.world import Tenant, World, recipient
 from opengage.domain.records import Engagement
 from opengage.domain.retry import POLICIES, Trouble
-from opengage.domain.states import Reason, TextEvent, TextStatus
+from opengage.domain.states import Reason, TextEvent
 from opengage.ids import Id, new_id
 from opengage.operations.settling import Settling
 from opengage.store.contract import Unanswered
@@ -115,10 +116,8 @@ async def test_putting_off_burns_an_attempt_or_not(batch: Batch, trouble: Troubl
 async def test_used_up_attempts_end_a_text(batch: Batch) -> None:
     """A text that failed as often as its policy allows is refused, not put off for ever."""
     most = POLICIES[Trouble.TEMPORARY].attempts
-    text = batch.texts[0]
-    text = Unanswered(
-        text.account_id, text.text_id, TextStatus.SENDING, 1, most or 0, text.engagement_id, text.envelope_id
-    )
+    text = msgspec.structs.replace(batch.texts[0], attempts=most or 0)
+    batch.world.change("UPDATE texts SET attempts = ?", text.attempts)
     batch.settling.put_off(text, Trouble.TEMPORARY, "ESME_RSYSERR")
     await batch.write()
     assert batch.world.statuses()[recipient(0)] == "failed"

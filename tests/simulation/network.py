@@ -172,12 +172,13 @@ class _Flight:
 
     def outcome(self) -> Outcome:
         """What became of it, with every answer there."""
-        text_id, refs = self.submission.text_id, tuple(sorted(self.new_refs.items()))
+        text_id, attempt = self.submission.text_id, self.submission.attempt
+        refs = tuple(sorted(self.new_refs.items()))
         if self.refusal:
-            return Refused(text_id, self.refusal, refs)
+            return Refused(text_id, self.refusal, refs, attempt)
         if self.trouble:
-            return Deferred(text_id, self.trouble, self.trouble == THROTTLED, refs)
-        return Accepted(text_id, tuple(ref for _, ref in sorted(self.refs.items())))
+            return Deferred(text_id, self.trouble, self.trouble == THROTTLED, refs, attempt)
+        return Accepted(text_id, tuple(ref for _, ref in sorted(self.refs.items())), attempt)
 
 
 class SimulatedCarrier:
@@ -280,7 +281,8 @@ class SimulatedCarrier:
         else:
             flight.trouble = arrival.fate
         if not flight.unanswered and not flight.waiting:
-            self._flights.pop(flight.submission.text_id, None)
+            if self._flights.get(flight.submission.text_id) is flight:  # else it has been sent again
+                del self._flights[flight.submission.text_id]
             self._say([] if flight.lacks else [flight.outcome()])
         self._send()
         self._tell_ready()
@@ -289,7 +291,8 @@ class SimulatedCarrier:
         if self.process.is_dead or link != self._link or flight.is_given_up or not flight.unanswered:
             return
         flight.is_given_up, flight.lacks, flight.waiting = True, bool(flight.waiting), []
-        self._say([Unknown(flight.submission.text_id, NO_ANSWER, tuple(sorted(flight.new_refs.items())))])
+        refs = tuple(sorted(flight.new_refs.items()))
+        self._say([Unknown(flight.submission.text_id, NO_ANSWER, refs, flight.submission.attempt)])
 
     def _say(self, outcomes: list[Outcome]) -> None:
         if outcomes and self._sink is not None and not self.process.is_dead:
@@ -309,15 +312,16 @@ class SimulatedCarrier:
         flights, self._flights = self._flights, {}
         told: list[Outcome] = []
         for flight in flights.values():
-            text_id, refs = flight.submission.text_id, tuple(sorted(flight.new_refs.items()))
+            text_id, attempt = flight.submission.text_id, flight.submission.attempt
+            refs = tuple(sorted(flight.new_refs.items()))
             if flight.is_given_up:
                 continue
             if flight.unanswered:
-                told.append(Unknown(text_id, CONNECTION_LOST, refs))
+                told.append(Unknown(text_id, CONNECTION_LOST, refs, attempt))
             elif flight.refusal:
-                told.append(Refused(text_id, flight.refusal, refs))
+                told.append(Refused(text_id, flight.refusal, refs, attempt))
             else:
-                told.append(Deferred(text_id, NEVER_SENT, throttled=True, carrier_refs=refs))
+                told.append(Deferred(text_id, NEVER_SENT, throttled=True, carrier_refs=refs, attempt=attempt))
         self._say(told)
         if was_bound and not self._is_stopped:
             self._tell_ready()

@@ -1,9 +1,9 @@
 """The carrier's side of the bargain with the dispatcher: translate, and report what happened. Nothing else.
 
 A carrier never retries, never stores and never decides. It is handed texts whose intent is already committed; every one
-of them comes back as exactly one Outcome, whatever befalls the connection, and a late answer to a text that was given
-up as Unknown comes back as one more. Receipts and inbound texts are acknowledged to the network only when the
-dispatcher says that they are stored.
+of them comes back as exactly one Outcome, which names its attempt, whatever befalls the connection, and a late answer
+to a text that was given up as Unknown comes back as one more. Receipts and inbound texts are acknowledged to the
+network only when the dispatcher says that they are stored.
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,13 @@ def refs(outcome: Outcome) -> list[tuple[int, str]]:
 
 
 def apply(settling: Settling, text: Unanswered, outcome: Outcome) -> None:
-    """Let what the carrier said happen to a text."""
+    """Let what the carrier said happen to a text.
+
+    Once a text in doubt has been sent again, an earlier submission that was not taken decides nothing: the later one
+    may have been. That it was taken is true of the text, whichever it was.
+    """
+    if outcome.attempt < text.attempts and not isinstance(outcome, Accepted):
+        return
     match outcome:
         case Accepted():
             settling.apply(text, TextEvent.ACCEPTED, None)

@@ -99,12 +99,9 @@ class Intents:
         moves = await self._save(tx, batch, decided)
         if decided.intents:
             await gates.spend(tx, engagement.account_id, limits, len(decided.intents), decided.segments, now)
-        written = Written(
-            engagement.id,
-            await self._submissions(tx, decided.intents, batch.rules.expires_at),
-            await self._texts(tx, engagement, decided.intents),
-            decided.segments,
-        )
+        texts = await self._texts(tx, engagement, decided.intents)
+        submissions = await self._submissions(tx, decided.intents, texts, batch.rules.expires_at)
+        written = Written(engagement.id, submissions, texts, decided.segments)
         # last of all: whoever stores answers of this engagement waits for its ledger from here to the commit
         await endings.move_and_complete(tx, moves, now, self.new_id)
         return written
@@ -229,11 +226,13 @@ class Intents:
             text_template_revision_id=batch.words.revision_id,
         )
 
-    async def _submissions(self, tx: Transaction, intents: Sequence[Intent], until: Instant | None) -> list[Submission]:
+    async def _submissions(
+        self, tx: Transaction, intents: Sequence[Intent], texts: Sequence[Unanswered], until: Instant | None
+    ) -> list[Submission]:
         """What the carrier is handed; `until` the network may try to deliver it."""
         number = self._number
         submissions = []
-        for intent in intents:
+        for intent, text in zip(intents, texts, strict=True):
             accepted = None
             if intent.is_retry:
                 accepted = await parts.taken(tx, number.account_id, intent.text_id, intent.segments)
@@ -246,6 +245,7 @@ class Intents:
                     intent.body,
                     accepted,
                     until,
+                    text.attempts,
                 )
             )
         return submissions

@@ -144,7 +144,7 @@ class Recorder:
     def withhold(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         """Put off texts whose intent is committed, but whose lane's lease ran out before a byte could leave."""
         self._expect(sender, texts)
-        self.outcomes([Deferred(text.text_id, NEVER_SENT, throttled=True) for text in texts])
+        self.outcomes([Deferred(text.text_id, NEVER_SENT, throttled=True, attempt=text.attempts) for text in texts])
 
     def _expect(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         for text in texts:
@@ -277,9 +277,9 @@ class Recorder:
             self._tell_phase()
         touched: dict[Feedback, None] = {}
         for outcome in batch.outcomes:
-            found = self._open.pop(outcome.text_id, None)
-            if found:
-                sender, text = found
+            found = self._open.get(outcome.text_id)
+            if found and found[1].attempts <= outcome.attempt:  # else it is sent again, and that is not answered yet
+                sender, text = self._open.pop(outcome.text_id)
                 sender.answered(text.engagement_id, outcome)
                 touched[sender] = None
         if not self._open and not self._batch:

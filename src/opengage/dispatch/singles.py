@@ -128,7 +128,8 @@ class Singles:
 
     async def _submission(self, tx: Transaction, text: Text) -> Submission:
         accepted = await parts.taken(tx, text.account_id, text.id, text.segments) if _was_put_off(text) else None
-        return Submission(text.account_id, text.id, text.sender, text.recipient, text.body, accepted, text.expires_at)
+        told = text.account_id, text.id, text.sender, text.recipient, text.body
+        return Submission(*told, accepted, text.expires_at, text.attempts + 1)
 
 
 def _held(text: Text, rules: Rules, recent: Mapping[str, list[Instant]]) -> Hold | None:

@@ -36,6 +36,9 @@ class Submission(msgspec.Struct, gc=False):
     """Segments (1-based) that the carrier took in an earlier attempt, with its ids: these are not sent again."""
     expires_at: Instant | None = None
     """When the network is to give it up, if it has not been delivered by then; None leaves that to the network."""
+    attempt: int = 1
+    """Which submission of this text it is; its outcome names the same. A text that came to be in doubt and is sent
+    again has a higher one."""
 
 
 class Accepted(msgspec.Struct, gc=False):
@@ -46,6 +49,8 @@ class Accepted(msgspec.Struct, gc=False):
 
     text_id: Id
     carrier_refs: tuple[str, ...]
+    attempt: int = 1
+    """See Submission.attempt, here and below: an answer may come when the text has been sent again."""
 
 
 class Refused(msgspec.Struct, gc=False):
@@ -55,6 +60,7 @@ class Refused(msgspec.Struct, gc=False):
     code: str
     carrier_refs: tuple[tuple[int, str], ...] = ()
     """(segment, id) of the segments that it took before it refused another."""
+    attempt: int = 1
 
 
 class Deferred(msgspec.Struct, gc=False):
@@ -68,6 +74,7 @@ class Deferred(msgspec.Struct, gc=False):
     code: str
     throttled: bool
     carrier_refs: tuple[tuple[int, str], ...] = ()
+    attempt: int = 1
 
 
 class Unknown(msgspec.Struct, gc=False):
@@ -80,6 +87,7 @@ class Unknown(msgspec.Struct, gc=False):
     text_id: Id
     code: str
     carrier_refs: tuple[tuple[int, str], ...] = ()
+    attempt: int = 1
 
 
 Outcome = Accepted | Refused | Deferred | Unknown

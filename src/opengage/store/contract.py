@@ -358,7 +358,7 @@ class Batches(Protocol):
     async def step(self, account_id: int, steps: Sequence[Step], results: Sequence[Result], now: Instant) -> None:
         """Move texts and their envelopes, and write down what happened to them.
 
-        Raises Stale when a text no longer has the status that its step starts from, or is settled.
+        Raises Stale when a text no longer has the status that its step starts from, is settled, or was sent again.
         """
         ...
 

@@ -39,9 +39,10 @@ def kinds(rows: Iterable[_Row], shared: _Shared[_Row], width: int) -> tuple[list
 
 
 def fate(step: Step) -> tuple[Any, ...]:
-    """Where a text goes, and from where: status, code, attempts, accepted, settled, status before."""
+    """Where a text goes, and from where: status, code, attempts, accepted, settled, status and attempts before."""
     is_settled = STATUS_OF[step.reason] in CLOSED
-    return step.status, step.code, step.attempts, step.was_accepted, is_settled, step.text.status
+    before = step.text.status, step.text.attempts
+    return step.status, step.code, step.attempts, step.was_accepted, is_settled, *before
 
 
 def place(step: Step) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 
 from carriers.smpp.scripted import LONG, Recorder, Reply, ScriptedSmsc, accept_all, in_turn, submission, text_id
@@ -61,10 +62,10 @@ async def test_answers_come_to_one_outcome(
     """Every mixture of answers to a text's segments is one outcome, told once."""
     carrier = await bound(response_timeout=0.2)
     smsc.reply = in_turn(*replies)
-    carrier.submit([submission(1, body)])
+    carrier.submit([submission(1, body, attempt=2)])
     await recorder.until(lambda: recorder.told)
     await carrier.stop(0.1)
-    assert recorder.told == [expected]
+    assert recorder.told == [msgspec.structs.replace(expected, attempt=2)]
 
 
 async def test_submits_say_what_the_dispatcher_meant(bound: Bound, smsc: ScriptedSmsc, recorder: Recorder) -> None:
@@ -148,9 +149,9 @@ async def test_a_text_that_cannot_be_written_is_refused_alone(
 ) -> None:
     """Its neighbours go out, and nothing is raised."""
     carrier = await bound()
-    carrier.submit([submission(2), submission(1, **changes), submission(3)])
+    carrier.submit([submission(2), submission(1, **changes, attempt=2), submission(3)])
     await recorder.until(lambda: len(recorder.told) == 3)
-    assert Refused(ONE, code) in recorder.told
+    assert Refused(ONE, code, attempt=2) in recorder.told
     assert len(smsc.submits) == 2
 
 
@@ -178,7 +179,7 @@ async def test_late_answers_resolve_a_doubt_once(
     """After Unknown, answers to all segments make one more outcome; answers to some make none."""
     carrier = await bound(response_timeout=0.2)
     smsc.reply = in_turn(*before)
-    carrier.submit([submission(1, body)])
+    carrier.submit([submission(1, body, attempt=2)])
     await recorder.until(lambda: recorder.told)
     assert isinstance(recorder.told[0], Unknown)
     mute = [submit for submit, reply in zip(smsc.submits, before, strict=True) if reply is None]
@@ -188,19 +189,20 @@ async def test_late_answers_resolve_a_doubt_once(
     carrier.submit([submission(2)])
     last = Accepted(text_id(2), ("m1",))
     await recorder.until(lambda: last in recorder.told)
-    assert recorder.told[1:] == ([expected, last] if expected else [last])
+    assert recorder.told[1:] == ([msgspec.structs.replace(expected, attempt=2), last] if expected else [last])
 
 
 async def test_a_lost_link_leaves_what_was_sent_in_doubt(bound: Bound, smsc: ScriptedSmsc, recorder: Recorder) -> None:
     """Texts in the window are Unknown, those that waited are Deferred; each exactly once, and none is sent again."""
     carrier = await bound(window=3)
     smsc.reply = nothing
-    carrier.submit([submission(number) for number in range(1, 6)])
+    carrier.submit([submission(number, attempt=number) for number in range(1, 6)])
     await smsc.until(lambda: len(smsc.submits) == 3)
     smsc.session.abort()
     await recorder.until(lambda: len(recorder.told) == 5)
-    assert recorder.told[:3] == [Unknown(text_id(number), CONNECTION_LOST) for number in (1, 2, 3)]
-    assert recorder.told[3:] == [Deferred(text_id(number), NEVER_SENT, throttled=True) for number in (4, 5)]
+    assert recorder.told[:3] == [Unknown(text_id(number), CONNECTION_LOST, attempt=number) for number in (1, 2, 3)]
+    waited = [Deferred(text_id(number), NEVER_SENT, throttled=True, attempt=number) for number in (4, 5)]
+    assert recorder.told[3:] == waited
     await recorder.until(lambda: carrier.is_bound)
     await carrier.stop(1)
     assert len(recorder.told) == 5
@@ -221,11 +223,11 @@ async def test_a_long_text_on_a_lost_link_is_in_doubt_as_a_whole(
     """One segment in doubt puts the text in doubt, whatever is known of the others."""
     carrier = await bound(window=window)
     smsc.reply = in_turn(*replies)
-    carrier.submit([submission(1, LONG)])
+    carrier.submit([submission(1, LONG, attempt=2)])
     await smsc.until(lambda: len(smsc.submits) == len(replies))
     smsc.session.abort()
     await recorder.until(lambda: recorder.told)
-    assert recorder.told == [expected]
+    assert recorder.told == [msgspec.structs.replace(expected, attempt=2)]
 
 
 async def test_the_window_is_the_capacity(bound: Bound, smsc: ScriptedSmsc, recorder: Recorder) -> None:
@@ -285,10 +287,10 @@ async def test_nothing_is_submitted_while_not_bound(
     smsc.bind_status = Status.ESME_RBINDFAIL
     carrier = make()
     carrier.start(recorder)
-    carrier.submit([submission(1)])
+    carrier.submit([submission(1, attempt=2)])
     assert (carrier.is_bound, carrier.capacity(), recorder.told) == (False, 0, [])
     await recorder.until(lambda: recorder.told)
-    assert recorder.told == [Deferred(ONE, NEVER_SENT, throttled=True)]
+    assert recorder.told == [Deferred(ONE, NEVER_SENT, throttled=True, attempt=2)]
 
 
 async def test_a_lost_link_is_dialled_again(bound: Bound, smsc: ScriptedSmsc, recorder: Recorder) -> None:

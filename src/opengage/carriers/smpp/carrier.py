@@ -112,7 +112,7 @@ class SmppCarrier:
         """See Carrier.submit: while not bound, everything is Deferred as NEVER_SENT."""
         bound = [] if self._stopping else [link for link in self._links if link.is_bound]
         if not bound:
-            self._tell_soon([never_sent(submission.text_id) for submission in submissions])
+            self._tell_soon([never_sent(submission) for submission in submissions])
             return
         if len(bound) == 1:
             items: list[Item] = []

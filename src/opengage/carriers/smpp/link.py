@@ -144,7 +144,7 @@ class Link(ConnectionOwner):
             elif status:
                 outcomes.append(declined(token, status, self._treatments))
             else:
-                outcomes.append(Accepted(token, (ref,)))
+                outcomes.append(Accepted(token.text_id, (ref,), token.attempt))
         self._hub.tell(outcomes)
 
     def on_late_answers(self, session: Esme, answers: list[Answer]) -> None:
@@ -199,10 +199,13 @@ class Link(ConnectionOwner):
 
 
 def _doubted(tokens: Sequence[Token], code: str) -> list[Outcome]:
-    found = [Unknown(one, code) if isinstance(one, bytes) else one[0].doubt(one[1], code) for one in tokens]
+    found = [
+        one[0].doubt(one[1], code) if isinstance(one, tuple) else Unknown(one.text_id, code, attempt=one.attempt)
+        for one in tokens
+    ]
     return [outcome for outcome in found if outcome is not None]
 
 
 def _missed(tokens: Sequence[Token]) -> list[Outcome]:
-    found = [never_sent(one) if isinstance(one, bytes) else one[0].miss(one[1]) for one in tokens]
+    found = [one[0].miss(one[1]) if isinstance(one, tuple) else never_sent(one) for one in tokens]
     return [outcome for outcome in found if outcome is not None]

@@ -9,7 +9,6 @@ from typing import Final
 from opengage.carriers.smpp.verdicts import LongText
 from opengage.clock import SECOND, Clock, Instant
 from opengage.domain.outcomes import Outcome, Refused, Submission, reference_of
-from opengage.ids import Id
 from opengage.smpp import coding, concatenation
 from opengage.smpp.coding import DataCoding
 from opengage.smpp.commands import status_name
@@ -18,8 +17,8 @@ from opengage.smpp.hot import SubmitTemplate
 from opengage.smpp.periods import relative
 from opengage.smpp.tlv import user_message_reference
 
-Token = Id | tuple[LongText, int]
-"""What the session finds a submit by: the text, or the text and the number of its segment."""
+Token = Submission | tuple[LongText, int]
+"""What the session finds a submit by: the text as it was handed in, or the text and the number of its segment."""
 
 Item = tuple[bytes, Token]
 """A submit_sm body and its token."""
@@ -58,20 +57,19 @@ class Encoder:
                 is_single = len(payload) <= 2 * concatenation.UCS2_UNITS
             if not is_single or submission.accepted:
                 return self._add_long(template, submission, items)
-            text_id = submission.text_id
-            mark = user_message_reference(int.from_bytes(text_id[-2:], "big"))
-            items.append((template.body(_digits(submission.recipient), data_coding, payload, 0, mark), text_id))
+            mark = user_message_reference(int.from_bytes(submission.text_id[-2:], "big"))
+            items.append((template.body(_digits(submission.recipient), data_coding, payload, 0, mark), submission))
         except BodyError as error:
-            return Refused(submission.text_id, status_name(error.status))
+            return Refused(submission.text_id, status_name(error.status), attempt=submission.attempt)
         except ValueError:  # a UnicodeEncodeError is one
-            return Refused(submission.text_id, UNENCODABLE)
+            return Refused(submission.text_id, UNENCODABLE, attempt=submission.attempt)
         return None
 
     def _add_long(self, template: SubmitTemplate, submission: Submission, items: list[Item]) -> Outcome | None:
         """The segments that no earlier attempt got through."""
         reference = reference_of(submission.text_id)
         cut = concatenation.split(submission.body, reference)
-        text = LongText(submission.text_id, len(cut.payloads), submission.accepted)
+        text = LongText(submission, len(cut.payloads))
         recipient, mark = _digits(submission.recipient), user_message_reference(reference)
         items += [
             (template.body(recipient, cut.data_coding, cut.payloads[number - 1], cut.esm_class, mark), (text, number))

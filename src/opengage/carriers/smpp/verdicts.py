@@ -9,8 +9,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, Refused, Unknown
-from opengage.ids import Id
+from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, Refused, Submission, Unknown
 from opengage.smpp.commands import Status, status_name
 
 
@@ -38,17 +37,18 @@ TREATMENTS: Final[Mapping[int, Treatment]] = MappingProxyType(
 """The statuses (SMPP 3.4 section 5.1.3) that do not end a text; every other one, a network's own included, does."""
 
 
-def declined(text_id: Id, status: int, treatments: Mapping[int, Treatment]) -> Refused | Deferred:
+def declined(text: Submission, status: int, treatments: Mapping[int, Treatment]) -> Refused | Deferred:
     """The outcome of a text of one segment that was answered with this command_status."""
     treatment = treatments.get(status, Treatment.PERMANENT)
     if treatment is Treatment.PERMANENT:
-        return Refused(text_id, status_name(status))
-    return Deferred(text_id, status_name(status), treatment is Treatment.THROTTLED)
+        return Refused(text.text_id, status_name(status), attempt=text.attempt)
+    throttled = treatment is Treatment.THROTTLED
+    return Deferred(text.text_id, status_name(status), throttled, attempt=text.attempt)
 
 
-def never_sent(text_id: Id) -> Deferred:
+def never_sent(text: Submission) -> Deferred:
     """The outcome of a text of which no byte has left."""
-    return Deferred(text_id, NEVER_SENT, throttled=True)
+    return Deferred(text.text_id, NEVER_SENT, throttled=True, attempt=text.attempt)
 
 
 class LongText:
@@ -64,16 +64,16 @@ class LongText:
         "_open",
         "_put_off",
         "_refusal",
+        "_text",
         "_was_unknown",
-        "text_id",
         "total",
     )
 
-    def __init__(self, text_id: Id, total: int, accepted: Mapping[int, str] | None) -> None:
-        """`accepted`: the segments that an earlier attempt got through, with their ids."""
-        self.text_id = text_id
+    def __init__(self, text: Submission, total: int) -> None:
+        """The segments that an earlier attempt got through are not sent again."""
+        self._text = text
         self.total = total
-        self._accepted = dict(accepted or {})
+        self._accepted = dict(text.accepted or {})
         self._open = set(range(1, total + 1)) - self._accepted.keys()
         self._in_doubt: set[int] = set()
         self._doubt = ""
@@ -121,24 +121,27 @@ class LongText:
         """The outcome, once nothing is awaited and as long as it has not been told."""
         if self._open:
             return None
+        text_id, attempt = self._text.text_id, self._text.attempt
         if self._in_doubt:
             if self._was_unknown:
                 return None
             self._was_unknown = True
-            return Unknown(self.text_id, self._doubt, self._refs())
+            return Unknown(text_id, self._doubt, self._refs(), attempt)
         if len(self._accepted) == self.total:
-            return Accepted(self.text_id, tuple(ref for _, ref in self._refs()))
+            return Accepted(text_id, tuple(ref for _, ref in self._refs()), attempt)
         return self._unfinished()
 
     def _unfinished(self) -> Outcome:
         """Every segment's fate is known and some were not taken."""
+        text_id, attempt = self._text.text_id, self._text.attempt
         if self._refusal:
-            return Refused(self.text_id, self._refusal, self._refs())
+            return Refused(text_id, self._refusal, self._refs(), attempt)
         # what burns an attempt goes first, so that a text which always fails comes to its end
         for treatment in (Treatment.TEMPORARY, Treatment.THROTTLED, None):
             if treatment in self._put_off:
                 break
-        return Deferred(self.text_id, self._put_off[treatment], treatment is not Treatment.TEMPORARY, self._refs())
+        throttled = treatment is not Treatment.TEMPORARY
+        return Deferred(text_id, self._put_off[treatment], throttled, self._refs(), attempt)
 
     def _refs(self) -> tuple[tuple[int, str], ...]:
         return tuple(sorted(self._accepted.items()))

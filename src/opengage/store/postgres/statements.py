@@ -246,7 +246,8 @@ _fates = _given(
     accepted=_of_kind(9, "boolean"),
     settled=_of_kind(10, "boolean"),
     before=_of_kind(11, "text"),
-    next_at=_of_kind(12, "bigint"),
+    tried=_of_kind(12, "bigint"),
+    next_at=_of_kind(13, "bigint"),
 )
 STEP_TEXTS: Final = _counted(f"""
 UPDATE texts SET status = given.status, code = given.code, result_id = given.result, attempts = given.attempts,
@@ -257,7 +258,7 @@ UPDATE texts SET status = given.status, code = given.code, result_id = given.res
     epoch = CASE WHEN given.settled OR given.status = 'queued' THEN NULL ELSE epoch END
 FROM {_fates}
 WHERE texts.account_id = given.account AND texts.id = given.wanted AND texts.status = given.before
-    AND CASE WHEN texts.settled_at IS NULL THEN true ELSE false END
+    AND texts.attempts = given.tried AND CASE WHEN texts.settled_at IS NULL THEN true ELSE false END
 """)
 
 _places = _given(

@@ -198,7 +198,7 @@ FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, value AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = :before
-    AND texts.settled_at IS NULL
+    AND texts.attempts = :tried AND texts.settled_at IS NULL
 """
 
 INSERT_RESULTS: Final = """
