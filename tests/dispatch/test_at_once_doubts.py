@@ -1,17 +1,24 @@
 """What is in doubt, and what is decided of an engagement from a look, while others change it: on either database."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from dispatch.at_once import everywhere, owner
-from dispatch.world import Tenant, World, accept
+from dispatch.at_once import everywhere, in_order, on_postgres, owner
+from dispatch.world import HookedStore, Tenant, World, accept, receipt_for
 from opengage.dispatch.recorder import Recorder
+from opengage.dispatch.rescuer import Rescuer
+from opengage.dispatch.scheduler import Scheduler
 from opengage.dispatch.sender import Sender
+from opengage.domain.errors import Invalid
 from opengage.domain.outcomes import NO_ANSWER, Deferred, Outcome, Refused, Submission, Unknown
 from opengage.domain.records import Engagement
 from opengage.ids import new_id
-from opengage.operations import doubts
+from opengage.operations import doubts, engagements
+from opengage.operations.engagement_changes import Changes
+from opengage.store import rows
+from opengage.store.contract import Store
 
 
 async def in_doubt(world: World) -> tuple[Tenant, Engagement, Recorder, Sender, Submission]:
@@ -107,3 +114,146 @@ async def test_the_first_of_two_submits_was_taken(world: World) -> None:
     assert set(world.reasons().values()) == {"sent"}
     assert sender.under_way == 0
     assert world.look("SELECT count(*) FROM text_segments") == [(1,)]
+
+
+def change(store: Store, world: World, tenant: Tenant, engagement: Engagement, **changes: Any) -> Awaitable[Any]:
+    """PATCH the engagement."""
+    return engagements.update(store, world.clock, new_id, owner(tenant), engagement.id, Changes(**changes))
+
+
+def before_writing(world: World, work: Callable[[], Awaitable[Any]]) -> HookedStore:
+    """A store before whose next writing somebody else does this."""
+    hooked = HookedStore(world.store)
+
+    async def once() -> None:
+        hooked.before_writing = at_rest
+        await work()
+
+    hooked.before_writing = once
+    return hooked
+
+
+async def at_rest() -> None:
+    """Nobody does anything more."""
+
+
+def resolve(store: Store, world: World, tenant: Tenant, engagement: Engagement, verb: str) -> Awaitable[Any]:
+    """POST a resolution."""
+    return doubts.resolve(store, world.clock, new_id, owner(tenant), engagement.id, verb=verb)
+
+
+def rescuer(store: Store, world: World) -> Rescuer:
+    """It takes the risk, where the policy says so."""
+    return Rescuer(store, world.clock, new_id, lambda: 0.0)
+
+
+@everywhere
+@pytest.mark.parametrize("who", ["operator", "policy"])
+async def test_a_doubt_sent_again_while_its_engagement_is_canceled(world: World, who: str) -> None:
+    """It stays in doubt: sent again and closed as canceled, it would be denied though it may have arrived."""
+    tenant, engagement, _, sender, _ = await in_doubt(world)
+    hooked = before_writing(world, lambda: change(world.store, world, tenant, engagement, status="canceled"))
+    if who == "operator":
+        with pytest.raises(Invalid, match="canceled"):
+            await resolve(hooked, world, tenant, engagement, "resend")
+    else:
+        profile = await world.set(tenant.profile, in_doubt_policy="resend")
+        world.clock.advance(120)
+        assert await rescuer(hooked, world).resend_doubtful(sender.lease, profile) == 0
+    await Scheduler(world.store, world.clock, new_id).sweep()
+    assert hooked.before_writing is at_rest
+    assert set(world.reasons().values()) == {"in-doubt"}
+
+
+@on_postgres
+@pytest.mark.parametrize("who", ["operator", "policy"])
+async def test_a_resend_waits_for_the_cancel_that_is_being_written(world: World, who: str) -> None:
+    """And finds that nothing is sent any more."""
+    tenant, engagement, _, sender, _ = await in_doubt(world)
+    profile = await world.set(tenant.profile, in_doubt_policy="resend")
+    world.clock.advance(120)
+
+    async def resend() -> None:
+        if who == "operator":
+            with pytest.raises(Invalid):
+                await resolve(world.store, world, tenant, engagement, "resend")
+        else:
+            assert await rescuer(world.store, world).resend_doubtful(sender.lease, profile) == 0
+
+    await in_order(world, lambda store: change(store, world, tenant, engagement, status="canceled"), resend)
+    assert set(world.reasons().values()) == {"in-doubt"}
+
+
+@on_postgres
+async def test_a_doubt_resolved_while_its_receipt_comes(world: World) -> None:
+    """The receipt stands, and the others are resolved: the request is not refused as a whole."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 2)
+    recorder = world.recorder(tenant)
+    world.carrier.answer = lambda each: Unknown(each.text_id, NO_ANSWER)
+    await (await world.sender(tenant, recorder)).turn()
+    await recorder.commit()
+
+    async def receipt(store: Store) -> None:
+        own = world.recorder(tenant, store)
+        own.receipts([receipt_for(world.carrier.submitted[0])])
+        await own.commit()
+
+    resolved = await in_order(world, receipt, lambda: resolve(world.store, world, tenant, engagement, "give-up"))
+    assert resolved.count == 1
+    assert sorted(world.reasons().values()) == ["delivered", "unknown"]
+    assert len(world.look("SELECT id FROM audit_events")) == 1
+
+
+@everywhere
+async def test_a_doubt_of_a_text_that_was_put_off_before(world: World) -> None:
+    """It has its minute too, from when it went in doubt and not from when it was written."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 1)
+    profile = await world.set(tenant.profile, in_doubt_policy="resend")
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    await sender.turn()
+    (text,) = world.carrier.submitted
+    await hear(recorder, Deferred(text.text_id, "88", throttled=True))
+    world.wait(120, sender)
+    await sender.turn()
+    assert len(world.carrier.submitted) == 2
+    await hear(recorder, Unknown(text.text_id, NO_ANSWER))
+    world.wait(59, sender)
+    assert await rescuer(world.store, world).resend_doubtful(sender.lease, profile) == 0
+    world.wait(2, sender)
+    assert await rescuer(world.store, world).resend_doubtful(sender.lease, profile) == 1
+
+
+@everywhere
+async def test_a_worker_that_stood_still_while_its_doubt_was_sent_for_the_last_time(world: World) -> None:
+    """What it saw to be sent again has used up its attempts since."""
+    made = tenant, _, recorder, sender, _ = await in_doubt(world)
+    second = await resent(world, made)
+    await hear(recorder, Unknown(second.text_id, NO_ANSWER, attempt=second.attempt))
+    profile = await world.set(tenant.profile, in_doubt_policy="resend")
+    world.wait(120, sender)
+
+    async def last() -> None:
+        third = await resent(world, made)
+        await hear(recorder, Unknown(third.text_id, NO_ANSWER, attempt=third.attempt))
+        world.wait(120, sender)
+
+    hooked = before_writing(world, last)
+    assert await rescuer(hooked, world).resend_doubtful(sender.lease, profile) == 0
+    await sender.turn()
+    assert [each.attempt for each in world.carrier.submitted] == [1, 2, 3]
+
+
+@on_postgres
+@pytest.mark.parametrize("who", ["operator", "policy"])
+async def test_a_resend_that_holds_nothing_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    """Without the hold on its engagement the test above fails."""
+
+    async def look(tx: Any, record: Any, account_id: int, ids: Any, **_: Any) -> Any:
+        return await rows.find_many(tx, record, account_id, ids)
+
+    monkeypatch.setattr(rows, "hold", look)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        await test_a_resend_waits_for_the_cancel_that_is_being_written(world, who)

@@ -327,11 +327,11 @@ def every_doubt_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:
 def stopped_engagements_send_their_doubts_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under `resend` it is not asked whether the engagement runs."""
 
-    async def running(tx: Any, kind: Any, account_id: int, ids: Any) -> dict[Any, Any]:
+    async def running(tx: Any, kind: Any, account_id: int, ids: Any, **_: Any) -> dict[Any, Any]:
         found = await rows.find_many(tx, kind, account_id, ids)
         return {key: msgspec.structs.replace(each, status=EngagementStatus.PROCESSING) for key, each in found.items()}
 
-    monkeypatch.setattr(rescuer, "rows", SimpleNamespace(find_many=running))
+    monkeypatch.setattr(rescuer, "rows", SimpleNamespace(find_many=running, hold=running))
 
 
 def every_part_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,24 +5,22 @@ have left. It becomes in-doubt, by name, and is never sent again blindly. A text
 receipt window stays `sent`, and its envelope is closed as sent-unconfirmed.
 """
 
-import contextlib
+from collections.abc import Iterable
 from typing import Final
 
 from opengage import logs
 from opengage.clock import SECOND, Clock, Instant
-from opengage.domain.records import Engagement, ServiceProfile
+from opengage.domain.records import Engagement, ServiceProfile, Text
 from opengage.domain.states import EngagementStatus, TextEvent, TextStatus
 from opengage.ids import LAST, Id, NewId, floor, to_wire
-from opengage.operations.settling import Chance, Settling
+from opengage.operations.settling import Chance, Settling, unless_stale
 from opengage.store import receipts, rows
-from opengage.store.contract import Stale, Store, Unanswered
+from opengage.store.contract import Store, Transaction, Unanswered
 from opengage.store.lanes import Lease
 
 log = logs.get(__name__)
 
 _BATCH: Final = 1000
-_TRIES: Final = 5
-"""How often texts that others move meanwhile are read again."""
 _RESEND_AFTER: Final = 60.0
 """Seconds for which a late answer or receipt may still resolve a doubt before the policy `resend` acts."""
 _MOST_ATTEMPTS: Final = 3
@@ -66,22 +64,41 @@ class Rescuer:
         """
         if profile.in_doubt_policy != RESEND:
             return 0
-        before = floor(Instant(self._clock.now() - int(_RESEND_AFTER * SECOND)))
+        account_id, before = lease.account_id, floor(self._long_ago())
         async with self._store.reading() as tx:
-            found = await tx.batches.open_texts(
-                lease.account_id, lease.phone_number_id, TextStatus.IN_DOUBT, before, _BATCH
-            )
-            ids = {text.engagement_id for text, _, _ in found if text.engagement_id is not None}
-            engagements = await rows.find_many(tx, Engagement, lease.account_id, sorted(ids))
+            found = await tx.batches.open_texts(account_id, lease.phone_number_id, TextStatus.IN_DOUBT, before, _BATCH)
+            again = await self._to_resend(tx, account_id, [text for text, _, _ in found], hold=False)
+        return await unless_stale(lambda: self._resend(account_id, again)) if again else 0
+
+    def _long_ago(self) -> Instant:
+        """What is in doubt since then has had its time."""
+        return Instant(self._clock.now() - int(_RESEND_AFTER * SECOND))
+
+    async def _resend(self, account_id: int, ids: list[Id]) -> int:
+        """Send those again of which all still holds; how many texts that were."""
+        settling = Settling(self._clock.now(), self._new_id, self._chance)
+        async with self._store.writing() as tx:
+            fresh = await tx.batches.texts(account_id, ids)
+            again = await self._to_resend(tx, account_id, fresh.values(), hold=True)
+            count = sum(settling.apply(fresh[text_id], TextEvent.RESEND, None) for text_id in again)
+            await settling.write(tx)
+        return count
+
+    async def _to_resend(
+        self, tx: Transaction, account_id: int, texts: Iterable[Unanswered], *, hold: bool
+    ) -> list[Id]:
+        """Those that the policy sends again; with `hold`, their engagements run until this transaction has ended."""
+        may = [text for text in texts if text.status is TextStatus.IN_DOUBT and text.attempts < _MOST_ATTEMPTS]
+        ids = sorted({text.engagement_id for text in may if text.engagement_id is not None})
+        if hold:
+            engagements = await rows.hold(tx, Engagement, account_id, ids, shared=True)
+        else:
+            engagements = await rows.find_many(tx, Engagement, account_id, ids)
         running = {each.id for each in engagements.values() if each.status is EngagementStatus.PROCESSING}
-        again = [
-            text
-            for text, _, _ in found
-            if text.attempts < _MOST_ATTEMPTS and (text.engagement_id is None or text.engagement_id in running)
-        ]
-        if again:
-            await self._settle(lease.account_id, again, TextEvent.RESEND, None)
-        return len(again)
+        may = [text for text in may if text.engagement_id is None or text.engagement_id in running]
+        # nothing else changes a text while it is in doubt; its id is of when it was written, maybe long before
+        known = await rows.find_many(tx, Text, account_id, [text.text_id for text in may])
+        return [each.id for each in known.values() if each.updated_at < self._long_ago()]
 
     async def close_unconfirmed(self, lease: Lease, service_profile_id: Id, window_seconds: float) -> int:
         """Close envelopes whose receipt has not come within the window; how many texts that were."""
@@ -101,11 +118,7 @@ class Rescuer:
 
     async def _settle(self, account_id: int, texts: list[Unanswered], event: TextEvent, code: str | None) -> None:
         """Apply one event to texts as they stand when they are written. Raises Stale when they do not stand still."""
-        for _ in range(_TRIES):
-            with contextlib.suppress(Stale):
-                await self._settle_once(account_id, texts, event, code)
-                return
-        raise Stale
+        await unless_stale(lambda: self._settle_once(account_id, texts, event, code))
 
     async def _settle_once(self, account_id: int, texts: list[Unanswered], event: TextEvent, code: str | None) -> None:
         settling = Settling(self._clock.now(), self._new_id, self._chance)

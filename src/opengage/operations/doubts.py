@@ -19,7 +19,7 @@ from opengage.operations import fields
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagements import NOUN
 from opengage.operations.reading import hold, load
-from opengage.operations.settling import Settling
+from opengage.operations.settling import Settling, unless_stale
 from opengage.operations.texts import NOUN as SINGLE
 from opengage.store import rows, suppressions, tables
 from opengage.store.contract import Store, Transaction
@@ -84,22 +84,26 @@ async def resolve(
     event = _event(verb)
     async with store.reading() as tx:
         engagement = await load(tx, actor, Engagement, id_, NOUN)
-        if event is TextEvent.RESEND and engagement.status is EngagementStatus.CANCELED:
-            raise fields.illegal(_CANCELED, _VERB)
         key = {"account_id": actor.account_id, "engagement_id": engagement.id}
         doubtful = [(Id(text_id), envelope_id) for text_id, envelope_id in await tx.rows(_IN_DOUBT, **key)]
     chosen = set(envelope_ids)
     wanted = [text_id for text_id, envelope_id in doubtful if not chosen or envelope_id in chosen][:MOST]
     now = clock.now()
-    settling = Settling(now, new_id, lambda: 0.0)
-    async with store.writing() as tx:
-        fresh = await tx.batches.texts(actor.account_id, wanted) if wanted else {}
-        count = sum(settling.apply(text, event, _CODE) for text in fresh.values())
-        await settling.write(tx)
-        detail = {"count": count, "asked-for": len(chosen) or None}
-        audit = _audited(actor, now, new_id, verb, "engagements", engagement.id, detail)
-        await rows.insert(tx, audit)
-    return Resolved(audit, verb, count, len(doubtful) - count)
+
+    async def write() -> Resolved:
+        settling = Settling(now, new_id, lambda: 0.0)
+        async with store.writing() as tx:
+            if event is TextEvent.RESEND:
+                await _require_goes_on(tx, engagement)
+            fresh = await tx.batches.texts(actor.account_id, wanted) if wanted else {}
+            count = sum(settling.apply(text, event, _CODE) for text in fresh.values())
+            await settling.write(tx)
+            detail = {"count": count, "asked-for": len(chosen) or None}
+            audit = _audited(actor, now, new_id, verb, "engagements", engagement.id, detail)
+            await rows.insert(tx, audit)
+        return Resolved(audit, verb, count, len(doubtful) - count)
+
+    return await unless_stale(write)
 
 
 async def resolve_text(
@@ -135,6 +139,13 @@ def _event(verb: str) -> TextEvent:
         detail = f"“verb” is “{verb[:40]}”. Use one of {', '.join(VERBS)}."
         raise Invalid([Problem(Code.NOT_ALLOWED_VALUE, detail, _VERB)])
     return event
+
+
+async def _require_goes_on(tx: Transaction, engagement: Engagement) -> None:
+    """Nobody cancels it before this transaction has ended. Raises Invalid when somebody has."""
+    found = await rows.hold(tx, Engagement, engagement.account_id, [engagement.id], shared=True)
+    if any(each.status is EngagementStatus.CANCELED for each in found.values()):
+        raise fields.illegal(_CANCELED, _VERB)
 
 
 async def _require_consent(tx: Transaction, text: Text) -> None:

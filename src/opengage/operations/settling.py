@@ -6,8 +6,8 @@ state.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Dimension, Moves
@@ -15,13 +15,18 @@ from opengage.domain.retry import Trouble, next_delay
 from opengage.domain.states import CLOSED, LEFT_OR_NOT, STATUS_OF, TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
 from opengage.store import endings, outbox
-from opengage.store.contract import Result, Step, Transaction, Unanswered
+from opengage.store.contract import Result, Stale, Step, Transaction, Unanswered
 
 Chance = Callable[[], float]
 """A number in [0, 1) to spread retries with."""
 
 NO_CODE: Final = "none"
 """What is counted for a text whose carrier never said a word on its fate."""
+
+_TRIES: Final = 5
+"""How often texts that others move meanwhile are read again."""
+
+_T = TypeVar("_T")
 
 FREE_OF_CHARGE = frozenset((Trouble.THROTTLED, Trouble.DISCONNECTED))
 """What says nothing against the text, and so burns no attempt."""
@@ -88,6 +93,19 @@ class Settling:
             await outbox.announce_results(tx, account_id, own, results, self._now, self._new_id)
             _note(moves, account_id, steps)
         return next(((account_id, some[0].id) for account_id, some in self._results.items()), None)
+
+
+async def unless_stale(write: Callable[[], Awaitable[_T]]) -> _T:
+    """Read texts and write what becomes of them, again when others moved them in between; what `write` returns.
+
+    Raises Stale when they do not stand still.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return await write()
+        except Stale:
+            continue
+    return await write()
 
 
 def _note(moves: Moves, account_id: int, steps: Sequence[Step]) -> None:
