@@ -2,7 +2,7 @@
 
 from opengage.domain.outcomes import NEVER_SENT, Accepted, Deferred, Outcome, Refused, Unknown
 from opengage.domain.retry import Trouble
-from opengage.domain.states import TextEvent
+from opengage.domain.states import TextEvent, TextStatus
 from opengage.operations.settling import Settling
 from opengage.store.contract import Unanswered
 
@@ -17,10 +17,11 @@ def refs(outcome: Outcome) -> list[tuple[int, str]]:
 def apply(settling: Settling, text: Unanswered, outcome: Outcome) -> None:
     """Let what the carrier said happen to a text.
 
-    Once a text in doubt has been sent again, an earlier submission that was not taken decides nothing: the later one
-    may have been. That it was taken is true of the text, whichever it was.
+    Once a text is to be sent again, an earlier submission that was not taken decides nothing: the later one may be,
+    and its envelope may wait for an hour till then. That one was taken is true of the text, whichever it was.
     """
-    if outcome.attempt < text.attempts and not isinstance(outcome, Accepted):
+    is_past = outcome.attempt < text.attempts or text.status is TextStatus.QUEUED
+    if is_past and not isinstance(outcome, Accepted):
         return
     match outcome:
         case Accepted():
