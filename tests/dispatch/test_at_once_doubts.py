@@ -6,18 +6,20 @@ from typing import Any
 import pytest
 
 from dispatch.at_once import everywhere, in_order, on_postgres, owner
+from dispatch.test_concurrent import _loose
 from dispatch.world import HookedStore, Tenant, World, accept, receipt_for
+from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.scheduler import Scheduler
 from opengage.dispatch.sender import Sender
 from opengage.domain.errors import Invalid
-from opengage.domain.outcomes import NO_ANSWER, Deferred, Outcome, Refused, Submission, Unknown
+from opengage.domain.outcomes import NO_ANSWER, Deferred, Outcome, ReceiptState, Refused, Submission, Unknown
 from opengage.domain.records import Engagement
 from opengage.ids import new_id
 from opengage.operations import doubts, engagements
 from opengage.operations.engagement_changes import Changes
-from opengage.store import rows
+from opengage.store import rows, work
 from opengage.store.contract import Store
 
 
@@ -257,3 +259,82 @@ async def test_a_resend_that_holds_nothing_is_noticed(world: World, monkeypatch:
     monkeypatch.setattr(rows, "hold", look)
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         await test_a_resend_waits_for_the_cancel_that_is_being_written(world, who)
+
+
+@everywhere
+async def test_a_validity_prolonged_while_the_sweep_is_at_work(world: World) -> None:
+    """Who was told that it was prolonged finds everybody waiting still."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 3, validity_seconds=60, started_at=world.clock.now())
+    world.clock.advance(61)
+    hooked = before_writing(world, lambda: change(world.store, world, tenant, engagement, validity_seconds=3600))
+    await Scheduler(hooked, world.clock, new_id).sweep()
+    assert hooked.before_writing is at_rest
+    assert set(world.reasons().values()) == {""}
+
+
+@on_postgres
+async def test_the_sweep_waits_for_the_validity_that_is_being_prolonged(world: World) -> None:
+    """And closes nobody."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 3, validity_seconds=60, started_at=world.clock.now())
+    world.clock.advance(61)
+    await in_order(
+        world,
+        lambda store: change(store, world, tenant, engagement, validity_seconds=3600),
+        Scheduler(world.store, world.clock, new_id).sweep,
+    )
+    assert set(world.reasons().values()) == {""}
+
+
+@everywhere
+async def test_a_resume_while_the_guard_is_about_to_pause(world: World) -> None:
+    """What it saw was forgiven since: the engagement goes on."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 300, pause_failure_ratio=0.1, started_at=world.clock.now())
+    recorder = world.recorder(tenant)
+    world.carrier.answer = accept
+    sender = await world.sender(tenant, recorder, window=120)
+    await _fail(world, recorder, sender)
+
+    async def resume() -> None:
+        await change(world.store, world, tenant, engagement, status="paused")
+        await change(world.store, world, tenant, engagement, status="scheduled")
+
+    hooked = before_writing(world, resume)
+    await Guardian(hooked, world.clock, new_id).sweep()
+    assert hooked.before_writing is at_rest, "the guard would have paused it"
+    assert world.engagement_status(engagement) == "processing"
+    await _fail(world, recorder, sender)
+    await Guardian(world.store, world.clock, new_id).sweep()
+    assert world.engagement_status(engagement) == "paused", "by what was not forgiven"
+
+
+async def _fail(world: World, recorder: Recorder, sender: Sender) -> None:
+    """A hundred texts go out, and none arrives."""
+    for _ in range(2):
+        sent = len(world.carrier.submitted)
+        await sender.turn()
+        await recorder.commit()
+        recorder.receipts([receipt_for(each, ReceiptState.UNDELIVERED) for each in world.carrier.submitted[sent:]])
+        await recorder.commit()
+
+
+@on_postgres
+async def test_a_sweep_that_holds_nothing_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the hold on what has lapsed the test above fails."""
+    _loose(monkeypatch, work, "_STILL_OVER")
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        await test_the_sweep_waits_for_the_validity_that_is_being_prolonged(world)
+
+
+@everywhere
+async def test_the_late_refusal_of_a_text_that_waits_to_be_sent_again(world: World) -> None:
+    """It was to be sent again whatever became of the first submit: the envelope may wait for its hour by now, and would
+    be counted out of where it is not."""
+    tenant, engagement, recorder, sender, first = await in_doubt(world)
+    await resolve(world.store, world, tenant, engagement, "resend")
+    await hear(recorder, Refused(first.text_id, "ESME_RSUBMITFAIL"))
+    assert (await world.ledger(engagement)).reasons == {"retrying": 1}
+    await sender.turn()
+    assert [each.attempt for each in world.carrier.submitted] == [1, 2]

@@ -47,6 +47,8 @@ class Scheduler:
         # one transaction each: a remainder of a million is closed bit by bit, and lanes have their turns between
         for account_id, engagement_id, reason in over:
             async with self._store.writing() as tx:
+                if reason is Reason.EXPIRED and not await work.hold_lapsed(tx, account_id, engagement_id, now):
+                    continue
                 moves = await work.close_remainder(tx, account_id, engagement_id, reason, now, self._new_id)
                 await endings.move_and_complete(tx, moves, now, self._new_id)
         if settled:

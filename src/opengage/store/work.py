@@ -162,12 +162,22 @@ _REMAINDER: Final = (
     .with_for_update(skip_locked=True)
 )
 
-_LAPSED: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
+_IS_OVER: Final = (
     sa.or_(
         _engagements.c.status == EngagementStatus.PROCESSING.value,
         _engagements.c.status == EngagementStatus.PAUSED.value,
     ),
     _engagements.c.started_at + _engagements.c.validity_seconds * SECOND <= sa.bindparam("now"),
+)
+
+_STILL_OVER: Final = (
+    sa.select(_engagements.c.id)
+    .where(_engagements.c.account_id == sa.bindparam("account_id"), _engagements.c.id == sa.bindparam("id"), *_IS_OVER)
+    .with_for_update(read=True)
+)
+
+_LAPSED: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
+    *_IS_OVER,
     sa.exists().where(
         _envelopes.c.account_id == _engagements.c.account_id,
         _envelopes.c.engagement_id == _engagements.c.id,
@@ -203,7 +213,9 @@ _GO_ON: Final = sa.update(_engagements).where(
 
 _PASS: Final = _GO_ON.values(canary_state="passed", hold_reason=sa.null(), hold_until=sa.null())
 
-_PAUSE: Final = _GO_ON.values(
+_PAUSE: Final = _GO_ON.where(
+    _engagements.c.guard_base.is_not_distinct_from(sa.bindparam("seen", type_=sa.Text()))
+).values(
     status=EngagementStatus.PAUSED.value,
     pause_reason=sa.bindparam("why"),
     canary_state=sa.case((_engagements.c.canary_state == "waiting", "failed"), else_=_engagements.c.canary_state),
@@ -309,6 +321,11 @@ async def lapsed(tx: Transaction, now: Instant) -> list[tuple[int, Id]]:
     return [(account_id, id_) for account_id, id_ in await tx.rows(_LAPSED, now=now)]
 
 
+async def hold_lapsed(tx: Transaction, account_id: int, engagement_id: Id, now: Instant) -> bool:
+    """Whether an engagement's validity is over; if so, nobody prolongs it before this transaction has ended."""
+    return bool(await tx.rows(_STILL_OVER, account_id=account_id, id=engagement_id, now=now))
+
+
 async def watched(tx: Transaction) -> list[Engagement]:
     """The running engagements with a canary out, or with a limit at which they are paused."""
     return [rows.from_row(Engagement, row) for row in await tx.rows(_WATCHED)]
@@ -325,8 +342,12 @@ async def pass_canary(tx: Transaction, engagement: Engagement) -> bool:
 
 
 async def pause(tx: Transaction, engagement: Engagement, why: str, now: Instant) -> bool:
-    """Stop a running engagement until somebody has looked; False when it no longer runs."""
-    return bool(await tx.run(_PAUSE, key_account_id=engagement.account_id, key_id=engagement.id, why=why, now=now))
+    """Stop a running engagement until somebody has looked; False when it no longer runs, or somebody has just looked.
+
+    Whoever resumed it since it was read has forgiven what it would be paused for.
+    """
+    key = {"key_account_id": engagement.account_id, "key_id": engagement.id}
+    return bool(await tx.run(_PAUSE, **key, seen=engagement.guard_base, why=why, now=now))
 
 
 async def close_remainder(
