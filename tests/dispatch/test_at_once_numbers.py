@@ -479,7 +479,7 @@ HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
     "the only number": (_share_nothing, test_a_text_from_the_only_number_as_that_is_deleted),
     "the number of a text that comes in": (_share_nothing, test_a_number_deleted_while_a_text_to_it_is_stored),
     "the lane before its number": (
-        lambda patch: patch.setattr(lanes, "hold", _nothing),
+        lambda patch: patch.setattr(lanes, "_HOLD", lanes._KEY),
         test_a_number_deleted_as_its_worker_begins_a_batch,
     ),
     "the number of a batch": (

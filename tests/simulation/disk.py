@@ -98,6 +98,10 @@ class _SteadyTransaction:
         """See Transaction.take_turn."""
         await self._tx.take_turn(turn, whose, shared=shared)
 
+    async def be_patient(self, seconds: float | None) -> None:
+        """See Transaction.be_patient."""
+        await self._tx.be_patient(seconds)
+
     @property
     def batches(self) -> Batches:
         """See Transaction.batches."""

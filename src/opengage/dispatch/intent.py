@@ -36,6 +36,8 @@ class Written(msgspec.Struct, frozen=True):
     submissions: list[Submission]
     texts: list[Unanswered]
     segments: int
+    found: int
+    """How many were there to be decided on; those that somebody else holds at the moment are not."""
 
 
 class _Words(msgspec.Struct, frozen=True):
@@ -101,7 +103,7 @@ class Intents:
             await gates.spend(tx, engagement.account_id, limits, len(decided.intents), decided.segments, now)
         texts = await self._texts(tx, engagement, decided.intents)
         submissions = await self._submissions(tx, decided.intents, texts, batch.rules.expires_at)
-        written = Written(engagement.id, submissions, texts, decided.segments)
+        written = Written(engagement.id, submissions, texts, decided.segments, len(batch.due))
         # last of all: whoever stores answers of this engagement waits for its ledger from here to the commit
         await endings.move_and_complete(tx, moves, now, self.new_id)
         return written

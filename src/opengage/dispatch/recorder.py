@@ -137,9 +137,9 @@ class Recorder:
         self.breaker.submitted(submission.text_id for submission in submissions)
         self.carrier.submit(submissions)
 
-    def under_way(self) -> set[Id]:
-        """The texts whose outcome is not stored yet."""
-        return set(self._open)
+    def under_way(self) -> dict[Id, int]:
+        """The texts whose outcome is not stored yet, and which submit of each that is (Submission.attempt)."""
+        return {text_id: text.attempts for text_id, (_, text) in self._open.items()}
 
     def withhold(self, sender: Feedback, texts: Sequence[Unanswered]) -> None:
         """Put off texts whose intent is committed, but whose lane's lease ran out before a byte could leave."""

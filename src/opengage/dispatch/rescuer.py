@@ -87,11 +87,15 @@ class Rescuer:
     async def _to_resend(
         self, tx: Transaction, account_id: int, texts: Iterable[Unanswered], *, hold: bool
     ) -> list[Id]:
-        """Those that the policy sends again; with `hold`, their engagements run until this transaction has ended."""
+        """Those that the policy sends again; with `hold`, their engagements run until this transaction has ended.
+
+        Those whose engagement somebody changes at the moment are left to the next sweep: leases are kept by whoever
+        sweeps, and must not wait for that.
+        """
         may = [text for text in texts if text.status is TextStatus.IN_DOUBT and text.attempts < _MOST_ATTEMPTS]
         ids = sorted({text.engagement_id for text in may if text.engagement_id is not None})
         if hold:
-            engagements = await rows.hold(tx, Engagement, account_id, ids, shared=True)
+            engagements = await rows.hold_free(tx, Engagement, account_id, ids)
         else:
             engagements = await rows.find_many(tx, Engagement, account_id, ids)
         running = {each.id for each in engagements.values() if each.status is EngagementStatus.PROCESSING}

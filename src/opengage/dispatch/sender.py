@@ -37,6 +37,9 @@ _LOOK_AGAIN: Final = 0.25
 _FIRST: Final = 50
 """Texts of the first batch after a rest: the first handset need not wait for hundreds to be written."""
 
+_HELD: Final = 0.05
+"""Seconds until a lane looks again at what is due and held by somebody else."""
+
 _NOTHING_RUNS: Final = 5.0
 """Seconds until a lane without a running engagement looks by itself; scheduling wakes it at once."""
 
@@ -92,6 +95,7 @@ class Sender:
         self._under_way: Counter[Id] = Counter()
         self._last: Id | None = None
         self._rested = True
+        self._in_vain = 0
         self._is_unsure = False
         self._is_retired = False
         self._accepted_since = (0, clock.monotonic())
@@ -202,7 +206,9 @@ class Sender:
             written = await self._write(recorder, chosen, min(room, _FIRST) if self._rested else room)
         self._rested = False
         self._submit(recorder, written)
-        return 0.0
+        # once is usual, when what was chosen has just been stopped; twice, somebody holds what is due
+        self._in_vain = 0 if written and written.found else self._in_vain + 1
+        return _HELD if self._in_vain > 1 else 0.0
 
     async def _look(self) -> tuple[_Candidate | None, bool]:
         """Who comes next, and whether any engagement runs; nobody while the number is switched off."""
@@ -215,11 +221,13 @@ class Sender:
 
     async def _take_back(self, recorder: Recorder) -> None:
         """After a commit that seemed to fail: what was written all the same never left, and waits for another turn."""
-        under_way = set().union(*(each.under_way() for each in self._routes))
+        under_way = {text_id: attempts for each in self._routes for text_id, attempts in each.under_way().items()}
         account_id, own = self.lease.account_id, self._number.id
         async with self._store.reading() as tx:
             found = await tx.batches.open_texts(account_id, own, TextStatus.SENDING, LAST, self._pace.window)
-        left = [text for text, epoch, _ in found if epoch == self.lease.epoch and text.text_id not in under_way]
+        ours = [text for text, epoch, _ in found if epoch == self.lease.epoch]
+        # one that was sent again is not the submit that is under way
+        left = [text for text in ours if under_way.get(text.text_id) != text.attempts]
         self._under_way.update(text.engagement_id or _SINGLES for text in left)
         recorder.withhold(self, left)
         self._is_unsure = False

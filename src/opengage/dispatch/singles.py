@@ -81,6 +81,7 @@ class Singles:
                 for text in going
             ],
             sum(text.segments for text in going),
+            len(texts),
         )
 
     async def _going(

@@ -150,13 +150,18 @@ async def _take_over(
     """Add the recipients that are wanted, in their order."""
     after: Id | None = Id(b"")
     while after is not None:
-        async with store.writing() as tx:
-            # with whoever is forgotten an erasure is alone: read here, they cannot be back after it
-            await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
-            found = await tx.rows(_NEXT, account_id=actor.account_id, engagement_id=old_id, after=after)
-            new = [NewEnvelope(*row[1:-1]) for row in found if Reason(row[-1]) in wanted]
-            is_over = new and not await _add(tx, clock.now(), new_id, actor, id_, new)
-        after = Id(found[-1][0]) if found and not is_over else None
+        page = {"account_id": actor.account_id, "engagement_id": old_id, "after": after}
+        async with store.reading() as tx:
+            found = await tx.rows(_NEXT, **page)
+        if any(Reason(row[-1]) in wanted for row in found):
+            async with store.writing() as tx:
+                # with whoever is forgotten an erasure is alone: read here again, they cannot be back after it
+                await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
+                found = await tx.rows(_NEXT, **page)
+                new = [NewEnvelope(*row[1:-1]) for row in found if Reason(row[-1]) in wanted]
+                if new and not await _add(tx, clock.now(), new_id, actor, id_, new):
+                    return
+        after = Id(found[-1][0]) if found else None
 
 
 async def _add(tx: Transaction, now: Instant, new_id: NewId, actor: Actor, id_: Id, new: Sequence[NewEnvelope]) -> bool:

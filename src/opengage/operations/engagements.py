@@ -17,9 +17,9 @@ from opengage.ids import Id, NewId
 from opengage.operations import contact_lists, engagement_changes, fields, scheduling
 from opengage.operations.actors import Actor, require_writer
 from opengage.operations.engagement_changes import MOST_NUMBERS, Changes
-from opengage.operations.reading import hold
+from opengage.operations.reading import hold, load
 from opengage.store import endings, ledgers, pools, rows, work
-from opengage.store.contract import Store, Transaction, Turn
+from opengage.store.contract import Stale, Store, Transaction, Turn
 
 NOUN = "engagement"
 _UNSET = msgspec.UNSET
@@ -56,7 +56,8 @@ async def create(store: Store, clock: Clock, new_id: NewId, actor: Actor, change
         problems.append(scheduling.starts_as_pending(str(changes.status)))
     engagement = msgspec.structs.replace(engagement, **engagement_changes.values(engagement, changes, problems))
     async with store.writing() as tx:
-        await _share_lists(tx, actor, changes)
+        if changes.list_ids:
+            await _share_lists(tx, actor)
         await _write_pool(tx, engagement, changes, await _hold_numbers(tx, actor, changes), problems)
         fields.refuse(problems)
         await rows.insert(tx, engagement)
@@ -102,9 +103,13 @@ async def update(
     """
     require_writer(actor)
     async with store.writing() as tx:
-        await _share_lists(tx, actor, changes)
+        before = await load(tx, actor, Engagement, id_, NOUN)
+        if shares := await _needs_lists(tx, before, changes):
+            await _share_lists(tx, actor)
         numbers = await _hold_numbers(tx, actor, changes)
         engagement = await hold(tx, actor, Engagement, id_, NOUN)
+        if not shares and await _needs_lists(tx, engagement, changes):
+            raise Stale
         now = clock.now()
         status = scheduling.next_status(engagement, changes.status)
         problems: list[Problem] = []
@@ -125,10 +130,20 @@ async def update(
         return (await show(tx, actor.account_id, [changed]))[0]
 
 
-async def _share_lists(tx: Transaction, actor: Actor, changes: Changes) -> None:
-    """Let nobody change an account's lists while they are addressed, or become envelopes."""
-    if changes.list_ids or changes.status == EngagementStatus.SCHEDULED:
-        await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
+async def _needs_lists(tx: Transaction, engagement: Engagement, changes: Changes) -> bool:
+    """Whether lists are addressed, or become envelopes: only before an engagement is scheduled for the first time."""
+    if engagement.status is not EngagementStatus.PENDING:
+        return False
+    if changes.list_ids:
+        return True
+    if changes.status != EngagementStatus.SCHEDULED:
+        return False
+    return bool((await contact_lists.addressed(tx, engagement.account_id, [engagement.id])).get(engagement.id))
+
+
+async def _share_lists(tx: Transaction, actor: Actor) -> None:
+    """Let nobody change an account's lists meanwhile."""
+    await tx.take_turn(Turn.PEOPLE, (actor.account_id,), shared=True)
 
 
 def _key(engagement: Engagement) -> tuple[int, Id]:

@@ -14,7 +14,7 @@ from opengage.domain.records import PhoneNumber, ServiceProfile
 from opengage.ids import Id, NewId
 from opengage.operations import audit, fields
 from opengage.operations.actors import Actor, require_owner
-from opengage.operations.reading import hold, hold_only, load
+from opengage.operations.reading import hold_only, load
 from opengage.store import lanes, references, rows
 from opengage.store.contract import Store, Transaction, Violation
 
@@ -92,9 +92,9 @@ async def delete(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
     """
     require_owner(actor)
     async with store.writing() as tx:
-        if id_ is not None:  # the lane comes first, as for who writes under it
-            await lanes.hold(tx, actor.account_id, id_)
-        number = await hold(tx, actor, PhoneNumber, id_, NOUN)
+        if id_ is not None:
+            await lanes.hold_with_number(tx, actor.account_id, id_)
+        number = await load(tx, actor, PhoneNumber, id_, NOUN)
         now = clock.now()
         if await references.to_number(tx, actor.account_id, number.id):
             if number.is_active:

@@ -92,7 +92,8 @@ class Turn(IntEnum):
     at once would text a person who is in it twice."""
     PEOPLE = 6
     """Who is in an account's address book, and on which of its lists: shared by whoever puts people on lists or makes
-    envelopes of them, alone for whoever takes them away, or gives them another number."""
+    envelopes of them, alone for whoever takes them away, or gives them another number. The latter wait for it for two
+    seconds at most, since whoever comes behind them waits too, and are refused then: a long list takes longer."""
     ENDPOINTS = 7
     """How many webhook endpoints an account has, and which one signs its callbacks: by one who makes one at a time."""
 
@@ -186,6 +187,13 @@ class Transaction(Protocol):
 
         `shared` ones wait for no other shared one. Whatever is read from here on was committed before. Take it before
         anything else is locked. Returns at once where writers take turns anyway.
+        """
+        ...
+
+    async def be_patient(self, seconds: float | None) -> None:
+        """Wait so long at most, from here on, for what somebody else holds; None: as long as usual.
+
+        Whoever waits longer raises Unavailable. Nobody waits where writers take turns anyway.
         """
         ...
 

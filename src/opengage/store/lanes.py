@@ -17,6 +17,9 @@ from opengage.ids import Id
 from opengage.store import rows, tables
 from opengage.store.contract import Transaction
 
+NUMBER_WITHIN = 1.0
+"""Seconds to wait for a number with its lane in hand: no lease of its worker can be kept meanwhile."""
+
 _lanes: Final = tables.lanes
 _numbers: Final = tables.phone_numbers
 
@@ -159,6 +162,11 @@ _KEY: Final = sa.select(_lanes.c.epoch).where(
 )
 _FREE_KEY: Final = _KEY.with_for_update(skip_locked=True)
 _HOLD: Final = _KEY.with_for_update()
+_HOLD_NUMBER: Final = (
+    sa.select(_numbers.c.id)
+    .where(_numbers.c.account_id == sa.bindparam("account_id"), _numbers.c.id == sa.bindparam("phone_number_id"))
+    .with_for_update()
+)
 
 
 _profiles: Final = tables.service_profiles
@@ -237,9 +245,17 @@ async def take(tx: Transaction, number: PhoneNumber, owner: str, seconds: float)
     return Lease(number.account_id, number.id, found[0][0])
 
 
-async def hold(tx: Transaction, account_id: int, phone_number_id: Id) -> None:
-    """Wait for what is being written under a lane; nobody writes under it or takes it before this transaction ends."""
-    await tx.rows(_HOLD, account_id=account_id, phone_number_id=phone_number_id)
+async def hold_with_number(tx: Transaction, account_id: int, phone_number_id: Id) -> None:
+    """Wait for what is being written under a lane, and hold it and its number to the end of this transaction.
+
+    The lane comes first, as for who writes under it. Whoever else holds the number is not waited for any longer than a
+    lease can spare. Raises Unavailable when it takes longer.
+    """
+    key = {"account_id": account_id, "phone_number_id": phone_number_id}
+    await tx.rows(_HOLD, **key)
+    await tx.be_patient(NUMBER_WITHIN)
+    await tx.rows(_HOLD_NUMBER, **key)
+    await tx.be_patient(None)
 
 
 async def serves(tx: Transaction, owner: str, account_id: int, profile_id: Id) -> bool:

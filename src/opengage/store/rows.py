@@ -179,6 +179,11 @@ def _hold_shared(record: type[records.Record], count: int) -> sa.Select[Any]:
     return _select_many(record, count).order_by(TABLES[record].c.id).with_for_update(read=True)
 
 
+@cache
+def _hold_free(record: type[records.Record], count: int) -> sa.Select[Any]:
+    return _select_many(record, count).order_by(TABLES[record].c.id).with_for_update(read=True, skip_locked=True)
+
+
 async def insert(tx: Transaction, record: records.Record) -> None:
     """Write a new record."""
     await tx.run(_insert(type(record)), **msgspec.structs.asdict(record))
@@ -274,6 +279,11 @@ async def hold(
     For whoever decides on them. `shared` when nothing of them will be changed: others may hold them in that way too.
     """
     return await find_many(tx, record, account_id, sorted(ids), _hold_shared if shared else _hold)
+
+
+async def hold_free(tx: Transaction, record: type[R], account_id: int, ids: Sequence[Id]) -> dict[Id, R]:
+    """The same, shared, for whoever must not wait: those that somebody is changing are left out."""
+    return await find_many(tx, record, account_id, sorted(ids), _hold_free)
 
 
 async def change(tx: Transaction, record: R, **fields: Any) -> R:

@@ -173,7 +173,7 @@ _IS_OVER: Final = (
 _STILL_OVER: Final = (
     sa.select(_engagements.c.id)
     .where(_engagements.c.account_id == sa.bindparam("account_id"), _engagements.c.id == sa.bindparam("id"), *_IS_OVER)
-    .with_for_update(read=True)
+    .with_for_update(read=True, skip_locked=True)
 )
 
 _LAPSED: Final = sa.select(_engagements.c.account_id, _engagements.c.id).where(
@@ -322,7 +322,10 @@ async def lapsed(tx: Transaction, now: Instant) -> list[tuple[int, Id]]:
 
 
 async def hold_lapsed(tx: Transaction, account_id: int, engagement_id: Id, now: Instant) -> bool:
-    """Whether an engagement's validity is over; if so, nobody prolongs it before this transaction has ended."""
+    """Whether an engagement's validity is over; if so, nobody prolongs it before this transaction has ended.
+
+    False as long as somebody changes it: leases are kept by whoever asks, and must not wait for that.
+    """
     return bool(await tx.rows(_STILL_OVER, account_id=account_id, id=engagement_id, now=now))
 
 

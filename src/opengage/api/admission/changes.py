@@ -12,6 +12,7 @@ from opengage.domain.errors import Changed
 from opengage.ids import from_wire
 from opengage.jsonapi.timestamps import to_text
 from opengage.operations.actors import Actor
+from opengage.operations.ahead import hold_ahead
 from opengage.store import rows
 from opengage.store.contract import Transaction
 from opengage.store.one_transaction import Part
@@ -25,7 +26,7 @@ _CHANGED: Final = (
 _UNVERSIONED: Final = "A change here cannot be made conditional: leave If-Match out."
 
 
-def unchanged(actor: Actor, kind: str, wire_id: str | None, if_match: str) -> Part:
+def unchanged(actor: Actor, kind: str, wire_id: str | None, if_match: str, *, deletes: bool) -> Part:
     """What raises Changed in the transaction unless the resource is as If-Match says.
 
     What does not exist is left to whoever changes it. Raises Changed at once for a type without versions: to ignore
@@ -37,7 +38,10 @@ def unchanged(actor: Actor, kind: str, wire_id: str | None, if_match: str) -> Pa
     record, id_ = resource.record, from_wire(wire_id)
 
     async def check(tx: Transaction) -> None:
-        found = await rows.find(tx, record, actor.account_id, id_, lock=True) if id_ else None
+        if id_ is None:
+            return
+        await hold_ahead(tx, actor, record, id_, deletes=deletes)
+        found = await rows.find(tx, record, actor.account_id, id_, lock=True)
         if found is not None and not allows(version_of(to_text(found.updated_at)), if_match):
             raise Changed(_CHANGED)
 

@@ -113,7 +113,8 @@ class Gate:
         self, app: ASGIApp, request: WebRequest, actor: Actor, use: Callable[[Store], None], send: Send
     ) -> None:
         """Carry out a change under If-Match."""
-        check = changes.unchanged(actor, *_addressed(request.scope["path"]), request.headers[changes.HEADER])
+        place, deletes = _addressed(request.scope["path"]), request.scope["method"] == "DELETE"
+        check = changes.unchanged(actor, *place, request.headers[changes.HEADER], deletes=deletes)
         change = OneTransaction(self._state.store, check)
         use(change)
         try:

@@ -11,7 +11,8 @@ CONNECT_TIMEOUT: Final = 10.0
 _STATEMENTS: Final = 512
 """Prepared statements that a connection keeps: more than there are."""
 
-_LOCK_TIMEOUT: Final = 15.0
+MILLISECONDS: Final = 1000
+LOCK_TIMEOUT: Final = 15.0
 """Seconds to wait for another transaction's row."""
 _IDLE_TIMEOUT: Final = 10.0
 """Seconds that a transaction may stand still: a stopped process must not keep what others wait for."""
@@ -71,10 +72,10 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     def _settings(self, *, word: str) -> str:
         limits = {
             "statement_timeout": self.statement_timeout,
-            "lock_timeout": _LOCK_TIMEOUT,
+            "lock_timeout": LOCK_TIMEOUT,
             "idle_in_transaction_session_timeout": _IDLE_TIMEOUT,
         }
-        settings = {name: str(int(seconds * 1000)) for name, seconds in limits.items()} | _PLANS
+        settings = {name: str(int(seconds * MILLISECONDS)) for name, seconds in limits.items()} | _PLANS
         return "".join(f"{word} {name} = {value};" for name, value in settings.items())
 
     @property

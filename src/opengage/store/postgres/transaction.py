@@ -14,6 +14,7 @@ from opengage.clock import Instant
 from opengage.domain.errors import Unavailable
 from opengage.store.contract import Batches, Rows, Seals, Turn
 from opengage.store.postgres.batches import ONLY_READ, PostgresBatches
+from opengage.store.postgres.options import LOCK_TIMEOUT, MILLISECONDS
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -22,6 +23,8 @@ _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
 _NOW: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _ALONE: Final = "SELECT pg_advisory_xact_lock($1)"
 _SHARED: Final = "SELECT pg_advisory_xact_lock_shared($1)"
+PEOPLE_WITHIN = 2.0
+"""Seconds to wait for the turn PEOPLE alone: whoever wants it later queues behind, however many could share it."""
 _OURS: Final = 0x4F47
 """What our advisory locks begin with: other programs may use the same database."""
 
@@ -95,8 +98,18 @@ class PostgresTransaction:
     async def take_turn(self, turn: Turn, whose: Sequence[int] = (0,), *, shared: bool = False) -> None:
         """See Transaction.take_turn."""
         assert self._writes, "only those who write take turns"
+        is_soon = turn is Turn.PEOPLE and not shared
+        if is_soon:
+            await self.be_patient(PEOPLE_WITHIN)
         for each in sorted(set(whose)):
             await self._connection.execute(_SHARED if shared else _ALONE, turn_key(turn, each))
+        if is_soon:
+            await self.be_patient(None)
+
+    async def be_patient(self, seconds: float | None) -> None:
+        """See Transaction.be_patient."""
+        within = LOCK_TIMEOUT if seconds is None else seconds
+        await self._connection.execute(f"SET LOCAL lock_timeout = {int(within * MILLISECONDS)}")
 
     @property
     def xid(self) -> str | None:

@@ -110,6 +110,9 @@ class SqliteTransaction:
     async def take_turn(self, turn: Turn, whose: Sequence[int] = (0,), *, shared: bool = False) -> None:
         """See Transaction.take_turn: there is one writer, and it is this one."""
 
+    async def be_patient(self, seconds: float | None) -> None:
+        """See Transaction.be_patient."""
+
     @property
     def batches(self) -> Batches:
         """See Transaction.batches."""
