@@ -331,7 +331,7 @@ def stopped_engagements_send_their_doubts_again(monkeypatch: pytest.MonkeyPatch)
         found = await rows.find_many(tx, kind, account_id, ids)
         return {key: msgspec.structs.replace(each, status=EngagementStatus.PROCESSING) for key, each in found.items()}
 
-    monkeypatch.setattr(rescuer, "rows", SimpleNamespace(find_many=running, hold=running))
+    monkeypatch.setattr(rescuer, "rows", SimpleNamespace(find_many=running, hold_free=running))
 
 
 def every_part_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,7 +346,7 @@ def nothing_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def everything_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """After such a commit the texts under way are put off too."""
-    monkeypatch.setattr(Recorder, "under_way", lambda _: set())
+    monkeypatch.setattr(Recorder, "under_way", lambda _: {})
 
 
 def batches_are_tried_blindly(monkeypatch: pytest.MonkeyPatch) -> None:
