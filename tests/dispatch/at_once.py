@@ -6,21 +6,19 @@ somebody waits for a lock is read from the server.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from dispatch.world import Tenant, World
+from dispatch.world import HookedStore, Tenant, World
 from opengage.domain.records import Contact, ContactList, Engagement
 from opengage.domain.states import EngagementStatus
 from opengage.ids import Id, new_id
 from opengage.operations import contact_lists
 from opengage.operations.actors import OWNER, Actor
 from opengage.store import contacts, rows
-from opengage.store.contract import Store, Transaction
+from opengage.store.contract import Store
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -31,40 +29,18 @@ everywhere = pytest.mark.parametrize("world", ["sqlite", "postgres"], indirect=T
 on_postgres = pytest.mark.parametrize("world", ["postgres"], indirect=True)
 
 
-class Paused:
+class Paused(HookedStore):
     """A store whose next writing block stops before its commit, until it is let go on."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self.reached = asyncio.Event()
         self.go_on = asyncio.Event()
+        self.before_commit = self._stop
 
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """See Store.reading."""
-        return self._store.reading()
-
-    def looking(self) -> AbstractAsyncContextManager[Transaction]:
-        """See Store.looking."""
-        return self._store.looking()
-
-    @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
-        """See Store.writing."""
-        async with self._store.writing() as tx:
-            yield tx
-            self.reached.set()
-            await self.go_on.wait()
-
-    async def changed(self, within: float) -> None:
-        """See Store.changed."""
-        await self._store.changed(within)
-
-    async def scrub(self) -> None:
-        """See Store.scrub."""
-        await self._store.scrub()
-
-    async def close(self) -> None:
-        """See Store.close."""
+    async def _stop(self) -> None:
+        self.reached.set()
+        await self.go_on.wait()
 
 
 async def waits(world: World, task: "asyncio.Task[Any]") -> None:
@@ -151,3 +127,22 @@ async def pending(world: World, tenant: Tenant, *list_ids: Id) -> Engagement:
     engagement = await world.engagement(tenant, 0, status=EngagementStatus.PENDING)
     await contact_lists.address_these(world.store, world.clock, owner(tenant), engagement.id, list_ids)
     return engagement
+
+
+# safeguards taken away
+
+
+async def nothing(*_: Any, **__: Any) -> None:
+    """What does no longer what it did."""
+
+
+def loosened(statement: Any) -> Any:
+    """The same statement, but it holds nothing of what it reads."""
+    loose = statement._generate()
+    loose._for_update_arg = None
+    return loose
+
+
+def loose(patch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+    """Let a module's statement hold nothing of what it reads."""
+    patch.setattr(module, name, loosened(getattr(module, name)))

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from dispatch.at_once import between, everywhere, in_order, on_postgres, owner
-from dispatch.test_concurrent import _loose
+from dispatch.at_once import between, everywhere, in_order, loose, on_postgres, owner
 from dispatch.world import HookedStore, Tenant, World, accept, receipt_for
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
@@ -330,7 +329,7 @@ async def _fail(world: World, recorder: Recorder, sender: Sender) -> None:
 @on_postgres
 async def test_a_sweep_that_holds_nothing_is_noticed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the hold on what has lapsed the test above fails."""
-    _loose(monkeypatch, work, "_STILL_OVER")
+    loose(monkeypatch, work, "_STILL_OVER")
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         await test_the_sweep_leaves_alone_what_is_being_prolonged(world)
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatch.at_once import Paused, between, everywhere, in_order, let_in, on_postgres, owner, waits
+from dispatch.at_once import Paused, between, everywhere, in_order, let_in, loose, on_postgres, owner, waits
 from dispatch.workers import Workers
 from dispatch.world import Tenant, World, accept, receipt_for, recipient, until
 from opengage.dispatch import dispatcher
@@ -445,17 +445,6 @@ Safeguard = Callable[[pytest.MonkeyPatch], None]
 Behaviour = Callable[[World], Awaitable[None]]
 
 
-async def _nothing(*_: Any, **__: Any) -> None:
-    return
-
-
-def _loose(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
-    """Let a statement hold nothing of what it reads."""
-    statement = getattr(module, name)._generate()
-    statement._for_update_arg = None
-    monkeypatch.setattr(module, name, statement)
-
-
 def _share_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rows, "_hold_shared", rows._select_many)
 
@@ -483,11 +472,11 @@ HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
         test_a_number_deleted_as_its_worker_begins_a_batch,
     ),
     "the number of a batch": (
-        lambda patch: _loose(patch, work, "_STILL_RUNNING"),
+        lambda patch: loose(patch, work, "_STILL_RUNNING"),
         lambda world: test_a_number_switched_off_while_an_intent_is_written(world, is_single=False),
     ),
     "the number of single texts": (
-        lambda patch: _loose(patch, lanes, "_HOLD_ON"),
+        lambda patch: loose(patch, lanes, "_HOLD_ON"),
         lambda world: test_a_number_switched_off_while_an_intent_is_written(world, is_single=True),
     ),
 }

@@ -21,6 +21,9 @@ from dispatch.at_once import (
     everywhere,
     in_order,
     let_in,
+    loose,
+    loosened,
+    nothing,
     on_postgres,
     owner,
     pending,
@@ -52,7 +55,7 @@ from opengage.operations.reading import load
 from opengage.store import contacts as stored_contacts
 from opengage.store import imports, rows
 from opengage.store.blobs import Blobs
-from opengage.store.contract import Store
+from opengage.store.contract import Stale, Store
 from opengage.store.postgres.transaction import PostgresTransaction
 
 ANN, BEN = recipient(40), recipient(41)
@@ -106,6 +109,25 @@ async def test_an_erasure_while_a_list_becomes_envelopes(world: World, tmp_path:
     sender = await world.sender(tenant, world.recorder(tenant))
     await sender.turn()
     assert ANN not in world.carrier.recipients
+
+
+@on_postgres
+async def test_a_list_named_while_its_engagement_is_scheduled(world: World) -> None:
+    """There was no list when scheduling began, and it took no turn: it is told to send it again, and nobody is lost."""
+    tenant = await world.tenant()
+    list_id = await a_list(world, tenant, await contact(world, tenant, ANN))
+    engagement = await pending(world, tenant)
+
+    def name(store: Store) -> Awaitable[None]:
+        return contact_lists.address_these(store, world.clock, owner(tenant), engagement.id, [list_id])
+
+    async def schedule() -> None:
+        await change(world.store, world, engagement, "scheduled")
+
+    with pytest.raises(Stale):
+        await in_order(world, name, schedule)
+    await schedule()
+    assert world.look("SELECT phone_number FROM envelopes") == [(ANN,)]
 
 
 @everywhere
@@ -472,24 +494,13 @@ async def test_a_tag_deleted_while_a_template_gets_it(world: World) -> None:
     assert world.look("SELECT count(*) FROM text_template_tags") == [(0,)]
 
 
-async def _nothing(*_: Any, **__: Any) -> None:
-    return
-
-
 def _no_turns(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(PostgresTransaction, "take_turn", _nothing)
-
-
-def _loose(statement: Any) -> Any:
-    """The same statement, but it holds nothing of what it reads."""
-    loose = statement._generate()
-    loose._for_update_arg = None
-    return loose
+    patch.setattr(PostgresTransaction, "take_turn", nothing)
 
 
 def _loose_numbers(patch: pytest.MonkeyPatch) -> None:
     held = stored_contacts._by_numbers
-    patch.setattr(stored_contacts, "_by_numbers", cache(lambda count: _loose(held(count))))
+    patch.setattr(stored_contacts, "_by_numbers", cache(lambda count: loosened(held(count))))
 
 
 Behaviour = Callable[[World, pytest.MonkeyPatch, Path], Awaitable[None]]
@@ -523,11 +534,11 @@ HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
     "turns: copied": (_no_turns, lambda world, _, path: test_an_erasure_while_recipients_are_copied(world, path)),
     "a known contact": (_loose_numbers, lambda world, _, __: test_a_contact_changed_while_it_is_imported(world)),
     "a file, and the look after it": (
-        lambda patch: patch.setattr(imports, "reads", _nothing),
+        lambda patch: patch.setattr(imports, "reads", nothing),
         lambda world, _, path: test_an_upload_imported_again_while_its_file_is_forgotten(world, path),
     ),
     "a file that is swept": (
-        lambda patch: patch.setattr(imports, "_SPENT", _loose(imports._SPENT)),
+        lambda patch: loose(patch, imports, "_SPENT"),
         lambda world, _, path: test_an_old_upload_imported_again_while_such_are_swept(world, path),
     ),
     "a tag": (

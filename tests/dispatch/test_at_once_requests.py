@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dispatch.at_once import WAITING, Paused, between, common, everywhere, in_order, let_in, on_postgres, owner
+from dispatch.at_once import WAITING, Paused, between, common, everywhere, in_order, let_in, loose, on_postgres, owner
 from dispatch.workers import Workers
 from dispatch.world import HookedStore, Tenant, World, recipient, until
 from opengage.clock import SECOND, Instant
@@ -452,13 +452,6 @@ async def test_the_same_uploads_attached_in_different_orders(world: World) -> No
     assert world.look("SELECT count(*) FROM files") == [(3,)]
 
 
-def _loose(patch: pytest.MonkeyPatch, module: Any, name: str) -> None:
-    """Let a statement hold nothing of what it reads."""
-    statement = getattr(module, name)._generate()
-    statement._for_update_arg = None
-    patch.setattr(module, name, statement)
-
-
 def _no_turns(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any, **__: Any) -> None:
         return
@@ -493,20 +486,20 @@ Behaviour = Callable[[World, pytest.MonkeyPatch], Awaitable[None]]
 
 HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
     "a single text": (
-        lambda patch: _loose(patch, stored_singles, "_DUE"),
+        lambda patch: loose(patch, stored_singles, "_DUE"),
         test_a_single_text_canceled_as_it_is_taken,
     ),
     "expired keys": (
-        lambda patch: _loose(patch, idempotency, "_SOME_EXPIRED"),
+        lambda patch: loose(patch, idempotency, "_SOME_EXPIRED"),
         lambda world, _: test_two_keyed_requests_with_different_keys(world),
     ),
     "expired keys that are used again": (
-        lambda patch: _loose(patch, idempotency, "_SOME_EXPIRED"),
+        lambda patch: loose(patch, idempotency, "_SOME_EXPIRED"),
         lambda world, _: test_two_expired_keys_used_again_at_once(world),
     ),
     "an engagement without callbacks": (_held_together, test_two_requests_add_envelopes_with_callbacks),
     "a session": (
-        lambda patch: _loose(patch, stored_sessions, "_HELD_FOR_RENEWAL"),
+        lambda patch: loose(patch, stored_sessions, "_HELD_FOR_RENEWAL"),
         lambda world, _: test_a_refresh_token_used_twice_at_once(world),
     ),
     "a password, once it was tried": (
@@ -525,7 +518,7 @@ HELD_BY: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Behaviour]] = {
     ),
     "turns at endpoints: the most": (_no_turns, test_two_endpoints_where_there_is_room_for_one),
     "the remainder": (
-        lambda patch: _loose(patch, work, "_REMAINDER"),
+        lambda patch: loose(patch, work, "_REMAINDER"),
         lambda world, _: test_envelopes_edited_while_the_remainder_is_closed(world),
     ),
 }

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatch.at_once import Paused, in_order, waits
+from dispatch.at_once import Paused, in_order, loose, nothing, waits
 from dispatch.world import LONG, World, accept, receipt_for, recipient
 from opengage.clock import SystemClock
 from opengage.dispatch import lately
@@ -414,53 +414,42 @@ async def test_a_receipt_parked_while_its_answer_was_stored_is_matched(world: Wo
     assert (await world.ledger(engagement)).complete == 1
 
 
-def _loose(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
-    """Let a statement hold nothing of what it reads."""
-    statement = getattr(module, name)._generate()
-    statement._for_update_arg = None
-    monkeypatch.setattr(module, name, statement)
-
-
-async def _nothing(*_: Any, **__: Any) -> None:
-    return
-
-
 Safeguard = Callable[[pytest.MonkeyPatch], None]
 Behaviour = Callable[[World], Awaitable[None]]
 
 HELD_BY: dict[str, tuple[Safeguard, Behaviour]] = {
     "consent, when a stop comes first": (
-        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", nothing),
         test_an_intent_waits_for_a_stop_that_is_being_stored,
     ),
     "consent, when an intent comes first": (
-        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", nothing),
         test_a_stop_waits_for_the_intent_that_is_being_written,
     ),
     "consent, when an operator comes first": (
-        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", nothing),
         test_an_intent_waits_for_a_suppression_that_is_being_stored,
     ),
     "the last owner": (
-        lambda patch: patch.setattr(memberships, "_one_at_a_time", _nothing),
+        lambda patch: patch.setattr(memberships, "_one_at_a_time", nothing),
         test_owners_who_demote_each_other,
     ),
     "turns in a pool": (
-        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", nothing),
         test_a_person_who_is_in_a_pool_twice_is_texted_once,
     ),
     "turns at accounts": (
-        lambda patch: patch.setattr(PostgresTransaction, "take_turn", _nothing),
+        lambda patch: patch.setattr(PostgresTransaction, "take_turn", nothing),
         test_accounts_made_at_once_are_different_tenants,
     ),
-    "the lane": (lambda patch: _loose(patch, lanes, "_REQUIRE"), test_a_stale_epoch_writes_nothing_however_close),
+    "the lane": (lambda patch: loose(patch, lanes, "_REQUIRE"), test_a_stale_epoch_writes_nothing_however_close),
     "the engagement": (
-        lambda patch: _loose(patch, work, "_STILL_RUNNING"),
+        lambda patch: loose(patch, work, "_STILL_RUNNING"),
         lambda world: test_an_intent_waits_for_a_change_of_its_engagement(world, "paused"),
     ),
-    "segments": (lambda patch: _loose(patch, receipts, "_HOLD_SEGMENTS"), test_two_segments_receipts_at_once),
+    "segments": (lambda patch: loose(patch, receipts, "_HOLD_SEGMENTS"), test_two_segments_receipts_at_once),
     "what was parked lately": (
-        lambda patch: patch.setattr(Recorder, "match_lately_parked", _nothing),
+        lambda patch: patch.setattr(Recorder, "match_lately_parked", nothing),
         test_a_receipt_parked_while_its_answer_was_stored_is_matched,
     ),
 }

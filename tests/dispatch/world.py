@@ -159,6 +159,7 @@ class HookedStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.before_writing: Callable[[], Awaitable[None]] = _nothing
+        self.before_commit: Callable[[], Awaitable[None]] = _nothing
         self.failures = 0
         """How many of the next commits fail."""
         self.lies = 0
@@ -178,6 +179,7 @@ class HookedStore:
         await self.before_writing()
         async with self._store.writing() as tx:
             yield tx
+            await self.before_commit()
             if self.failures:
                 self.failures -= 1
                 raise Unavailable("The disk is full. Make room.")
