@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from dispatch.at_once import Paused, a_list, contact, everywhere, let_in, on_postgres, owner, pending, waits
-from dispatch.test_at_once_doubts import hear
+from dispatch.test_at_once_doubts import hear, in_doubt, rescuer
 from dispatch.world import HookedStore, Tenant, World, recipient
 from opengage.api.admission.changes import unchanged
 from opengage.clock import SECOND
@@ -144,9 +144,12 @@ async def test_whoever_wants_people_alone_gives_up_soon(world: World, monkeypatc
 
 @on_postgres
 async def test_the_rest_of_a_transaction_has_the_usual_patience(world: World) -> None:
-    """Only the turn is waited for so shortly."""
+    """Only the turn, or the number of a lane, is waited for so shortly."""
+    tenant = await world.tenant()
     async with world.store.writing() as tx:
         await tx.take_turn(Turn.PEOPLE, (1,))
+        assert await tx.rows(sa.text("SHOW lock_timeout")) == [("15s",)]
+        await lanes.hold_with_number(tx, tenant.account_id, tenant.number.id)
         assert await tx.rows(sa.text("SHOW lock_timeout")) == [("15s",)]
 
 
@@ -154,7 +157,8 @@ async def test_the_rest_of_a_transaction_has_the_usual_patience(world: World) ->
 async def test_a_running_engagement_is_resumed_without_a_turn(world: World) -> None:
     """Who says “scheduled” of one that has long become envelopes waits for nobody who changes lists."""
     tenant = await world.tenant()
-    engagement = await world.engagement(tenant, 1)
+    engagement = await pending(world, tenant, await a_list(world, tenant))
+    world.change("UPDATE engagements SET status = 'processing'")
     async with world.store.writing() as tx:
         await tx.take_turn(Turn.PEOPLE, (tenant.account_id,))
         scheduled = Changes(status=EngagementStatus.SCHEDULED)
@@ -173,6 +177,19 @@ async def test_a_sweep_does_not_wait_for_an_engagement(world: World) -> None:
     assert world.look("SELECT reason FROM envelopes") == [("",)]
     await Scheduler(world.store, world.clock, new_id).sweep()
     assert world.look("SELECT reason FROM envelopes") == [("expired",)]
+
+
+@on_postgres
+async def test_a_resend_by_policy_does_not_wait_for_an_engagement(world: World) -> None:
+    """For the same reason; the doubt is sent again at the next look."""
+    tenant, engagement, _, sender, _ = await in_doubt(world)
+    profile = await world.set(tenant.profile, in_doubt_policy="resend")
+    world.clock.advance(120)
+    async with world.store.writing() as tx:
+        await rows.hold(tx, Engagement, tenant.account_id, [engagement.id])
+        async with asyncio.timeout(5):
+            assert await rescuer(world.store, world).resend_doubtful(sender.lease, profile) == 0
+    assert await rescuer(world.store, world).resend_doubtful(sender.lease, profile) == 1
 
 
 @on_postgres
