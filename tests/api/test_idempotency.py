@@ -127,9 +127,9 @@ class Failing(SqliteStore):
     breaks = False
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Any]:
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[Any]:
         """See Store.writing."""
-        async with super().writing() as tx:
+        async with super().writing(is_hot=is_hot) as tx:
             yield tx
             if self.breaks:
                 raise RuntimeError("something odd")

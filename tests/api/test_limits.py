@@ -375,7 +375,7 @@ async def test_a_last_use_that_cannot_be_noted(client: Client, store: SqliteStor
     def full() -> Any:
         raise Unavailable("full")
 
-    store.writing = full  # type: ignore[method-assign]
+    store.writing = full  # type: ignore[method-assign, assignment]
     assert (await client.get("/engagements")).status_code == 200
     await gate.last_used.settle()
     store.writing = written  # type: ignore[method-assign]

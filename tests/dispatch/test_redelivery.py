@@ -39,9 +39,9 @@ class CommittingStore(HookedStore):
         self.after_commit: Callable[[], None] = nothing
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[Transaction]:
         """See Store.writing."""
-        async with super().writing() as tx:
+        async with super().writing(is_hot=is_hot) as tx:
             yield tx
         self.after_commit()
 

@@ -174,10 +174,10 @@ class HookedStore:
         return self._store.looking()
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[Transaction]:
         """See Store.writing."""
         await self.before_writing()
-        async with self._store.writing() as tx:
+        async with self._store.writing(is_hot=is_hot) as tx:
             yield tx
             await self.before_commit()
             if self.failures:

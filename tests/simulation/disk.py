@@ -152,7 +152,7 @@ class SimulatedStore(SqliteStore):
             yield _SteadyTransaction(tx, self._clock)
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:  # type: ignore[override]
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[Transaction]:  # type: ignore[override]
         """See Store.writing."""
         self._live()
         await self._pass("before a transaction")
@@ -161,7 +161,7 @@ class SimulatedStore(SqliteStore):
         before = 0
         self.writes += 1
         try:
-            async with super().writing() as tx:
+            async with super().writing(is_hot=is_hot) as tx:
                 before = self._writer.total_changes
                 yield _SteadyTransaction(tx, self._clock)
                 if self._weather.slow_seconds:

@@ -300,7 +300,7 @@ class Recorder:
 
     async def _write_batch(self, batch: Batch, remembered: Mapping[Id, Unanswered]) -> None:
         settling = self._settling()
-        async with self._store.writing() as tx:
+        async with self._store.writing(is_hot=True) as tx:
             await take_turn(tx, self.profile, batch.inbound)
             if await batch.is_stored(tx):
                 return

@@ -290,7 +290,7 @@ class Sender:
             await careful.claim(self._store, self.lease, chosen.id, self._clock.now(), self._intents.new_id)
         # half a window at a time: while the network has one half, the other is being written
         limit = max(1, min(room, self._pace.window // 2, chosen.room))
-        async with self._store.writing() as tx:
+        async with self._store.writing(is_hot=True) as tx:
             if chosen.id == _SINGLES:
                 return await self._singles.write(tx, self.lease, recorder.profile, limit)
             own = self.lease, recorder.profile, chosen.id, limit

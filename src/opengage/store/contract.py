@@ -225,8 +225,8 @@ class Store(Protocol):
         """
         ...
 
-    def writing(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction, durable once the block has ended."""
+    def writing(self, *, is_hot: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction, durable once the block has ended; `is_hot` for what is written many times a second."""
         ...
 
     async def changed(self, within: float) -> None:

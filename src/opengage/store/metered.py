@@ -46,9 +46,9 @@ class MeteredStore:
         """See Store.looking."""
         return self._store.looking()
 
-    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+    def writing(self, *, is_hot: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """See Store.writing: timed from the end of the block to the end of the commit."""
-        return _Timed(self._store.writing(), self._metrics)
+        return _Timed(self._store.writing(is_hot=is_hot), self._metrics)
 
     async def changed(self, within: float) -> None:
         """See Store.changed."""

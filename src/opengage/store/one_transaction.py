@@ -35,7 +35,7 @@ class OneTransaction:
         self._is_lost = False
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[Transaction]:  # noqa: ARG002 - a request is not
         """See Store.writing: a block that raises undoes those before it too, and none can follow them."""
         transaction = await self._begin()
         try:
@@ -118,9 +118,9 @@ class Stepwise:
         self._has_begun = False
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[Transaction]:
         """See Store.writing."""
-        async with self._store.writing() as transaction:
+        async with self._store.writing(is_hot=is_hot) as transaction:
             if not self._has_begun:
                 await self._first(transaction)
             yield transaction

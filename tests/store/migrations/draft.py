@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 
 from opengage.store import migrations
 from opengage.store.tables import metadata
-from opengage.store.tables.columns import ROOMY
+from opengage.store.tables.columns import SETTINGS
 
 VERSIONS = Path(migrations.__file__).parent / "versions"
 PAGE = '''"""{title}
@@ -104,7 +104,7 @@ def _storage(connection: sa.Connection) -> list[str]:
         if options and there.has_table(table.name):
             told = ", ".join(f"{name} = {value}" for name, value in options.items())
             lines.append(f"    op.execute({f'ALTER TABLE {table.name} SET ({told})'!r})")
-        lines += [f"    op.execute({statement!r})" for statement in table.info.get(ROOMY, ())]
+        lines += [f"    op.execute({statement!r})" for statement in table.info.get(SETTINGS, ())]
     return ["if op.get_context().dialect.name == 'postgresql':", *lines] if lines else []
 
 

@@ -301,6 +301,43 @@ async def test_behind_a_pooler_changes_are_looked_for(pooled: PostgresStore, sto
         await waiting
 
 
+@pytest.mark.parametrize(
+    ("is_pooled", "is_hot", "mode"),
+    [(False, True, "force_generic_plan"), (False, False, "force_custom_plan"), (True, True, "auto")],
+)
+async def test_only_the_hot_path_keeps_its_plans(postgres_url: str, is_pooled: bool, is_hot: bool, mode: str) -> None:
+    """Everything else is planned for the values it is asked with; behind a pooler no plan can be kept anyway."""
+    async with opened(postgres_url, is_pooled=is_pooled) as store, store.writing(is_hot=is_hot) as tx:
+        assert await tx.rows(SETTING, name="plan_cache_mode") == [(mode,)]
+
+
+async def test_who_looks_keeps_plans_and_who_reads_does_not(store: PostgresStore) -> None:
+    """A reader's filters decide which index is best."""
+    async with store.looking() as tx:
+        assert await tx.rows(SETTING, name="plan_cache_mode") == [("force_generic_plan",)]
+    async with store.reading() as tx:
+        assert await tx.rows(SETTING, name="plan_cache_mode") == [("force_custom_plan",)]
+
+
+async def test_kept_plans_are_made_anew_after_a_while(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan outlives its transaction, but not the size of the table it was made for."""
+
+    async def planned(store: Store, settings: str = "SELECT 1") -> str:
+        async with store.writing(is_hot=True) as tx:
+            await tx.run(sa.text(settings))
+            return "".join(row[0] for row in await tx.rows(sa.text("EXPLAIN EXECUTE kept (1, '\\x01')")))
+
+    other = "SET LOCAL enable_indexscan = off"
+    async with opened(postgres_url, pool_size=1) as store:
+        monkeypatch.setattr(module, "_PLANS_KEPT", 1e9)
+        async with store.writing(is_hot=True) as tx:
+            await tx.run(sa.text("PREPARE kept AS SELECT body FROM texts WHERE account_id = $1 AND id = $2"))
+        assert "Bitmap" not in await planned(store)
+        assert "Bitmap" not in await planned(store, other)
+        monkeypatch.setattr(module, "_PLANS_KEPT", 1e-9)
+        assert "Bitmap" in await planned(store, other)
+
+
 async def test_a_text_with_a_nul_is_stored_without_it(store: PostgresStore) -> None:
     """PostgreSQL's text has every character but that one."""
     member = records.Membership(account_id=ACCOUNT, id=id_of(1), created_at=NOW, updated_at=NOW, name="A\0da", role="o")

@@ -18,12 +18,11 @@ _IDLE_TIMEOUT: Final = 10.0
 """Seconds that a transaction may stand still: a stopped process must not keep what others wait for."""
 
 # Statistics lag behind a blast: of a table that was empty a minute ago the planner thinks that walking through it is
-# cheap, and a plan that was made then would be kept. So plans are made anew, by the tables' size at the moment, and are
-# kept to the indexes: every statement here has its own. (JIT would be set off by the penalties that see to that.)
+# cheap, and a plan that was made then would be kept. So plans are held to the indexes, of which each statement has its
+# own, and are made anew, by the tables' size at the moment. (JIT would be set off by the penalties for the rest.)
 # Of two indexes that seem to lead to a single row, the one that is a level deeper must not lose for that: it may be the
 # one in whose order the rows are wanted, and there may be a million of them.
 _PLANS: Final = {
-    "plan_cache_mode": "force_custom_plan",
     "cpu_operator_cost": "0.0001",
     **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"), "off"),
 }
@@ -38,6 +37,14 @@ _DURABLE: Final = (
 # What a change looks up is found by its whole key, whatever there is. There an index must not lose for being large: a
 # roomy one (see tables.columns) has more pages than another that seems to do. Whoever reads much counts pages as usual.
 _LOOKED_UP: Final = "SET LOCAL random_page_cost = 0.3;"
+
+# Planning each statement anew is a tenth of the server's work in a blast, and those of a blast have one plan each,
+# whatever the values and statistics: the tests see to that. So the hot path keeps its plans for some seconds, and so does
+# who looks what there is to do. For everybody else it is what they ask that decides which index is best.
+_KEPT: Final = "SET plan_cache_mode = force_generic_plan;"
+_ANEW: Final = "SET LOCAL plan_cache_mode = force_custom_plan;"
+FORGOTTEN: Final = "DISCARD PLANS;"
+"""What makes a connection plan everything anew."""
 
 
 class PostgresOptions(msgspec.Struct, frozen=True):
@@ -55,6 +62,11 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     @property
     def begin_writing(self) -> str:
         """The beginning of a change. READ COMMITTED: what is decided on is locked, or guarded by WHERE."""
+        return f"{self.begin_hot}{_ANEW}"
+
+    @property
+    def begin_hot(self) -> str:
+        """The same for what is changed many times a second. Behind a pooler no plan can be kept."""
         settings = self._settings(word="SET LOCAL") if self.is_pooled else ""
         return f"BEGIN ISOLATION LEVEL READ COMMITTED;{_DURABLE}{_LOOKED_UP}{settings}"
 
@@ -62,12 +74,12 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     def begin_reading(self) -> str:
         """The beginning of a consistent view."""
         settings = self._settings(word="SET LOCAL") if self.is_pooled else ""
-        return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{settings}"
+        return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{settings}{_ANEW}"
 
     @property
     def begin_session(self) -> str:
         """What a connection begins with. Behind a pooler nothing: who is served next may be somebody else."""
-        return "" if self.is_pooled else self._settings(word="SET")
+        return "" if self.is_pooled else self._settings(word="SET") + _KEPT
 
     def _settings(self, *, word: str) -> str:
         limits = {

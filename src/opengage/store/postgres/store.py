@@ -15,7 +15,7 @@ from opengage import logs
 from opengage.domain.errors import Unavailable
 from opengage.store.contract import Seals
 from opengage.store.postgres.failures import LOST, translated
-from opengage.store.postgres.options import PostgresOptions
+from opengage.store.postgres.options import FORGOTTEN, PostgresOptions
 from opengage.store.postgres.transaction import Compiled, Connection, PostgresTransaction
 from opengage.store.postgres.watching import Teller, Watcher
 
@@ -30,6 +30,8 @@ _END_TIMEOUT: Final = 5.0
 _DOUBT_TIMEOUT: Final = 60.0
 """Seconds in which to find out what became of a commit whose answer was lost."""
 _DOUBT_PAUSE: Final = 0.25
+_PLANS_KEPT: Final = 5.0
+"""Seconds for which a connection keeps the plans of the hot path, at most: each was made for a table's size."""
 
 _XID: Final = "SELECT pg_current_xact_id_if_assigned()::text"
 _FATE: Final = "SELECT pg_xact_status($1::text::xid8)"
@@ -47,6 +49,8 @@ class PostgresStore:
         self._connecting = asyncio.Lock()
         self._watcher = Watcher(options, self._snapshot)
         self._teller = Teller(self._notify)
+        self._planning = 0
+        self._planned: set[int] = set()
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[PostgresTransaction]:
@@ -64,19 +68,32 @@ class PostgresStore:
         async with self._connection() as connection:
             if self._options.is_pooled:
                 await connection.execute(self._options.begin_reading)
+            elif anew := self._forgetting(connection):
+                await connection.execute(anew)
             yield self._transaction(connection, writes=False)
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[PostgresTransaction]:
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[PostgresTransaction]:
         """See Store.writing."""
         async with self._connection() as connection:
-            await connection.execute(self._options.begin_writing)
+            begin = self._forgetting(connection) + self._options.begin_hot if is_hot else self._options.begin_writing
+            await connection.execute(begin)
             tx = self._transaction(connection, writes=True)
             yield tx
             written = await self._commit(connection, tx.xid)
         if written:
             self._watcher.wake()
             self._teller.tell()
+
+    def _forgetting(self, connection: Connection) -> str:
+        """What comes first on a connection that has not planned anew in this stretch of time; empty on the others."""
+        now, server = int(asyncio.get_running_loop().time() / _PLANS_KEPT), connection.get_server_pid()
+        if now != self._planning:
+            self._planning, self._planned = now, set()
+        if server in self._planned:
+            return ""
+        self._planned.add(server)
+        return FORGOTTEN
 
     def _transaction(self, connection: Connection, *, writes: bool) -> PostgresTransaction:
         return PostgresTransaction(

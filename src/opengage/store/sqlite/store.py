@@ -192,7 +192,7 @@ class SqliteStore:
         return self.reading()
 
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncIterator[SqliteTransaction]:
+    async def writing(self, *, is_hot: bool = False) -> AsyncIterator[SqliteTransaction]:  # noqa: ARG002 - nothing is planned
         """See Store.writing."""
         async with self._writing:
             with _translated():

@@ -9,6 +9,7 @@ from opengage.store.tables.columns import (
     authors,
     boolean,
     id_,
+    lightly_sampled,
     metadata,
     one_of,
     table,
@@ -181,6 +182,7 @@ sa.Index(
     postgresql_where=envelopes.c.next_at.is_not(None),
 )
 with_roomy_indexes(envelopes)
+lightly_sampled(envelopes)
 
 ledger = sa.Table(
     "ledger",

@@ -9,6 +9,7 @@ from opengage.store.tables.columns import (
     authors,
     boolean,
     id_,
+    lightly_sampled,
     metadata,
     one_of,
     table,
@@ -88,6 +89,7 @@ sa.Index(
     postgresql_where=texts.c.epoch.is_not(None),
 )
 with_roomy_indexes(texts)
+lightly_sampled(texts)
 
 text_results = table(
     "text_results",
@@ -96,6 +98,7 @@ text_results = table(
     text("code", null=True),
     sa.Index(None, "account_id", "text_id", "id"),
 )
+lightly_sampled(text_results)
 
 text_segments = sa.Table(
     "text_segments",
@@ -119,6 +122,7 @@ sa.Index(
     sqlite_where=text_segments.c.parts > 1,
     postgresql_where=text_segments.c.parts > 1,
 )
+lightly_sampled(text_segments)
 
 parked_receipts = sa.Table(
     "parked_receipts",

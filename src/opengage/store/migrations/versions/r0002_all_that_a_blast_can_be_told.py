@@ -603,13 +603,25 @@ def upgrade() -> None:
         op.execute("ALTER INDEX envelopes_account_id_engagement_id_id SET (fillfactor = 50)")
         op.execute("ALTER INDEX envelopes_account_id_engagement_id_phone_number SET (fillfactor = 50)")
         op.execute(
+            "ALTER TABLE envelopes ALTER COLUMN account_id SET STATISTICS 10, ALTER COLUMN id SET STATISTICS 10, ALTER COLUMN created_at SET STATISTICS 10, ALTER COLUMN updated_at SET STATISTICS 10, ALTER COLUMN created_by SET STATISTICS 10, ALTER COLUMN updated_by SET STATISTICS 10, ALTER COLUMN engagement_id SET STATISTICS 10, ALTER COLUMN phone_number SET STATISTICS 10, ALTER COLUMN status SET STATISTICS 10, ALTER COLUMN reason SET STATISTICS 10, ALTER COLUMN meta SET STATISTICS 10, ALTER COLUMN next_at SET STATISTICS 10, ALTER COLUMN retry_attempts SET STATISTICS 10, ALTER COLUMN text_id SET STATISTICS 10, ALTER COLUMN callback SET STATISTICS 10, ALTER COLUMN callback_include SET STATISTICS 10, ALTER COLUMN is_priority SET STATISTICS 10, ALTER COLUMN delay_in_seconds SET STATISTICS 10, ALTER COLUMN scheduled_at SET STATISTICS 10, ALTER COLUMN processed_at SET STATISTICS 10, ALTER COLUMN completed_at SET STATISTICS 10, ALTER COLUMN phone_number_id SET STATISTICS 10, ALTER COLUMN hold_reason SET STATISTICS 10, ALTER COLUMN hold_until SET STATISTICS 10, ALTER COLUMN claims SET STATISTICS 10"
+        )
+        op.execute(
             "ALTER TABLE lanes SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
         op.execute(
             "ALTER TABLE ledger SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
         op.execute(
+            "ALTER TABLE text_results ALTER COLUMN account_id SET STATISTICS 10, ALTER COLUMN id SET STATISTICS 10, ALTER COLUMN created_at SET STATISTICS 10, ALTER COLUMN updated_at SET STATISTICS 10, ALTER COLUMN text_id SET STATISTICS 10, ALTER COLUMN kind SET STATISTICS 10, ALTER COLUMN code SET STATISTICS 10"
+        )
+        op.execute(
+            "ALTER TABLE text_segments ALTER COLUMN account_id SET STATISTICS 10, ALTER COLUMN service_profile_id SET STATISTICS 10, ALTER COLUMN carrier_ref SET STATISTICS 10, ALTER COLUMN text_id SET STATISTICS 10, ALTER COLUMN number SET STATISTICS 10, ALTER COLUMN parts SET STATISTICS 10, ALTER COLUMN state SET STATISTICS 10"
+        )
+        op.execute(
             "ALTER TABLE texts SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02)"
         )
         op.execute("ALTER INDEX texts_pkey SET (fillfactor = 50)")
         op.execute("ALTER INDEX texts_account_id_engagement_id_id SET (fillfactor = 50)")
+        op.execute(
+            "ALTER TABLE texts ALTER COLUMN account_id SET STATISTICS 10, ALTER COLUMN id SET STATISTICS 10, ALTER COLUMN created_at SET STATISTICS 10, ALTER COLUMN updated_at SET STATISTICS 10, ALTER COLUMN created_by SET STATISTICS 10, ALTER COLUMN updated_by SET STATISTICS 10, ALTER COLUMN sender SET STATISTICS 10, ALTER COLUMN recipient SET STATISTICS 10, ALTER COLUMN direction SET STATISTICS 10, ALTER COLUMN status SET STATISTICS 10, ALTER COLUMN body SET STATISTICS 10, ALTER COLUMN segments SET STATISTICS 10, ALTER COLUMN phone_number_id SET STATISTICS 10, ALTER COLUMN service_profile_id SET STATISTICS 10, ALTER COLUMN engagement_id SET STATISTICS 10, ALTER COLUMN envelope_id SET STATISTICS 10, ALTER COLUMN text_message_id SET STATISTICS 10, ALTER COLUMN epoch SET STATISTICS 10, ALTER COLUMN attempts SET STATISTICS 10, ALTER COLUMN code SET STATISTICS 10, ALTER COLUMN result_id SET STATISTICS 10, ALTER COLUMN sent_at SET STATISTICS 10, ALTER COLUMN settled_at SET STATISTICS 10, ALTER COLUMN meta SET STATISTICS 10, ALTER COLUMN callback SET STATISTICS 10, ALTER COLUMN callback_include SET STATISTICS 10, ALTER COLUMN text_template_revision_id SET STATISTICS 10, ALTER COLUMN next_at SET STATISTICS 10, ALTER COLUMN expires_at SET STATISTICS 10, ALTER COLUMN purpose SET STATISTICS 10, ALTER COLUMN hold_reason SET STATISTICS 10, ALTER COLUMN hold_until SET STATISTICS 10"
+        )
