@@ -168,12 +168,12 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def reading(self) -> AbstractAsyncContextManager[Any]:
+    def reading(self, **_: bool) -> AbstractAsyncContextManager[Any]:
         """See Store.reading."""
 
         return self._failing()
 
-    writing = reading
+    looking = writing = reading
 
     @asynccontextmanager
     async def _failing(self) -> AsyncIterator[Any]:

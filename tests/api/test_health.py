@@ -72,7 +72,7 @@ async def test_every_gauge_of_the_database_is_there(http: httpx.AsyncClient) -> 
 class Down(SqliteStore):
     """A database that cannot be reached."""
 
-    def reading(self) -> Any:
+    def reading(self, *, is_hot: bool = False) -> Any:
         """See Store.reading."""
         raise Unavailable("The database could not be used (gone).")
 
@@ -81,7 +81,7 @@ class Slow(SqliteStore):
     """A database whose readers wait for ever."""
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[Any]:
+    async def reading(self, *, is_hot: bool = False) -> AsyncIterator[Any]:
         """See Store.reading."""
         yield await asyncio.Event().wait()
 

@@ -283,15 +283,15 @@ class Waiting(SqliteStore):
         self.go = asyncio.Event()
         self.readers = 0
 
-    def reading(self) -> Any:
+    def reading(self, *, is_hot: bool = False) -> Any:
         """See Store.reading."""
-        return _Held(self)
+        return _Held(self, is_hot=is_hot)
 
 
 class _Held:
-    def __init__(self, store: Waiting) -> None:
+    def __init__(self, store: Waiting, *, is_hot: bool) -> None:
         self._store = store
-        self._inner = SqliteStore.reading(store)
+        self._inner = SqliteStore.reading(store, is_hot=is_hot)
 
     async def __aenter__(self) -> Any:
         self._store.readers += 1

@@ -165,9 +165,9 @@ class HookedStore:
         self.lies = 0
         """How many of the next commits are reported as failed, though they are durable."""
 
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+    def reading(self, *, is_hot: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """See Store.reading."""
-        return self._store.reading()
+        return self._store.reading(is_hot=is_hot)
 
     def looking(self) -> AbstractAsyncContextManager[Transaction]:
         """See Store.looking."""

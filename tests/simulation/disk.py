@@ -143,12 +143,12 @@ class SimulatedStore(SqliteStore):
         self.commits = 0
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:  # type: ignore[override]
+    async def reading(self, *, is_hot: bool = False) -> AsyncIterator[Transaction]:  # type: ignore[override]
         """See Store.reading."""
         self._live()
         if self._weather.is_down:
             raise Unavailable("The database is down.")
-        async with super().reading() as tx:
+        async with super().reading(is_hot=is_hot) as tx:
             yield _SteadyTransaction(tx, self._clock)
 
     @contextlib.asynccontextmanager

@@ -33,7 +33,7 @@ async def holder_of(store: Store, clock: Clock, key: str, secret: str, account_k
 
     Raises Unauthorized, always with the same words.
     """
-    async with store.reading() as tx:
+    async with store.looking() as tx:
         found = await tokens.holder(tx, key)
     known = secrets.compare_digest(found.secret_hash if found else _NOBODY, hash_secret(secret))
     if found is None or not known or found.revoked_at is not None:

@@ -214,8 +214,8 @@ class Store(Protocol):
     Every method raises `Unavailable` when it cannot be reached or written, and every change may raise `Violation`.
     """
 
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """A consistent view; a change in it is refused (`Unavailable`)."""
+    def reading(self, *, is_hot: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        """A consistent view; a change in it is refused (`Unavailable`). `is_hot` for what is looked up by its key."""
         ...
 
     def looking(self) -> AbstractAsyncContextManager[Transaction]:

@@ -38,9 +38,9 @@ class MeteredStore:
         self._store = store
         self._metrics = metrics
 
-    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+    def reading(self, *, is_hot: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """See Store.reading."""
-        return self._store.reading()
+        return self._store.reading(is_hot=is_hot)
 
     def looking(self) -> AbstractAsyncContextManager[Transaction]:
         """See Store.looking."""

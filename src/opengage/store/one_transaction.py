@@ -46,12 +46,12 @@ class OneTransaction:
         self._blocks += 1
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[Transaction]:
+    async def reading(self, *, is_hot: bool = False) -> AsyncIterator[Transaction]:
         """See Store.reading: what this request has written is seen."""
         if self._transaction is not None:
             yield self._transaction
             return
-        async with self._store.reading() as transaction:
+        async with self._store.reading(is_hot=is_hot) as transaction:
             yield transaction
 
     def looking(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
@@ -126,9 +126,9 @@ class Stepwise:
             yield transaction
         self._has_begun = True
 
-    def reading(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
+    def reading(self, *, is_hot: bool = False) -> contextlib.AbstractAsyncContextManager[Transaction]:
         """See Store.reading."""
-        return self._store.reading()
+        return self._store.reading(is_hot=is_hot)
 
     def looking(self) -> contextlib.AbstractAsyncContextManager[Transaction]:
         """See Store.looking."""

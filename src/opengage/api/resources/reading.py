@@ -43,7 +43,7 @@ async def one(store: Store, reader: Reader, resource: Anything, id_: str, select
     """One resource. Raises NotFound, Forbidden, DocumentError."""
     reader.require(resource)
     wanted = shown(resource, selection)
-    async with store.reading() as tx:
+    async with store.reading(is_hot=True) as tx:
         return await _one(tx, reader, resource, from_wire(id_), wanted)
 
 

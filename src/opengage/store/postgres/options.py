@@ -39,8 +39,8 @@ _DURABLE: Final = (
 _LOOKED_UP: Final = "SET LOCAL random_page_cost = 0.3;"
 
 # Planning each statement anew is a tenth of the server's work in a blast, and those of a blast have one plan each,
-# whatever the values and statistics: the tests see to that. So the hot path keeps its plans for some seconds, and so does
-# who looks what there is to do. For everybody else it is what they ask that decides which index is best.
+# whatever the values and statistics: the tests see to that. So the hot path keeps its plans for some seconds, and so do
+# those who look what there is to do. For everybody else it is what they ask that decides which index is best.
 _KEPT: Final = "SET plan_cache_mode = force_generic_plan;"
 _ANEW: Final = "SET LOCAL plan_cache_mode = force_custom_plan;"
 FORGOTTEN: Final = "DISCARD PLANS;"
@@ -73,8 +73,13 @@ class PostgresOptions(msgspec.Struct, frozen=True):
     @property
     def begin_reading(self) -> str:
         """The beginning of a consistent view."""
+        return f"{self.begin_hot_reading}{_ANEW}"
+
+    @property
+    def begin_hot_reading(self) -> str:
+        """The same for what is looked up by its key, many times a second."""
         settings = self._settings(word="SET LOCAL") if self.is_pooled else ""
-        return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{settings}{_ANEW}"
+        return f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;{settings}"
 
     @property
     def begin_session(self) -> str:

@@ -53,10 +53,12 @@ class PostgresStore:
         self._planned: set[int] = set()
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[PostgresTransaction]:
+    async def reading(self, *, is_hot: bool = False) -> AsyncIterator[PostgresTransaction]:
         """See Store.reading."""
         async with self._connection() as connection:
-            await connection.execute(self._options.begin_reading)
+            options = self._options
+            begin = options.begin_hot_reading + self._forgetting(connection) if is_hot else options.begin_reading
+            await connection.execute(begin)
             yield self._transaction(connection, writes=False)
 
     @contextlib.asynccontextmanager
@@ -76,7 +78,8 @@ class PostgresStore:
     async def writing(self, *, is_hot: bool = False) -> AsyncIterator[PostgresTransaction]:
         """See Store.writing."""
         async with self._connection() as connection:
-            begin = self._forgetting(connection) + self._options.begin_hot if is_hot else self._options.begin_writing
+            options = self._options
+            begin = options.begin_hot + self._forgetting(connection) if is_hot else options.begin_writing
             await connection.execute(begin)
             tx = self._transaction(connection, writes=True)
             yield tx

@@ -183,7 +183,7 @@ class SqliteStore:
         connection.execute(f"PRAGMA cache_size = {-cache}")
         return connection
 
-    def reading(self) -> contextlib.AbstractAsyncContextManager[SqliteTransaction]:
+    def reading(self, *, is_hot: bool = False) -> contextlib.AbstractAsyncContextManager[SqliteTransaction]:  # noqa: ARG002 - nothing is planned
         """See Store.reading."""
         return _Reading(self._free, self._compiled, self._seals)
 
