@@ -7,19 +7,22 @@ import pytest
 
 from dispatch.at_once import between, everywhere, in_order, loose, on_postgres, owner
 from dispatch.world import HookedStore, Tenant, World, accept, receipt_for
+from opengage.clock import SECOND, Instant
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.scheduler import Scheduler
 from opengage.dispatch.sender import Sender
 from opengage.domain.errors import Invalid
+from opengage.domain.ledger import Moves
 from opengage.domain.outcomes import NO_ANSWER, Deferred, Outcome, ReceiptState, Refused, Submission, Unknown
-from opengage.domain.records import Engagement
-from opengage.ids import new_id
+from opengage.domain.records import Engagement, Envelope, Text
+from opengage.domain.states import Reason, TextStatus
+from opengage.ids import LAST, new_id
 from opengage.operations import doubts, engagements
 from opengage.operations.engagement_changes import Changes
-from opengage.store import rows, work
-from opengage.store.contract import Store
+from opengage.store import endings, rows, work
+from opengage.store.contract import Held, Store
 
 
 async def in_doubt(world: World) -> tuple[Tenant, Engagement, Recorder, Sender, Submission]:
@@ -332,6 +335,86 @@ async def test_a_sweep_that_holds_nothing_is_noticed(world: World, monkeypatch: 
     loose(monkeypatch, work, "_STILL_OVER")
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         await test_the_sweep_leaves_alone_what_is_being_prolonged(world)
+
+
+LATE: dict[str, tuple[str, Callable[[Recorder, Submission], None]]] = {
+    "its answer": ("sent", lambda recorder, text: recorder.outcomes([accept(text)])),
+    "its receipt": ("delivered", lambda recorder, text: recorder.receipts([receipt_for(text, ReceiptState.DELIVERED)])),
+}
+
+
+@everywhere
+@pytest.mark.parametrize("kept_by", ["nothing", "a pause", "a gate"])
+@pytest.mark.parametrize("late", LATE)
+async def test_what_proves_to_be_taken_is_not_sent_again(world: World, late: str, kept_by: str) -> None:
+    """A late answer to the first submit, or its receipt, makes the second one needless, wherever the envelope waits for
+    that; the ledger counts it out of there."""
+    reason, tell = LATE[late]
+    tenant, engagement, recorder, sender, first = await in_doubt(world)
+    if late == "its receipt":
+        async with world.store.writing() as tx:  # by which its text is known
+            refs = [(receipt_for(first).carrier_ref, first.text_id, 1, 1)]
+            await tx.batches.add_refs(tenant.account_id, tenant.profile.id, refs)
+    await resolve(world.store, world, tenant, engagement, "resend")
+    if kept_by == "a pause":
+        await world.set(engagement, status="paused")
+    if kept_by == "a gate":
+        await hold(world, tenant, engagement)
+    tell(recorder, first)
+    await recorder.commit()
+    assert (await world.ledger(engagement)).reasons == {reason: 1}
+    assert set(world.reasons().values()) == {reason}
+    async with world.store.reading() as tx:
+        (envelope,) = await rows.some(tx, Envelope, limit=2, offset=0, account_id=tenant.account_id)
+        (text,) = await rows.some(tx, Text, limit=2, offset=0, account_id=tenant.account_id)
+        still_open = await tx.batches.open_texts(tenant.account_id, tenant.number.id, TextStatus.SENT, LAST, 2)
+    assert (envelope.next_at, envelope.hold_reason, envelope.hold_until) == (None, None, None)
+    assert text.status == reason
+    assert [each.text_id for each, *_ in still_open] == ([text.id] if reason == "sent" else [])
+    await sender.turn()
+    assert len(world.carrier.submitted) == 1
+
+
+@on_postgres
+async def test_a_resend_while_the_late_answer_is_being_written(world: World) -> None:
+    """It passes the envelope by, and finds nothing to send afterwards."""
+    tenant, engagement, _, sender, first = await in_doubt(world)
+    await resolve(world.store, world, tenant, engagement, "resend")
+
+    def answer(store: Store) -> Awaitable[Any]:
+        return hear(world.recorder(tenant, store), accept(first))
+
+    assert [each for each in await between(answer, sender.turn, world) if isinstance(each, BaseException)] == []
+    await sender.turn()
+    assert len(world.carrier.submitted) == 1
+    assert (await world.ledger(engagement)).reasons == {"sent": 1}
+
+
+@on_postgres
+async def test_a_late_answer_while_the_resend_is_being_written(world: World) -> None:
+    """It comes too late to stop that, waits for it, and tells what is true of the text: it was taken."""
+    tenant, engagement, recorder, _, first = await in_doubt(world)
+    await resolve(world.store, world, tenant, engagement, "resend")
+
+    async def resend(store: Store) -> None:
+        await (await world.sender(tenant, recorder, store=store)).turn()
+
+    await in_order(world, resend, lambda: hear(world.recorder(tenant), accept(first)))
+    assert (await world.ledger(engagement)).reasons == {"sent": 1}
+    assert set(world.reasons().values()) == {"sent"}
+
+
+async def hold(world: World, tenant: Tenant, engagement: Engagement) -> None:
+    """A gate holds the envelope that is to be sent again."""
+    now = world.clock.now()
+    async with world.store.writing() as tx:
+        (envelope,) = await rows.some(tx, Envelope, limit=1, offset=0, account_id=tenant.account_id)
+        held = Held(envelope.id, Reason.QUIET_HOURS, "quiet-hours", Instant(now + SECOND))
+        await tx.batches.hold_envelopes(tenant.account_id, [held], now)
+        moves = Moves()
+        moves.leave(tenant.account_id, engagement.id, envelope.reason, 1)
+        moves.arrive(tenant.account_id, engagement.id, Reason.QUIET_HOURS, 1)
+        await endings.move_and_complete(tx, moves, now, new_id)
 
 
 @everywhere

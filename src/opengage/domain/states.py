@@ -157,6 +157,9 @@ _CHANGES: Final[Mapping[tuple[TextStatus, TextEvent], TextStatus]] = {
     (TextStatus.SENDING, TextEvent.NO_ANSWER): TextStatus.IN_DOUBT,
     (TextStatus.QUEUED, TextEvent.RESTORED): TextStatus.IN_DOUBT,
     (TextStatus.SENDING, TextEvent.RESTORED): TextStatus.IN_DOUBT,
+    # before it goes out again its first submit may prove to have arrived: there is no need then
+    (TextStatus.QUEUED, TextEvent.ACCEPTED): TextStatus.SENT,
+    (TextStatus.QUEUED, TextEvent.DELIVERY): TextStatus.DELIVERED,
     # the answer to a submit that was given up on may still come, and so may its receipt
     (TextStatus.IN_DOUBT, TextEvent.ACCEPTED): TextStatus.SENT,
     (TextStatus.IN_DOUBT, TextEvent.REFUSED): TextStatus.FAILED,

@@ -6,15 +6,16 @@ state.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from opengage.clock import SECOND, Instant
 from opengage.domain.ledger import Dimension, Moves
+from opengage.domain.records import Envelope
 from opengage.domain.retry import Trouble, next_delay
-from opengage.domain.states import CLOSED, LEFT_OR_NOT, STATUS_OF, TextEvent, TextStatus, change, place
+from opengage.domain.states import CLOSED, LEFT_OR_NOT, STATUS_OF, Reason, TextEvent, TextStatus, change, place
 from opengage.ids import Id, NewId
-from opengage.store import endings, outbox
+from opengage.store import endings, outbox, rows
 from opengage.store.contract import Result, Stale, Step, Transaction, Unanswered
 
 Chance = Callable[[], float]
@@ -88,10 +89,11 @@ class Settling:
         """
         for account_id, results in sorted(self._results.items()):
             steps = [step for step in self._steps.values() if step.text.account_id == account_id]
+            stood = await _stood(tx, account_id, steps)
             await tx.batches.step(account_id, steps, results, self._now)
             own = {step.text.text_id: step for step in steps}
             await outbox.announce_results(tx, account_id, own, results, self._now, self._new_id)
-            _note(moves, account_id, steps)
+            _note(moves, account_id, steps, stood)
         return next(((account_id, some[0].id) for account_id, some in self._results.items()), None)
 
 
@@ -108,15 +110,23 @@ async def unless_stale(write: Callable[[], Awaitable[_T]]) -> _T:
     return await write()
 
 
-def _note(moves: Moves, account_id: int, steps: Sequence[Step]) -> None:
-    """Count where the envelopes of these texts went."""
+async def _stood(tx: Transaction, account_id: int, steps: Sequence[Step]) -> dict[Id, Reason]:
+    """Where the envelopes of texts that waited to be sent again stand: any gate may hold them, or none."""
+    waited = [step.text for step in steps if step.text.status is TextStatus.QUEUED]
+    ids = [text.envelope_id for text in waited if text.envelope_id is not None]
+    held = await rows.hold(tx, Envelope, account_id, ids) if ids else {}
+    return {envelope.id: envelope.reason for envelope in held.values()}
+
+
+def _note(moves: Moves, account_id: int, steps: Sequence[Step], stood: Mapping[Id, Reason]) -> None:
+    """Count where the envelopes of these texts went, from where they `stood` if their text does not tell."""
     went = Counter(
-        (step.text.engagement_id, step.text.status, step.reason, step.code)
+        (step.text.engagement_id, stood.get(step.text.envelope_id, place(step.text.status)), step.reason, step.code)
         for step in steps
         if step.text.engagement_id is not None and step.text.envelope_id is not None
     )
     for (engagement_id, before, reason, code), count in went.items():
-        moves.leave(account_id, engagement_id, place(before), count)
+        moves.leave(account_id, engagement_id, before, count)
         moves.arrive(account_id, engagement_id, reason, count)
         if reason in LEFT_OR_NOT:
             moves.note(account_id, engagement_id, Dimension.ENDED, reason, count)

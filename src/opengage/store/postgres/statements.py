@@ -235,7 +235,8 @@ USING {_given(f"{_each(3)} AS wanted", profile="$2::bytea", wanted="wanted")}
 WHERE account_id = given.account AND service_profile_id = given.profile AND carrier_ref = given.wanted
 """
 
-# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones
+# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones; who waited
+# to be sent again has none, and proves to be out all the same
 _fates = _given(
     _kinds(5),
     wanted=_id(3),
@@ -255,7 +256,7 @@ UPDATE texts SET status = given.status, code = given.code, result_id = given.res
     sent_at = CASE WHEN given.accepted THEN coalesce(sent_at, $2::bigint) ELSE sent_at END,
     settled_at = CASE WHEN given.settled THEN $2::bigint END,
     next_at = CASE WHEN envelope_id IS NULL THEN given.next_at END, hold_reason = NULL, hold_until = NULL,
-    epoch = CASE WHEN given.settled OR given.status = 'queued' THEN NULL ELSE epoch END
+    epoch = CASE WHEN given.settled OR given.status = 'queued' THEN NULL ELSE coalesce(epoch, 0) END
 FROM {_fates}
 WHERE texts.account_id = given.account AND texts.id = given.wanted AND texts.status = given.before
     AND texts.attempts = given.tried AND CASE WHEN texts.settled_at IS NULL THEN true ELSE false END
@@ -272,7 +273,8 @@ _places = _given(
 STEP_ENVELOPES: Final = f"""
 UPDATE envelopes SET status = given.status, reason = given.reason, next_at = given.next_at, updated_at = $2::bigint,
     retry_attempts = given.retries,
-    completed_at = CASE WHEN given.status IN ('complete', 'incomplete') THEN $2::bigint END
+    completed_at = CASE WHEN given.status IN ('complete', 'incomplete') THEN $2::bigint END,
+    hold_reason = NULL, hold_until = NULL
 FROM {_places}
 WHERE envelopes.account_id = given.account AND envelopes.id = given.wanted
 """

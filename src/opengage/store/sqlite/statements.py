@@ -187,13 +187,14 @@ WHERE account_id = :account_id AND service_profile_id = :service_profile_id
     AND carrier_ref IN (SELECT value FROM json_each(:refs))
 """
 
-# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones
+# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones; who waited
+# to be sent again has none, and proves to be out all the same
 STEP_TEXTS: Final = """
 UPDATE texts SET status = :status, code = :code, result_id = some.result, attempts = :attempts, updated_at = :now,
     sent_at = CASE WHEN :accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
     settled_at = CASE WHEN :settled THEN :now END,
     next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END, hold_reason = NULL, hold_until = NULL,
-    epoch = CASE WHEN :settled OR :status = 'queued' THEN NULL ELSE epoch END
+    epoch = CASE WHEN :settled OR :status = 'queued' THEN NULL ELSE coalesce(epoch, 0) END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, value AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
@@ -209,7 +210,8 @@ FROM json_each(:rows)
 
 STEP_ENVELOPES: Final = """
 UPDATE envelopes SET status = :status, reason = :reason, next_at = some.next_at, updated_at = :now,
-    retry_attempts = :retries, completed_at = CASE WHEN :status IN ('complete', 'incomplete') THEN :now END
+    retry_attempts = :retries, completed_at = CASE WHEN :status IN ('complete', 'incomplete') THEN :now END,
+    hold_reason = NULL, hold_until = NULL
 FROM (SELECT :account_id AS account, substr(:envelopes, key * 16 + 1, 16) AS wanted, value AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE envelopes.account_id = some.account AND envelopes.id = some.wanted
