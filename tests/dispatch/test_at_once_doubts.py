@@ -359,7 +359,7 @@ async def test_what_proves_to_be_taken_is_not_sent_again(world: World, late: str
     if kept_by == "a pause":
         await world.set(engagement, status="paused")
     if kept_by == "a gate":
-        await hold(world, tenant, engagement)
+        await hold(world.store, world, tenant, engagement)
     tell(recorder, first)
     await recorder.commit()
     assert (await world.ledger(engagement)).reasons == {reason: 1}
@@ -404,10 +404,23 @@ async def test_a_late_answer_while_the_resend_is_being_written(world: World) -> 
     assert set(world.reasons().values()) == {"sent"}
 
 
-async def hold(world: World, tenant: Tenant, engagement: Engagement) -> None:
+@on_postgres
+async def test_a_late_answer_while_a_gate_begins_to_hold_the_envelope(world: World) -> None:
+    """It is counted out of the place where it is held by then."""
+    tenant, engagement, recorder, _, first = await in_doubt(world)
+    await resolve(world.store, world, tenant, engagement, "resend")
+
+    def begin(store: Store) -> Awaitable[Any]:
+        return hold(store, world, tenant, engagement)
+
+    await in_order(world, begin, lambda: hear(recorder, accept(first)))
+    assert (await world.ledger(engagement)).reasons == {"sent": 1}
+
+
+async def hold(store: Store, world: World, tenant: Tenant, engagement: Engagement) -> None:
     """A gate holds the envelope that is to be sent again."""
     now = world.clock.now()
-    async with world.store.writing() as tx:
+    async with store.writing() as tx:
         (envelope,) = await rows.some(tx, Envelope, limit=1, offset=0, account_id=tenant.account_id)
         held = Held(envelope.id, Reason.QUIET_HOURS, "quiet-hours", Instant(now + SECOND))
         await tx.batches.hold_envelopes(tenant.account_id, [held], now)
