@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dispatch.at_once import between, everywhere, in_order, loose, on_postgres, owner
-from dispatch.world import HookedStore, Tenant, World, accept, receipt_for
+from dispatch.world import LONG, HookedStore, Tenant, World, accept, receipt_for
 from opengage.clock import SECOND, Instant
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
@@ -373,6 +373,28 @@ async def test_what_proves_to_be_taken_is_not_sent_again(world: World, late: str
     assert [each.text_id for each, *_ in still_open] == ([text.id] if reason == "sent" else [])
     await sender.turn()
     assert len(world.carrier.submitted) == 1
+
+
+@everywhere
+async def test_a_part_that_was_taken_twice_is_not_another_part(world: World) -> None:
+    """Of three parts two are delivered, one of them twice: the third one goes out still."""
+    tenant = await world.tenant()
+    engagement = await world.engagement(tenant, 1, body=LONG)
+    recorder = world.recorder(tenant)
+    sender = await world.sender(tenant, recorder)
+    await sender.turn()
+    (text,) = world.carrier.submitted
+    await hear(recorder, Unknown(text.text_id, NO_ANSWER, ((1, "a"),)))
+    await resolve(world.store, world, tenant, engagement, "resend")
+    await sender.turn()
+    await hear(recorder, Deferred(text.text_id, "88", throttled=True, carrier_refs=((2, "b2"),), attempt=2))
+    await hear(recorder, Deferred(text.text_id, "88", throttled=True, carrier_refs=((1, "a"), (2, "b1")), attempt=1))
+    recorder.receipts([receipt_for(text, carrier_ref=ref, reference=None) for ref in ("a", "b1", "b2")])
+    await recorder.commit()
+    world.wait(600, sender)
+    await sender.turn()
+    assert len(world.carrier.submitted) == 3
+    assert set(world.reasons().values()) == {"sending"}
 
 
 @on_postgres

@@ -146,11 +146,13 @@ async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) ->
 async def _state_of_long_text(tx: Transaction, text: Unanswered, receipt: Receipt) -> ReceiptState | None:
     """What a text of several segments comes to by this receipt: any failure decides it, and the last delivery.
 
-    The failure may be an older one, of a segment that was taken before the rest of the text was put off.
+    The failure may be an older one, of a segment that was taken before the rest of the text was put off. A segment that
+    was taken twice has two receipts, and is one segment all the same.
     """
     await parking.mark_segment(tx, text.account_id, text.text_id, receipt.carrier_ref, receipt.state)
-    states = [segment.state for segment in await parking.segments(tx, text.account_id, text.text_id)]
+    segments = await parking.segments(tx, text.account_id, text.text_id)
     for failure in (ReceiptState.UNDELIVERED, ReceiptState.EXPIRED):
-        if failure in states:
+        if any(segment.state == failure for segment in segments):
             return failure
-    return ReceiptState.DELIVERED if states.count(ReceiptState.DELIVERED) >= text.segments else None
+    delivered = {segment.number for segment in segments if segment.state == ReceiptState.DELIVERED}
+    return ReceiptState.DELIVERED if len(delivered) >= text.segments else None

@@ -31,7 +31,7 @@ from opengage.domain.outcomes import (
 from opengage.domain.records import ServiceProfile
 from opengage.domain.redelivery import Redeliveries, mark_of
 from opengage.ids import Id, NewId, to_wire
-from opengage.operations.settling import Chance, Settling
+from opengage.operations.settling import Chance, Settling, unless_stale
 from opengage.store import endings, lanes
 from opengage.store import receipts as parking
 from opengage.store.contract import Stale, Store, Transaction, Unanswered
@@ -290,13 +290,13 @@ class Recorder:
     async def _store_batch(self, batch: Batch) -> None:
         """Store one batch, trusting what is remembered of texts under way; look again if that has changed meanwhile.
 
-        Others may change it once more between that look and the writing: the caller then tries it all again.
+        Others may change it once more between that look and the writing: then it is looked at again.
         """
         try:
             under_way = (self._open.get(outcome.text_id) for outcome in batch.outcomes)
             await self._write_batch(batch, {text.text_id: text for _, text in filter(None, under_way)})
         except Stale:
-            await self._write_batch(batch, {})
+            await unless_stale(lambda: self._write_batch(batch, {}))
 
     async def _write_batch(self, batch: Batch, remembered: Mapping[Id, Unanswered]) -> None:
         settling = self._settling()
