@@ -112,8 +112,8 @@ async def unless_stale(write: Callable[[], Awaitable[_T]]) -> _T:
 
 async def _stood(tx: Transaction, account_id: int, steps: Sequence[Step]) -> dict[Id, Reason]:
     """Where the envelopes of texts that waited to be sent again stand: any gate may hold them, or none."""
-    waited = [step.text for step in steps if step.text.status is TextStatus.QUEUED]
-    ids = [text.envelope_id for text in waited if text.envelope_id is not None]
+    texts = (step.text for step in steps if step.text.status is TextStatus.QUEUED)
+    ids = [text.envelope_id for text in texts if text.envelope_id is not None]
     held = await rows.hold(tx, Envelope, account_id, ids) if ids else {}
     return {envelope.id: envelope.reason for envelope in held.values()}
 
@@ -121,12 +121,12 @@ async def _stood(tx: Transaction, account_id: int, steps: Sequence[Step]) -> dic
 def _note(moves: Moves, account_id: int, steps: Sequence[Step], stood: Mapping[Id, Reason]) -> None:
     """Count where the envelopes of these texts went, from where they `stood` if their text does not tell."""
     went = Counter(
-        (step.text.engagement_id, stood.get(step.text.envelope_id, place(step.text.status)), step.reason, step.code)
+        (step.text.engagement_id, stood.get(step.text.envelope_id), step.text.status, step.reason, step.code)
         for step in steps
         if step.text.engagement_id is not None and step.text.envelope_id is not None
     )
-    for (engagement_id, before, reason, code), count in went.items():
-        moves.leave(account_id, engagement_id, before, count)
+    for (engagement_id, place_then, before, reason, code), count in went.items():
+        moves.leave(account_id, engagement_id, place(before) if place_then is None else place_then, count)
         moves.arrive(account_id, engagement_id, reason, count)
         if reason in LEFT_OR_NOT:
             moves.note(account_id, engagement_id, Dimension.ENDED, reason, count)

@@ -13,7 +13,7 @@ from opengage.domain import records
 from opengage.domain.errors import Unavailable
 from opengage.domain.states import Reason, TextStatus
 from opengage.store import revision, rows, tables
-from opengage.store.contract import Store, Turn, Violation
+from opengage.store.contract import Store, Transaction, Turn, Violation
 from opengage.store.postgres import PostgresOptions, PostgresStore, options
 from opengage.store.postgres import store as module
 from processes import free_port
@@ -319,23 +319,41 @@ async def test_who_looks_keeps_plans_and_who_reads_does_not(store: PostgresStore
         assert await tx.rows(SETTING, name="plan_cache_mode") == [("force_custom_plan",)]
 
 
-async def test_kept_plans_are_made_anew_after_a_while(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_reads_by_a_key_keeps_plans_and_a_consistent_view(store: PostgresStore) -> None:
+    """The first one of a connection plans anew, within that view."""
+    for _ in range(2):
+        async with store.reading(is_hot=True) as tx:
+            found = [(await tx.rows(SETTING, name=each))[0][0] for each in ("plan_cache_mode", "transaction_isolation")]
+        assert found == ["force_generic_plan", "repeatable read"]
+
+
+WAYS: dict[str, Callable[[Store], contextlib.AbstractAsyncContextManager[Transaction]]] = {
+    "writing": lambda store: store.writing(is_hot=True),
+    "reading": lambda store: store.reading(is_hot=True),
+    "looking": lambda store: store.looking(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_kept_plans_are_made_anew_after_a_while(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     """A plan outlives its transaction, but not the size of the table it was made for."""
 
-    async def planned(store: Store, settings: str = "SELECT 1") -> str:
-        async with store.writing(is_hot=True) as tx:
-            await tx.run(sa.text(settings))
+    async def planned(store: Store) -> str:
+        async with WAYS[way](store) as tx:
             return "".join(row[0] for row in await tx.rows(sa.text("EXPLAIN EXECUTE kept (1, '\\x01')")))
 
-    other = "SET LOCAL enable_indexscan = off"
     async with opened(postgres_url, pool_size=1) as store:
         monkeypatch.setattr(module, "_PLANS_KEPT", 1e9)
         async with store.writing(is_hot=True) as tx:
             await tx.run(sa.text("PREPARE kept AS SELECT body FROM texts WHERE account_id = $1 AND id = $2"))
         assert "Bitmap" not in await planned(store)
-        assert "Bitmap" not in await planned(store, other)
+        async with store.writing(is_hot=True) as tx:
+            await tx.run(sa.text("SET enable_indexscan = off"))
+        assert "Bitmap" not in await planned(store)
         monkeypatch.setattr(module, "_PLANS_KEPT", 1e-9)
-        assert "Bitmap" in await planned(store, other)
+        assert "Bitmap" in await planned(store)
 
 
 async def test_a_text_with_a_nul_is_stored_without_it(store: PostgresStore) -> None:
