@@ -21,8 +21,9 @@ from opengage.domain.states import Reason, TextStatus
 from opengage.ids import LAST, new_id
 from opengage.operations import doubts, engagements
 from opengage.operations.engagement_changes import Changes
+from opengage.operations.settling import Settling
 from opengage.store import endings, rows, work
-from opengage.store.contract import Held, Store
+from opengage.store.contract import Held, Stale, Store
 
 
 async def in_doubt(world: World) -> tuple[Tenant, Engagement, Recorder, Sender, Submission]:
@@ -373,6 +374,31 @@ async def test_what_proves_to_be_taken_is_not_sent_again(world: World, late: str
     assert [each.text_id for each, *_ in still_open] == ([text.id] if reason == "sent" else [])
     await sender.turn()
     assert len(world.carrier.submitted) == 1
+
+
+async def test_a_recorder_whose_texts_move_twice_looks_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store can be written: nothing is refused for that, and nobody waits half a second."""
+    tenant = await world.tenant()
+    await world.engagement(tenant, 1)
+    recorder = world.recorder(tenant)
+    await (await world.sender(tenant, recorder)).turn()
+    (text,) = world.carrier.submitted
+    moves, write = iter((Stale, Stale)), Settling.write_texts
+
+    async def written(settling: Settling, *told: Any) -> Any:
+        if moved := next(moves, None):
+            raise moved
+        return await write(settling, *told)
+
+    def refuse(*_: Any) -> None:
+        pytest.fail("what handsets say was refused")
+
+    monkeypatch.setattr(Settling, "write_texts", written)
+    monkeypatch.setattr(recorder, "_refuse", refuse)
+    await hear(recorder, accept(text))
+    assert set(world.reasons().values()) == {"sent"}
 
 
 @everywhere

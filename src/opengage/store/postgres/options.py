@@ -38,9 +38,9 @@ _DURABLE: Final = (
 # roomy one (see tables.columns) has more pages than another that seems to do. Whoever reads much counts pages as usual.
 _LOOKED_UP: Final = "SET LOCAL random_page_cost = 0.3;"
 
-# Planning each statement anew is a tenth of the server's work in a blast, and those of a blast have one plan each,
+# Planning each statement anew is a tenth of the server's work in a blast, and those of its batches have one plan each,
 # whatever the values and statistics: the tests see to that. So the hot path keeps its plans for some seconds, and so do
-# those who look what there is to do. For everybody else it is what they ask that decides which index is best.
+# those who look something up by keys. For everybody else it is what they ask that decides which index is best.
 _KEPT: Final = "SET plan_cache_mode = force_generic_plan;"
 _ANEW: Final = "SET LOCAL plan_cache_mode = force_custom_plan;"
 FORGOTTEN: Final = "DISCARD PLANS;"
