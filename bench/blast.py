@@ -72,7 +72,7 @@ def run(access: Access, simulator: Simulator, engagement_id: str, texts: int) ->
     probe = _Side(lambda: _probe(blast, access, engagement_id, over))
     try:
         client.schedule(engagement_id)
-        while is_open(client, engagement_id, texts):
+        while missing(client, engagement_id, texts):
             if time.monotonic() > deadline:
                 raise Broken(f"the blast did not end in time: {client.ledger(engagement_id)}")
             time.sleep(POLL)
@@ -85,12 +85,12 @@ def run(access: Access, simulator: Simulator, engagement_id: str, texts: int) ->
     return blast
 
 
-def is_open(client: Client, engagement_id: str, texts: int) -> bool:
-    """Whether receipts are missing. Raises Broken when a text has failed: nothing here makes one fail."""
+def missing(client: Client, engagement_id: str, texts: int) -> int:
+    """How many receipts are missing. Raises Broken when a text has failed: nothing here makes one fail."""
     ledger = client.ledger(engagement_id)
     if ledger["incomplete"] or ledger["hold"]:
         raise Broken(f"texts failed: {ledger}")
-    return bool(ledger["complete"] < texts)
+    return int(texts - ledger["complete"])
 
 
 def _watch_submits(blast: Blast, simulator: Simulator, target: int, start: float, deadline: float) -> None:
