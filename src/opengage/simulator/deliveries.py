@@ -18,7 +18,8 @@ from opengage.smpp.receipt import State
 
 _ERRORS: Final = {State.DELIVRD: b"000", State.UNDELIV: b"001", State.EXPIRED: b"034"}
 _HEAD: Final = Struct(">HH")
-_STATE: Final = Struct(">HHB")
+_RECEIPTED_MESSAGE_ID: Final = int(tlv.Tag.RECEIPTED_MESSAGE_ID)  # an enum's member takes longer to pack
+_STATES: Final = {state: Struct(">HHB").pack(tlv.Tag.MESSAGE_STATE, 1, state) for state in State}
 _ONLY_FAILURE, _ONLY_SUCCESS = 2, 3
 _INTERNATIONAL: Final = 1
 
@@ -44,7 +45,7 @@ class Writer:
 
     def __init__(self, start: Instant) -> None:
         self._last = int(start)
-        self._stamp = b""
+        self._fates: dict[State, bytes] = {}
         self._stamped = 0
 
     def next_id(self) -> int:
@@ -54,38 +55,46 @@ class Writer:
 
     def receipt(self, submit: SubmitSm, message_id: bytes, state: State, now: Instant) -> bytes:
         """The body of the deliver_sm that tells what became of this submit."""
-        stamp = self.stamp(now)
-        text = b"id:%b sub:001 dlvrd:%b submit date:%b done date:%b stat:%b err:%b text:%b" % (
-            message_id,
-            b"001" if state is State.DELIVRD else b"000",
-            stamp,
-            stamp,
-            state.name.encode(),
-            _ERRORS[state],
-            b"" if submit.data_coding or submit.esm_class & EsmClass.UDHI else submit.short_message[:20],
-        )
-        return b"\0%c%c%b\0%c%c%b\0\x04\0\0\0\0\0\0\0\0%c%b%b%b\0%b%b" % (
+        words = b"" if submit.data_coding or submit.esm_class & EsmClass.UDHI else submit.short_message[:20]
+        fate = self._fate(state, now)
+        return b"\0%c%c%b\0%c%c%b\0\x04\0\0\0\0\0\0\0\0%cid:%b%b%b%b%b\0%b%b" % (
             submit.dest_addr_ton,
             submit.dest_addr_npi,
             submit.destination_addr.encode("latin-1"),
             submit.source_addr_ton,
             submit.source_addr_npi,
             submit.source_addr.encode("latin-1"),
-            len(text),
-            text,
-            _HEAD.pack(tlv.Tag.RECEIPTED_MESSAGE_ID, len(message_id) + 1),
+            len(b"id:") + len(message_id) + len(fate) + len(words),
             message_id,
-            _STATE.pack(tlv.Tag.MESSAGE_STATE, 1, state),
+            fate,
+            words,
+            _HEAD.pack(_RECEIPTED_MESSAGE_ID, len(message_id) + 1),
+            message_id,
+            _STATES[state],
             _reference(submit) if submit.tlvs else b"",
         )
 
-    def stamp(self, now: Instant) -> bytes:
-        """YYMMDDhhmm in UTC, as Appendix B writes dates."""
+    def _fate(self, state: State, now: Instant) -> bytes:
+        """What Appendix B writes between the id and the words, the same for all receipts of one second."""
         second = now // SECOND
         if second != self._stamped:
             self._stamped = second
-            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%y%m%d%H%M").encode()
-        return self._stamp
+            self._fates.clear()
+        found = self._fates.get(state)
+        if found is None:
+            found = self._fates[state] = _fate_at(state, second)
+        return found
+
+
+def _fate_at(state: State, second: int) -> bytes:
+    stamp = datetime.fromtimestamp(second, UTC).strftime("%y%m%d%H%M").encode()
+    return b" sub:001 dlvrd:%b submit date:%b done date:%b stat:%b err:%b text:" % (
+        b"001" if state is State.DELIVRD else b"000",
+        stamp,
+        stamp,
+        state.name.encode(),
+        _ERRORS[state],
+    )
 
 
 def _reference(submit: SubmitSm) -> bytes:

@@ -5,7 +5,7 @@ counts are of all that ever rang. Concatenated parts are joined before a handset
 """
 
 import textwrap
-from collections import OrderedDict, deque
+from collections import deque
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -75,8 +75,9 @@ class PhoneWall:
 
     def __init__(self, keep: int = KEEP, patience: float = _PATIENCE) -> None:
         self._keep = keep
-        self._texts: deque[Text] = deque()
-        self._inboxes: OrderedDict[str, deque[Text]] = OrderedDict()
+        self._texts: deque[Text] = deque()  # an inbox is picked out of it when somebody looks: most ring unseen
+        self._kept: dict[str, int] = {}
+        """How many texts of each handset are kept."""
         self._joining: Reassembler[tuple[SubmitSm, int]] = Reassembler(_UNFINISHED, patience)
         self.rung = 0
         """Texts that ever rang, each once however many parts it had."""
@@ -102,36 +103,32 @@ class PhoneWall:
     def _put(self, text: Text) -> None:
         self.rung += 1
         self._texts.append(text)
-        inbox = self._inboxes.get(text.number)
-        if inbox is None:
-            inbox = self._inboxes[text.number] = deque()
-        else:
-            self._inboxes.move_to_end(text.number)
-        inbox.append(text)
+        self._kept[text.number] = self._kept.get(text.number, 0) + 1
         if len(self._texts) > self._keep:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:
         number = self._texts.popleft().number
-        inbox = self._inboxes[number]
-        inbox.popleft()
-        if not inbox:
-            del self._inboxes[number]
+        left = self._kept.pop(number) - 1
+        if left:
+            self._kept[number] = left
 
     def inbox(self, number: str) -> list[Text]:
         """The texts of one handset, oldest first; with or without the plus."""
-        return list(self._inboxes.get(number.removeprefix("+"), ()))
+        wanted = number.removeprefix("+")
+        return [text for text in self._texts if text.number == wanted] if wanted in self._kept else []
 
     def numbers(self, limit: int) -> list[str]:
         """The handsets that rang last, latest first."""
-        return [_plus(number) for number in islice(reversed(self._inboxes), limit)]
+        latest = dict.fromkeys(text.number for text in reversed(self._texts))
+        return [_plus(number) for number in islice(latest, limit)]
 
     def counts(self) -> dict[str, int]:
         """How much there is to see."""
         return {
             "rung": self.rung,
             "texts-kept": len(self._texts),
-            "handsets": len(self._inboxes),
+            "handsets": len(self._kept),
             "unfinished": len(self._joining),
         }
 
