@@ -60,7 +60,7 @@ _FOR: dict[str, str] = {
         sealed_secrets._KEYS accounts._NEWEST""",
     "a backup, and whoever restores one": """
         dumps._HOLD dumps._LET_GO dumps._LEASED dumps._ENGAGEMENTS dumps._first dumps._after dumps._one
-        backups._MAY_HAVE_LEFT backups._OPEN_AGAIN backups._PAUSE backups._UNSCHEDULE backups._NO_POLICY""",
+        backups._MAY_HAVE_LEFT backups._PAUSE backups._UNSCHEDULE backups._NO_POLICY""",
 }
 """For whom statements look at every account, and which they are."""
 

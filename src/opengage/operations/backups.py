@@ -34,12 +34,6 @@ _MAY_HAVE_LEFT: Final = (
     .order_by(_texts.c.account_id, _texts.c.id)
     .limit(_BATCH)
 )
-_OPEN_AGAIN: Final = (
-    # a text that waits for its next try has no epoch, and receipts look only among those that have one
-    sa.update(_texts)
-    .where(_texts.c.status == TextStatus.IN_DOUBT.value, _texts.c.epoch.is_(None))
-    .values(epoch=0, next_at=sa.null())
-)
 _PAUSE: Final = (
     sa.update(tables.engagements)
     .where(
@@ -132,7 +126,6 @@ async def _doubt(tx: Transaction, now: Instant, new_id: NewId) -> int:
             count += sum(settling.apply(text, TextEvent.RESTORED, PAUSED_BY) for text in texts.values())
         await settling.write(tx)
         last = {"last_account": found[-1][0], "last_id": found[-1][1]}
-    await tx.run(_OPEN_AGAIN)
     return count
 
 

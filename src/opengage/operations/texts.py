@@ -112,6 +112,7 @@ async def cancel(store: Store, clock: Clock, new_id: NewId, actor: Actor, id_: I
             text,
             status=fate,
             next_at=None,
+            epoch=None,
             hold_reason=None,
             hold_until=None,
             settled_at=now,

@@ -24,6 +24,7 @@ _CANCEL: Final = (
     .values(
         status=sa.bindparam("status"),
         next_at=sa.null(),
+        epoch=sa.null(),
         hold_reason=sa.null(),
         hold_until=sa.null(),
         settled_at=sa.bindparam("now"),

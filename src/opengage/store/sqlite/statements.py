@@ -54,7 +54,7 @@ CROSS JOIN envelopes AS e INDEXED BY envelopes_account_id_engagement_id_phone_nu
 IN_DOUBT: Final = """
 SELECT recipient, account_id, id, status, segments, attempts, engagement_id, envelope_id, 0
 FROM texts INDEXED BY texts_open
-WHERE account_id = ? AND service_profile_id = ? AND epoch IS NOT NULL AND status IN ('in-doubt', 'sending')
+WHERE account_id = ? AND service_profile_id = ? AND epoch IS NOT NULL AND status IN ('in-doubt', 'queued', 'sending')
     AND recipient IN (SELECT value FROM json_each(?))
 """
 
@@ -86,7 +86,7 @@ WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.statu
 """
 
 CANCEL_TEXTS: Final = """
-UPDATE texts SET status = 'canceled', settled_at = :now, updated_at = :now
+UPDATE texts SET status = 'canceled', epoch = NULL, settled_at = :now, updated_at = :now
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted
       FROM json_each(:rows) LIMIT -1) AS some
 WHERE texts.account_id = some.account AND texts.id = some.wanted AND texts.status = 'queued'
@@ -187,14 +187,14 @@ WHERE account_id = :account_id AND service_profile_id = :service_profile_id
     AND carrier_ref IN (SELECT value FROM json_each(:refs))
 """
 
-# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones; who waited
-# to be sent again has none, and proves to be out all the same
+# the epoch stays for as long as something may be heard of the text, and with it the text in the index of the open ones;
+# one that was put off has none, and proves to be out all the same
 STEP_TEXTS: Final = """
 UPDATE texts SET status = :status, code = :code, result_id = some.result, attempts = :attempts, updated_at = :now,
     sent_at = CASE WHEN :accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
     settled_at = CASE WHEN :settled THEN :now END,
     next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END, hold_reason = NULL, hold_until = NULL,
-    epoch = CASE WHEN :settled OR :status = 'queued' THEN NULL ELSE coalesce(epoch, 0) END
+    epoch = CASE WHEN :out THEN coalesce(epoch, 0) END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, value AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
