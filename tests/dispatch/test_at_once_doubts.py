@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dispatch.at_once import between, everywhere, in_order, loose, on_postgres, owner
-from dispatch.world import LONG, HookedStore, Tenant, World, accept, receipt_for, recipient
+from dispatch.world import LONG, HookedStore, Tenant, World, accept, receipt_for
 from opengage.clock import SECOND, Instant
 from opengage.dispatch.guardian import Guardian
 from opengage.dispatch.recorder import Recorder
@@ -19,7 +19,7 @@ from opengage.domain.outcomes import NO_ANSWER, Deferred, Outcome, ReceiptState,
 from opengage.domain.records import Engagement, Envelope, Text
 from opengage.domain.states import Reason, TextStatus
 from opengage.ids import LAST, new_id
-from opengage.operations import doubts, engagements, texts
+from opengage.operations import doubts, engagements
 from opengage.operations.engagement_changes import Changes
 from opengage.operations.settling import Settling
 from opengage.store import endings, rows, work
@@ -342,10 +342,6 @@ LATE: dict[str, tuple[str, Callable[[Recorder, Submission], None]]] = {
     "its answer": ("sent", lambda recorder, text: recorder.outcomes([accept(text)])),
     "its receipt": ("delivered", lambda recorder, text: recorder.receipts([receipt_for(text)])),
     "a receipt of unknown id": ("delivered", lambda recorder, text: recorder.receipts([receipt_for(text)])),
-    "a receipt that knows its sender alone": (
-        "delivered",
-        lambda recorder, text: recorder.receipts([receipt_for(text, reference=None)]),
-    ),
 }
 
 
@@ -377,60 +373,6 @@ async def test_what_proves_to_be_taken_is_not_sent_again(world: World, late: str
     assert (envelope.next_at, envelope.hold_reason, envelope.hold_until) == (None, None, None)
     assert text.status == reason
     assert [each.text_id for each, *_ in still_open] == ([text.id] if reason == "sent" else [])
-    await sender.turn()
-    assert len(world.carrier.submitted) == 1
-
-
-@everywhere
-async def test_a_receipt_of_unknown_id_says_nothing_of_what_was_put_off(world: World) -> None:
-    """That text surely has not left: a receipt to its recipient must be about another one, and does not stop it."""
-    tenant = await world.tenant()
-    await world.engagement(tenant, 1)
-    recorder = world.recorder(tenant)
-    sender = await world.sender(tenant, recorder)
-    await sender.turn()
-    (text,) = world.carrier.submitted
-    await hear(recorder, Deferred(text.text_id, "88", throttled=True))
-    recorder.receipts([receipt_for(text, reference=None)])
-    await recorder.commit()
-    assert set(world.reasons().values()) == {"retrying"}
-    assert world.look("SELECT count(*) FROM parked_receipts") == [(1,)]
-    world.wait(600, sender)
-    await sender.turn()
-    assert len(world.carrier.submitted) == 2
-
-
-@everywhere
-async def test_a_failure_of_unknown_id_leaves_it_to_the_second_submit(world: World) -> None:
-    """What did not arrive at first is sent again, as an operator wanted."""
-    tenant, engagement, recorder, sender, first = await in_doubt(world)
-    await resolve(world.store, world, tenant, engagement, "resend")
-    recorder.receipts([receipt_for(first, ReceiptState.UNDELIVERED)])
-    await recorder.commit()
-    await sender.turn()
-    assert len(world.carrier.submitted) == 2
-
-
-@everywhere
-@pytest.mark.parametrize("is_canceled", [False, True])
-async def test_a_single_text_that_waits_to_be_sent_again(world: World, is_canceled: bool) -> None:
-    """A receipt of unknown id stops it too; canceled, it is open no more."""
-    tenant = await world.tenant()
-    single = await world.single(tenant, recipient(9))
-    profile = await world.set(tenant.profile, in_doubt_policy="resend")
-    recorder = world.recorder(tenant)
-    sender = await world.sender(tenant, recorder)
-    await sender.turn()
-    (first,) = world.carrier.submitted
-    await hear(recorder, Unknown(first.text_id, NO_ANSWER))
-    world.wait(120, sender)
-    assert await rescuer(world.store, world).resend_doubtful(sender.lease, profile) == 1
-    if is_canceled:
-        await texts.cancel(world.store, world.clock, new_id, owner(tenant), single.id, "canceled")
-    recorder.receipts([receipt_for(first)])
-    await recorder.commit()
-    fate = "canceled" if is_canceled else "delivered"
-    assert world.look("SELECT status, epoch, next_at FROM texts") == [(fate, None, None)]
     await sender.turn()
     assert len(world.carrier.submitted) == 1
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from opengage.domain.outcomes import Receipt, ReceiptState, reference_of
 from opengage.domain.records import ServiceProfile, Text
-from opengage.domain.states import TextEvent
+from opengage.domain.states import TextEvent, TextStatus
 from opengage.ids import Id
 from opengage.operations.settling import Settling
 from opengage.store import receipts as parking
@@ -132,7 +132,7 @@ async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) ->
     known = await rows.find_many(tx, Text, party[0], [text.text_id for _, text in candidates]) if candidates else {}
     found = {}
     for receipt in strays:
-        fitting = [text for recipient, text in candidates if recipient == receipt.recipient]
+        fitting = [text for recipient, text in candidates if recipient == receipt.recipient and _may_end(text, receipt)]
         if receipt.reference is not None:
             fitting = [text for text in fitting if receipt.reference == reference_of(text.text_id)]
         if len(fitting) != 1:
@@ -141,6 +141,16 @@ async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) ->
         if receipt.reference is not None or (text.segments == 1 and known[text.text_id].sender == receipt.sender):
             found[id(receipt)] = text
     return found
+
+
+def _may_end(text: Unanswered, receipt: Receipt) -> bool:
+    """Whether a receipt of unknown id may be about a text: for a wrong guess, one that waits would never be sent again.
+
+    That one must be named by its reference, and all of it must have arrived.
+    """
+    if text.status is not TextStatus.QUEUED:
+        return True
+    return receipt.reference is not None and receipt.state is ReceiptState.DELIVERED and text.segments == 1
 
 
 async def _state_of_long_text(tx: Transaction, text: Unanswered, receipt: Receipt) -> ReceiptState | None:

@@ -346,11 +346,13 @@ class Recorder:
 
     async def match_parked(self, since: Instant = _EVER) -> None:
         """Give receipts that wait for their texts another look: a rescue has put texts in doubt."""
+        _tell_completed(await unless_stale(lambda: self._match_once(since)))
+
+    async def _match_once(self, since: Instant) -> list[Id]:
         settling = self._settling()
         async with self._store.writing() as tx:
             await self._match_parked(tx, settling, since)
-            completed = await settling.write(tx)
-        _tell_completed(completed)
+            return await settling.write(tx)
 
     def _settling(self) -> Settling:
         return Settling(self._clock.now(), self._new_id, self._chance)

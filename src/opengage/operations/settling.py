@@ -58,7 +58,6 @@ class Settling:
             self._steps[text.text_id] = step
         step.status, step.reason, step.code = status, reason, code
         step.next_at = self._now if event is TextEvent.RESEND else None
-        step.is_doubted = event is TextEvent.RESEND
         step.was_accepted = step.was_accepted or event is TextEvent.ACCEPTED
         step.result_id = self._new_id()
         self._results.setdefault(text.account_id, []).append(Result(step.result_id, text.text_id, status, code))

@@ -155,8 +155,6 @@ class Step(msgspec.Struct, gc=False):
     """The carrier took it in this very step, whatever else happened since."""
     next_at: Instant | None = None
     """When to try again, for a deferred text."""
-    is_doubted: bool = False
-    """It waits to be sent again although it may have arrived: a receipt can tell so still."""
 
 
 class Result(msgspec.Struct, gc=False):
@@ -343,7 +341,7 @@ class Batches(Protocol):
     async def in_doubt(
         self, account_id: int, service_profile_id: Id, recipients: Sequence[str]
     ) -> list[tuple[str, Unanswered]]:
-        """(recipient, text) of the texts to any of these numbers that are in doubt, or wait to be sent again for that.
+        """(recipient, text) of the texts to any of these numbers that are in doubt, or wait to be sent again.
 
         None for a number to which another text is under way: a receipt may be about that one, and its answer will tell.
         """

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from opengage.domain.states import CLOSED, STATUS_OF, TextStatus
+from opengage.domain.states import CLOSED, STATUS_OF
 from opengage.store.contract import Step
 
 _Row = TypeVar("_Row")
@@ -39,14 +39,10 @@ def kinds(rows: Iterable[_Row], shared: _Shared[_Row], width: int) -> tuple[list
 
 
 def fate(step: Step) -> tuple[Any, ...]:
-    """Where a text goes, and from where: status, code, attempts, accepted, settled, out, status and attempts before.
-
-    It is out for as long as something may be heard of it.
-    """
+    """Where a text goes, and from where: status, code, attempts, accepted, settled, status and attempts before."""
     is_settled = STATUS_OF[step.reason] in CLOSED
-    is_out = not is_settled and (step.is_doubted or step.status is not TextStatus.QUEUED)
     before = step.text.status, step.text.attempts
-    return step.status, step.code, step.attempts, step.was_accepted, is_settled, is_out, *before
+    return step.status, step.code, step.attempts, step.was_accepted, is_settled, *before
 
 
 def place(step: Step) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ class TextMessage(Authored, frozen=True, kw_only=True):
 class Text(Authored, frozen=True, kw_only=True):
     """One message on the wire. The hot row of a blast: written as `sending` before its bytes leave.
 
-    `epoch` is the lane's lease epoch for as long as something may be heard of the text, None otherwise.
+    `epoch` is the lane's lease epoch for as long as the text's fate is open, None otherwise.
     """
 
     sender: str

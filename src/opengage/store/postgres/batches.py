@@ -285,7 +285,7 @@ class PostgresBatches:
         # in the order of their ids, as all who move texts: two of them lock the same rows the same way round
         ordered = sorted(steps, key=lambda each: each.text.text_id)
         texts, results_ = packed(each.text.text_id for each in ordered), packed(each.result_id for each in ordered)
-        places, shared = kinds(ordered, _text_fate, 9)
+        places, shared = kinds(ordered, _text_fate, 8)
         fates = (texts, results_, spelled(places), *shared)
         if await self._run_counted(sql.STEP_TEXTS, account_id, now, *fates) != len(steps):
             raise Stale

@@ -235,8 +235,8 @@ USING {_given(f"{_each(3)} AS wanted", profile="$2::bytea", wanted="wanted")}
 WHERE account_id = given.account AND service_profile_id = given.profile AND carrier_ref = given.wanted
 """
 
-# the epoch stays for as long as something may be heard of the text, and with it the text in the index of the open ones;
-# one that was put off has none, and proves to be out all the same
+# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones; a single
+# text that was not sent yet has none, and a restore puts it in doubt all the same
 _fates = _given(
     _kinds(5),
     wanted=_id(3),
@@ -246,10 +246,9 @@ _fates = _given(
     attempts=_of_kind(8, "bigint"),
     accepted=_of_kind(9, "boolean"),
     settled=_of_kind(10, "boolean"),
-    out=_of_kind(11, "boolean"),
-    before=_of_kind(12, "text"),
-    tried=_of_kind(13, "bigint"),
-    next_at=_of_kind(14, "bigint"),
+    before=_of_kind(11, "text"),
+    tried=_of_kind(12, "bigint"),
+    next_at=_of_kind(13, "bigint"),
 )
 STEP_TEXTS: Final = _counted(f"""
 UPDATE texts SET status = given.status, code = given.code, result_id = given.result, attempts = given.attempts,
@@ -257,7 +256,7 @@ UPDATE texts SET status = given.status, code = given.code, result_id = given.res
     sent_at = CASE WHEN given.accepted THEN coalesce(sent_at, $2::bigint) ELSE sent_at END,
     settled_at = CASE WHEN given.settled THEN $2::bigint END,
     next_at = CASE WHEN envelope_id IS NULL THEN given.next_at END, hold_reason = NULL, hold_until = NULL,
-    epoch = CASE WHEN given.out THEN coalesce(epoch, 0) END
+    epoch = CASE WHEN given.settled THEN NULL ELSE coalesce(epoch, 0) END
 FROM {_fates}
 WHERE texts.account_id = given.account AND texts.id = given.wanted AND texts.status = given.before
     AND texts.attempts = given.tried AND CASE WHEN texts.settled_at IS NULL THEN true ELSE false END

@@ -338,7 +338,7 @@ class SqliteBatches:
         return [(_unanswered(row), epoch, sent_at) for epoch, sent_at, *row in rows]
 
 
-_FATE: Final = ("status", "code", "attempts", "accepted", "settled", "out", "before", "tried")
+_FATE: Final = ("status", "code", "attempts", "accepted", "settled", "before", "tried")
 _PLACE: Final = ("status", "reason", "retries")
 
 

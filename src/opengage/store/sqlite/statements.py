@@ -187,14 +187,14 @@ WHERE account_id = :account_id AND service_profile_id = :service_profile_id
     AND carrier_ref IN (SELECT value FROM json_each(:refs))
 """
 
-# the epoch stays for as long as something may be heard of the text, and with it the text in the index of the open ones;
-# one that was put off has none, and proves to be out all the same
+# the epoch stays for as long as the text's fate is open, and with it the text in the index of the open ones; a single
+# text that was not sent yet has none, and a restore puts it in doubt all the same
 STEP_TEXTS: Final = """
 UPDATE texts SET status = :status, code = :code, result_id = some.result, attempts = :attempts, updated_at = :now,
     sent_at = CASE WHEN :accepted THEN coalesce(sent_at, :now) ELSE sent_at END,
     settled_at = CASE WHEN :settled THEN :now END,
     next_at = CASE WHEN envelope_id IS NULL THEN some.next_at END, hold_reason = NULL, hold_until = NULL,
-    epoch = CASE WHEN :out THEN coalesce(epoch, 0) END
+    epoch = CASE WHEN :settled THEN NULL ELSE coalesce(epoch, 0) END
 FROM (SELECT :account_id AS account, substr(:texts, key * 16 + 1, 16) AS wanted,
              substr(:results, key * 16 + 1, 16) AS result, value AS next_at
       FROM json_each(:rows) LIMIT -1) AS some
