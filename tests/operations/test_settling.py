@@ -105,7 +105,7 @@ async def test_putting_off_burns_an_attempt_or_not(batch: Batch, trouble: Troubl
     await batch.write()
     id_ = batch.texts[0].text_id
     assert batch.world.look("SELECT status, attempts, epoch FROM texts WHERE id = ?", id_) == [
-        ("queued", attempts, None)
+        ("queued", attempts, 1)
     ]
     ((reason, next_at),) = batch.world.look("SELECT reason, next_at FROM envelopes WHERE text_id = ?", id_)
     assert reason == Reason.RETRYING

@@ -183,12 +183,12 @@ async def test_an_envelope_that_is_no_longer_due_fences_the_batch(store: Store, 
 
 
 async def test_a_deferred_text_is_tried_again_under_its_identity(store: Store) -> None:
-    """It is queued and due at its time; its retry counts up and takes the new epoch."""
+    """It is queued, open still and due at its time; its retry counts up and takes the new epoch."""
     await sending(store, 2)
     async with store.writing() as tx:
         await take(tx, [step(0, TextStatus.QUEUED, Reason.RETRYING, "ESME_RTHROTTLED", next_at=LATER)], NOW)
     waiting, its = await text(store, 0), await envelope(store, 0)
-    assert (waiting.status, waiting.epoch, waiting.code) == (TextStatus.QUEUED, None, "ESME_RTHROTTLED")
+    assert (waiting.status, waiting.epoch, waiting.code) == (TextStatus.QUEUED, 7, "ESME_RTHROTTLED")
     assert (its.status, its.reason, its.retry_attempts) == (EnvelopeStatus.PROCESSING, Reason.RETRYING, 0)
     assert await due(store) == []
     assert await due(store, now=LATER) == [
