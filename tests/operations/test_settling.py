@@ -104,9 +104,7 @@ async def test_putting_off_burns_an_attempt_or_not(batch: Batch, trouble: Troubl
     batch.settling.put_off(batch.texts[0], trouble, "why")
     await batch.write()
     id_ = batch.texts[0].text_id
-    assert batch.world.look("SELECT status, attempts, epoch FROM texts WHERE id = ?", id_) == [
-        ("queued", attempts, 1)
-    ]
+    assert batch.world.look("SELECT status, attempts, epoch FROM texts WHERE id = ?", id_) == [("queued", attempts, 1)]
     ((reason, next_at),) = batch.world.look("SELECT reason, next_at FROM envelopes WHERE text_id = ?", id_)
     assert reason == Reason.RETRYING
     assert next_at == batch.world.clock.now() + POLICIES[trouble].first * 500_000
