@@ -110,8 +110,8 @@ class Stage:
 def _until_next_look(done: int, left: int, took: float) -> float:
     """Seconds: half of what is missing takes at the rate so far.
 
-    A look takes the very cores whose work is measured, 3% of them where one is taken every 50 ms; so there are few, and
-    the last ones are close together.
+    A look takes the very cores whose work is measured, about 3% of them where one is taken every 50 ms: so there are
+    few, and the last ones are close together.
     """
     return max(_SHORTEST_PAUSE, min(_LONGEST_PAUSE, took * left / done / 2 if done else _LONGEST_PAUSE))
 

@@ -124,9 +124,10 @@ async def _name_guesses(
 
 
 async def _in_doubt(tx: Transaction, party: Party, strays: Sequence[Receipt]) -> dict[int, Unanswered]:
-    """Texts in doubt that a receipt of unknown id must be about: same recipient and reference, no other.
+    """Texts in doubt, or waiting to be sent again, that a receipt of unknown id must be about, and no other.
 
-    Without a reference it must be the only text in doubt to this recipient, of one segment, from the receipt's sender.
+    Both have the same recipient and reference. Without a reference it must be the only text in doubt to this recipient,
+    of one segment, from the receipt's sender.
     """
     candidates = await tx.batches.in_doubt(*party, [receipt.recipient for receipt in strays])
     known = await rows.find_many(tx, Text, party[0], [text.text_id for _, text in candidates]) if candidates else {}
