@@ -2,7 +2,7 @@
 
 import pytest
 
-from opengage.clock import Instant
+from opengage.clock import SECOND, Instant
 from opengage.simulator.deliveries import Writer, inbound, wants_receipt, written
 from opengage.smpp import hot, receipt, tlv
 from opengage.smpp.concatenation import part_of
@@ -20,6 +20,14 @@ SUBMIT = SubmitSm(
     short_message=b"Hello, this is a long greeting",
     tlvs=((tlv.Tag.USER_MESSAGE_REFERENCE, b"\x01\x02"),),
 )
+
+
+def test_each_receipt_has_the_date_of_its_own_minute() -> None:
+    """What receipts of one second share is written anew in the next one."""
+    writer = Writer(NOW)
+    bodies = [writer.receipt(SUBMIT, b"7ef", State.DELIVRD, Instant(NOW + minutes * 60 * SECOND)) for minutes in (0, 1)]
+    told = [receipt.parse(hot.decode_deliver_sm(1, body)) for body in bodies]
+    assert [each and each.done_date for each in told] == ["2611181106", "2611181107"]
 
 
 @pytest.mark.parametrize("state", [State.DELIVRD, State.UNDELIV, State.EXPIRED])

@@ -116,7 +116,7 @@ class PhoneWall:
     def inbox(self, number: str) -> list[Text]:
         """The texts of one handset, oldest first; with or without the plus."""
         wanted = number.removeprefix("+")
-        return [text for text in self._texts if text.number == wanted] if wanted in self._kept else []
+        return [text for text in self._texts if text.number == wanted]
 
     def numbers(self, limit: int) -> list[str]:
         """The handsets that rang last, latest first."""
