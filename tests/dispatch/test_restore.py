@@ -10,7 +10,7 @@ import pytest
 
 import postgres
 from databases import Database, PostgresDatabase, SqliteFile
-from dispatch.world import Tenant, World, accept
+from dispatch.world import Tenant, World, accept, recipient
 from opengage.clock import Instant
 from opengage.dispatch.rescuer import Rescuer
 from opengage.dispatch.scheduler import Scheduler
@@ -115,6 +115,15 @@ async def test_what_was_under_way_is_in_doubt(world: World, later: World) -> Non
     assert (await later.ledger(engagement)).reasons == {"in-doubt": 3}
     assert later.look("SELECT DISTINCT code FROM texts") == [("restored",)]
     assert later.look("SELECT count(*) FROM texts WHERE epoch IS NULL OR next_at IS NOT NULL") == [(0,)]
+
+
+async def test_a_single_text_that_was_not_sent_yet_is_in_doubt(world: World, later: World) -> None:
+    """It may have left since the backup: it is among the open ones, where a receipt finds it, and due no more."""
+    tenant = await world.tenant()
+    await world.single(tenant, recipient(9))
+    assert world.look("SELECT status, epoch FROM texts") == [("queued", None)]
+    await restored(later.store, later, await backed_up(world.store, world))
+    assert later.look("SELECT status, epoch, next_at FROM texts") == [("in-doubt", 0, None)]
 
 
 async def test_no_policy_sends_again_what_is_in_doubt(world: World, later: World) -> None:
